@@ -1,0 +1,113 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
+import { writeUint32 } from "./bytes.ts";
+import type { ConnectId } from "./connect_id.ts";
+import { grpcPrefixBytes } from "./limits.ts";
+import { PacketError } from "./packet_error.ts";
+
+export { type Packet, PacketType };
+
+/** A dial: which network and address, and the number that pairs the answer with it. */
+export interface DialTarget {
+  readonly protocol: string;
+  /** host:port; an IPv6 host stands in brackets. */
+  readonly address: string;
+}
+
+/** Asks the agent to connect to a destination. */
+export function dialRequest(target: DialTarget, random: bigint): Packet {
+  return create(PacketSchema, {
+    type: PacketType.DIAL_REQ,
+    payload: { case: "dialRequest", value: { protocol: target.protocol, address: target.address, random } },
+  });
+}
+
+/** Answers a dial that succeeded. */
+export function dialed(random: bigint, connectId: ConnectId): Packet {
+  return create(PacketSchema, {
+    type: PacketType.DIAL_RSP,
+    payload: { case: "dialResponse", value: { random, connectID: BigInt(connectId) } },
+  });
+}
+
+/** Answers a dial that failed; `error` is what the client's user reads. */
+export function dialFailed(random: bigint, error: string): Packet {
+  return create(PacketSchema, {
+    type: PacketType.DIAL_RSP,
+    payload: { case: "dialResponse", value: { random, error } },
+  });
+}
+
+/** Gives a dial up whose answer has not come. */
+export function closeDial(random: bigint): Packet {
+  return create(PacketSchema, { type: PacketType.DIAL_CLS, payload: { case: "closeDial", value: { random } } });
+}
+
+/** Asks the agent to close a connection. */
+export function closeRequest(connectId: ConnectId): Packet {
+  return create(PacketSchema, {
+    type: PacketType.CLOSE_REQ,
+    payload: { case: "closeRequest", value: { connectID: BigInt(connectId) } },
+  });
+}
+
+/** Tells that a connection is closed; `error` is empty when it ended in order. */
+export function closeResponse(connectId: ConnectId, error = ""): Packet {
+  return create(PacketSchema, {
+    type: PacketType.CLOSE_RSP,
+    payload: { case: "closeResponse", value: { connectID: BigInt(connectId), error } },
+  });
+}
+
+/** Asks the server to prefer other agents for new dials. */
+export function drain(): Packet {
+  return create(PacketSchema, { type: PacketType.DRAIN, payload: { case: "drain", value: {} } });
+}
+
+/** A DATA packet as a message, for peers that are served typed messages instead of bytes. */
+export function dataPacket(connectId: ConnectId, data: Uint8Array): Packet {
+  return create(PacketSchema, {
+    type: PacketType.DATA,
+    payload: { case: "data", value: { connectID: BigInt(connectId), data } },
+  });
+}
+
+/** A packet as one gRPC message: uncompressed prefix and protobuf. */
+export function framePacket(packet: Packet): Uint8Array<ArrayBuffer> {
+  const message = toBinary(PacketSchema, packet);
+  const framed = new Uint8Array(grpcPrefixBytes + message.length);
+  writeUint32(framed, 1, message.length);
+  framed.set(message, grpcPrefixBytes);
+  return framed;
+}
+
+/** Decodes a gRPC message's body. Unknown fields are kept. @throws {PacketError} `malformed` */
+export function decodePacket(message: Uint8Array): Packet {
+  try {
+    return fromBinary(PacketSchema, message);
+  } catch (cause) {
+    throw new PacketError("malformed", `message of ${message.length} bytes is not a packet`, { cause });
+  }
+}
+
+/** The name of a packet's type as metrics and logs show it; unknown types share one name, so that labels stay bounded. */
+export function packetTypeName(type: PacketType | number): string {
+  switch (type) {
+    case PacketType.DIAL_REQ:
+      return "DIAL_REQ";
+    case PacketType.DIAL_RSP:
+      return "DIAL_RSP";
+    case PacketType.CLOSE_REQ:
+      return "CLOSE_REQ";
+    case PacketType.CLOSE_RSP:
+      return "CLOSE_RSP";
+    case PacketType.DATA:
+      return "DATA";
+    case PacketType.DIAL_CLS:
+      return "DIAL_CLS";
+    case PacketType.DRAIN:
+      return "DRAIN";
+    default:
+      return "Unknown";
+  }
+}
