@@ -1,0 +1,28 @@
+/** What a byte stream tells its owner. After {@link onClose} nothing more comes. */
+export interface ByteStreamHandler {
+  /** Bytes from the peer; the view may be kept. */
+  onData(bytes: Uint8Array): void;
+  /** The stream takes bytes again after a write returned false. */
+  onDrain(): void;
+  /** The peer sends no more; this side still may. */
+  onEnd(): void;
+  /** Called once, when both sides are done or the stream broke; the error tells of the latter. */
+  onClose(error: Error | undefined): void;
+}
+
+/** A connection's bytes both ways: a client's CONNECT socket, or an agent's socket to a destination. */
+export interface ByteStream {
+  /** Starts delivery to `handler`. Called once. */
+  start(handler: ByteStreamHandler): void;
+  /**
+   * Writes bytes without a copy: the caller must not change them any more.
+   * @returns false when the caller should hold back until `onDrain`; the bytes were taken all the same
+   */
+  write(bytes: Uint8Array): boolean;
+  pause(): void;
+  resume(): void;
+  /** Ends this side in order, after everything written. */
+  end(): void;
+  /** Drops the connection at once. */
+  destroy(): void;
+}
