@@ -1,0 +1,168 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { ByteStream } from "../tunnel/byte_stream.ts";
+import { listen, type ListenAddress } from "./listen.ts";
+import { serveFetch } from "./http_listener.ts";
+import { SocketStream } from "./socket_stream.ts";
+import { withReadBackpressure } from "./tls_backpressure.ts";
+import type { TlsMaterial } from "./tls_files.ts";
+
+/** What a handler of the CONNECT frontend may do beyond answering: Hono's `c.env`. */
+export interface ConnectBindings {
+  /**
+   * Set by a handler that accepts a CONNECT: called with the client's bytes once the 200 has been written. Whatever the
+   * client sent behind its request comes first.
+   */
+  tunnel?: (client: ByteStream) => void;
+}
+
+/** A Fetch handler, such as a Hono app's `fetch`. */
+export type ConnectFetch = (request: Request, bindings: ConnectBindings) => Response | Promise<Response>;
+
+/** What a CONNECT listener serves. */
+export interface ConnectListenerOptions {
+  readonly address: ListenAddress;
+  /** Absent: clear text, for Unix sockets. With `ca`, clients must have a certificate. */
+  readonly tls?: TlsMaterial;
+  readonly fetch: ConnectFetch;
+  /** A connection was refused, or broke before or within its request. */
+  readonly onConnectionError: (error: Error) => void;
+}
+
+/** An open CONNECT listener. */
+export interface ConnectListener extends AsyncDisposable {
+  /** With the port that was chosen. */
+  readonly address: ListenAddress;
+  /** Takes no new connections; tunnels run on. */
+  drain(): void;
+  /** Closes the listener and drops what is open. */
+  close(): Promise<void>;
+}
+
+const headersTimeoutMs = 60_000;
+const maxHeaderBytes = 1024 * 1024;
+
+/** The one answer that opens a tunnel; kube-apiserver takes no other header and no interim response. */
+const established = new TextEncoder().encode("HTTP/1.1 200 Connection Established\r\n\r\n");
+
+/**
+ * The Fetch API forbids requests with the CONNECT method, so the getter says what the constructor must not be told.
+ * Handlers read `method`, `url` and `headers`; cloning the request would lose it.
+ */
+class ConnectRequest extends Request {
+  override get method(): string {
+    return "CONNECT";
+  }
+}
+
+/** Opens an HTTP/1.1 listener whose CONNECT requests reach `fetch` as `/<authority, percent-encoded>`. */
+export async function listenConnect(options: ConnectListenerOptions): Promise<ConnectListener> {
+  const server = createHttpServer(options.tls);
+  const sockets = new Set<Socket>();
+  const track = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    // From the first line on: an error that nobody listens for ends the process.
+    socket.on("error", () => {});
+  };
+  if (options.tls === undefined) {
+    server.on("connection", track);
+  } else {
+    server.prependListener("secureConnection", (socket: TLSSocket) => {
+      withReadBackpressure(socket);
+      track(socket);
+    });
+    server.on("tlsClientError", options.onConnectionError);
+  }
+  serveFetch(server, (request) => options.fetch(request, {}));
+  server.on("connect", (message: IncomingMessage, socket: Socket, head: Uint8Array) => {
+    void answerConnect(message, socket, head, options.fetch);
+  });
+  const address = await listen(server, options.address);
+  let closing: Promise<void> | undefined;
+  const drain = () => {
+    if (server.listening) server.close();
+  };
+  const close = () => {
+    closing ??= new Promise<void>((resolve) => {
+      if (server.listening) server.close(() => resolve());
+      else resolve();
+      for (const socket of sockets) socket.destroy();
+    });
+    return closing;
+  };
+  return { address, drain, close, [Symbol.asyncDispose]: close };
+}
+
+function createHttpServer(tls: TlsMaterial | undefined): Server {
+  const limits = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: 0,
+    maxHeaderSize: maxHeaderBytes,
+    allowHalfOpen: true,
+    noDelay: true,
+  };
+  if (tls === undefined) return createServer(limits);
+  const verify = tls.ca !== undefined;
+  return createTlsServer({
+    ...limits,
+    ...tls,
+    requestCert: verify,
+    rejectUnauthorized: verify,
+    minVersion: "TLSv1.2",
+  });
+}
+
+async function answerConnect(
+  message: IncomingMessage,
+  socket: Socket,
+  head: Uint8Array,
+  fetch: ConnectFetch,
+): Promise<void> {
+  const gone = new AbortController();
+  const stream = new SocketStream(socket, head, () => {
+    gone.abort(new Error("client hung up"));
+    socket.destroy();
+  });
+  const bindings: ConnectBindings = {};
+  let response: Response;
+  try {
+    response = await fetch(connectRequest(message, gone.signal), bindings);
+  } catch (error) {
+    response = new Response(`${error instanceof Error ? error.message : String(error)}\n`, { status: 500 });
+  }
+  // A client that is gone is handed on all the same: the tunnel learns of it as of any other close.
+  if (response.ok && bindings.tunnel !== undefined) {
+    stream.write(established);
+    bindings.tunnel(stream);
+    return;
+  }
+  const body = await response.text();
+  response.headers.set("content-length", String(new TextEncoder().encode(body).length));
+  response.headers.set("connection", "close");
+  let answer = `HTTP/1.1 ${response.status} ${response.statusText}\r\n`;
+  for (const [name, value] of response.headers) answer += `${name}: ${value}\r\n`;
+  stream.write(new TextEncoder().encode(`${answer}\r\n${body}`));
+  discard(stream);
+}
+
+/** Ends a refused connection: what the client still sends is read and dropped, so that it sees the answer and no reset. */
+function discard(stream: ByteStream): void {
+  stream.start({
+    onData: () => {},
+    onDrain: () => {},
+    onEnd: () => {},
+    onClose: () => {},
+  });
+  stream.end();
+}
+
+function connectRequest(message: IncomingMessage, signal: AbortSignal): Request {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < message.rawHeaders.length; i += 2) {
+    headers.append(message.rawHeaders[i] ?? "", message.rawHeaders[i + 1] ?? "");
+  }
+  return new ConnectRequest(`http://connect/${encodeURIComponent(message.url ?? "")}`, { headers, signal });
+}

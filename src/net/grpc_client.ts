@@ -1,0 +1,123 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { connect } from "node:http2";
+import type { ClientHttp2Session } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import type { PacketStream } from "../tunnel/packet_stream.ts";
+import { ClientGrpcStream } from "./grpc_stream.ts";
+import { formatHostPort } from "./host_port.ts";
+import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
+import type { TlsMaterial } from "./tls_files.ts";
+
+/** Where a gRPC server is, and how to trust it. */
+export type GrpcTarget =
+  | {
+    readonly kind: "tls";
+    readonly host: string;
+    readonly port: number;
+    readonly tls: TlsMaterial;
+    /** Name that the server's certificate must carry; the host itself when absent. */
+    readonly serverName?: string;
+    /** ALPN protocols to offer before `h2`. */
+    readonly alpnProtocols?: readonly string[];
+  }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** A packet call as its caller holds it. */
+export interface OpenedCall {
+  readonly stream: PacketStream;
+  /** Response metadata, once the server has sent it; rejects when the call ends before that. */
+  readonly metadata: Promise<(key: string) => readonly string[]>;
+}
+
+/** One HTTP/2 connection to a gRPC server, for any number of packet calls. */
+export interface GrpcConnection {
+  /** Opens a call. `metadata` are request headers, names in lower case. */
+  open(path: string, metadata: Readonly<Record<string, string>>): OpenedCall;
+  /** False once the connection takes no new calls: it is lost, or the server said that it goes away. */
+  readonly usable: boolean;
+  /** Fulfilled when the connection is gone; never rejects. */
+  readonly closed: Promise<void>;
+  /** Drops the connection and every call on it. */
+  close(): void;
+}
+
+/**
+ * Connects to a gRPC server and resolves when HTTP/2 is up.
+ * @throws {ConnectError} `Unavailable` naming the target and the cause; the signal's reason when it aborts
+ */
+export async function connectGrpc(target: GrpcTarget, signal: AbortSignal): Promise<GrpcConnection> {
+  signal.throwIfAborted();
+  const session = open(target);
+  // Without a listener a late error would end the process; `closed` tells of the end.
+  session.on("error", () => {});
+  const closed = new Promise<void>((resolve) => session.once("close", () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    const settle = (act: () => void) => {
+      session.removeListener("remoteSettings", onUp);
+      session.removeListener("error", onError);
+      session.removeListener("close", onClose);
+      signal.removeEventListener("abort", onAbort);
+      act();
+    };
+    const onUp = () => settle(resolve);
+    const onError = (error: Error) => settle(() => reject(unavailable(target, error)));
+    const onClose = () => settle(() => reject(unavailable(target, new Error("connection closed"))));
+    const onAbort = () => {
+      settle(() => reject(signal.reason));
+      session.destroy();
+    };
+    // The server's SETTINGS show that it speaks HTTP/2, which the TCP or TLS handshake alone does not.
+    session.once("remoteSettings", onUp);
+    session.once("error", onError);
+    session.once("close", onClose);
+    signal.addEventListener("abort", onAbort);
+  });
+  session.setLocalWindowSize(connectionWindowBytes);
+  return {
+    open: (path, metadata) => openCall(session, path, metadata),
+    get usable() {
+      return !session.closed && !session.destroyed;
+    },
+    closed,
+    close: () => session.destroy(),
+  };
+}
+
+function open(target: GrpcTarget): ClientHttp2Session {
+  if (target.kind === "unix") {
+    return connect("http://localhost", {
+      settings: http2Settings,
+      createConnection: () => connectSocket(target.path),
+    });
+  }
+  return connect(`https://${formatHostPort(target.host, target.port)}`, {
+    ...target.tls,
+    settings: http2Settings,
+    minVersion: "TLSv1.2",
+    ...(target.serverName === undefined ? {} : { servername: target.serverName }),
+    ALPNProtocols: [...new Set([...(target.alpnProtocols ?? []), "h2"])],
+  });
+}
+
+function openCall(session: ClientHttp2Session, path: string, metadata: Readonly<Record<string, string>>): OpenedCall {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...metadata,
+  }, { endStream: false });
+  const call = new ClientGrpcStream(stream);
+  return { stream: call, metadata: call.metadata };
+}
+
+function unavailable(target: GrpcTarget, cause: Error): ConnectError {
+  const where = target.kind === "unix" ? target.path : formatHostPort(target.host, target.port);
+  return new ConnectError(
+    `cannot connect to ${where}: ${cause.message}`,
+    Code.Unavailable,
+    undefined,
+    undefined,
+    cause,
+  );
+}

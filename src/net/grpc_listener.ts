@@ -1,0 +1,147 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { constants, createSecureServer, createServer } from "node:http2";
+import type {
+  Http2SecureServer,
+  Http2Server,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  IncomingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from "node:http2";
+import type { PacketStream } from "../tunnel/packet_stream.ts";
+import { ServerGrpcStream, statusTrailers, valuesOf } from "./grpc_stream.ts";
+import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
+import { listen, type ListenAddress } from "./listen.ts";
+import type { TlsMaterial } from "./tls_files.ts";
+
+/** A call of a packet service, before it is answered. Exactly one of `accept` and `refuse` is called, once. */
+export interface IncomingCall {
+  /** All values of a request header. */
+  metadata(key: string): readonly string[];
+  /** Aborts when the caller goes away before the call is answered. */
+  readonly signal: AbortSignal;
+  /** Answers with response metadata, which leaves at once, and opens the packet stream. */
+  accept(metadata: Readonly<Record<string, string>>): PacketStream;
+  /** Ends the call with a gRPC status. */
+  refuse(error: ConnectError): void;
+}
+
+/** A method that carries packets both ways. */
+export interface PacketService {
+  /** `/Service/Method`, from the generated descriptor. */
+  readonly path: string;
+  handle(call: IncomingCall): void;
+}
+
+/** What a gRPC listener serves. */
+export interface GrpcListenerOptions {
+  readonly address: ListenAddress;
+  /** Absent: clear text (HTTP/2 with prior knowledge), for Unix sockets. With `ca`, clients must have a certificate. */
+  readonly tls?: TlsMaterial;
+  readonly services: readonly PacketService[];
+  /** Serves every request that is not a packet stream. */
+  readonly router: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+  /** A connection was refused or broke before any call. */
+  readonly onConnectionError: (error: Error) => void;
+}
+
+/** An open gRPC listener. */
+export interface GrpcListener extends AsyncDisposable {
+  /** With the port that was chosen. */
+  readonly address: ListenAddress;
+  /** Takes no new connections and streams; those that are open run on. */
+  drain(): void;
+  /** Closes the listener and drops what is open. */
+  close(): Promise<void>;
+}
+
+/** Opens an HTTP/2 listener for packet services and, behind them, whatever the router serves. */
+export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcListener> {
+  const services = new Map(options.services.map((service) => [service.path, service]));
+  const server = createHttp2Server(options.tls);
+  // Never listens: it turns the streams handed to it into requests for the router.
+  const fallback = createServer(options.router);
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session: ServerHttp2Session) => {
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
+    session.on("error", options.onConnectionError);
+    session.setLocalWindowSize(connectionWindowBytes);
+  });
+  server.on("sessionError", options.onConnectionError);
+  server.on("tlsClientError", options.onConnectionError);
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
+    // Without a listener an aborted stream would end the process.
+    stream.on("error", () => {});
+    const service = services.get(headers[":path"] ?? "");
+    if (service !== undefined && isGrpc(headers)) service.handle(new Http2Call(stream, headers));
+    else fallback.emit("stream", stream, headers, flags, raw);
+  });
+  const address = await listen(server, options.address);
+  let closing: Promise<void> | undefined;
+  const drain = () => {
+    if (server.listening) server.close();
+    for (const session of sessions) session.close();
+  };
+  const close = () => {
+    closing ??= new Promise<void>((resolve) => {
+      if (server.listening) server.close(() => resolve());
+      else resolve();
+      for (const session of sessions) session.destroy();
+    });
+    return closing;
+  };
+  return { address, drain, close, [Symbol.asyncDispose]: close };
+}
+
+function createHttp2Server(tls: TlsMaterial | undefined): Http2Server | Http2SecureServer {
+  if (tls === undefined) return createServer({ settings: http2Settings });
+  const verify = tls.ca !== undefined;
+  return createSecureServer({
+    ...tls,
+    requestCert: verify,
+    rejectUnauthorized: verify,
+    minVersion: "TLSv1.2",
+    settings: http2Settings,
+  });
+}
+
+/** `application/grpc` and its protobuf form; grpc-web and every other content type belong to the router. */
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  if (headers[":method"] !== "POST") return false;
+  const type = headers["content-type"] ?? "";
+  return type === "application/grpc" || type === "application/grpc+proto" || type.startsWith("application/grpc;");
+}
+
+class Http2Call implements IncomingCall {
+  readonly #stream: ServerHttp2Stream;
+  readonly #headers: IncomingHttpHeaders;
+  readonly #gone = new AbortController();
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+    this.#stream = stream;
+    this.#headers = headers;
+    stream.once("close", () => this.#gone.abort(new ConnectError("the caller went away", Code.Canceled)));
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  metadata(key: string): readonly string[] {
+    return valuesOf(this.#headers, key);
+  }
+
+  accept(metadata: Readonly<Record<string, string>>): PacketStream {
+    return new ServerGrpcStream(this.#stream, metadata);
+  }
+
+  refuse(error: ConnectError): void {
+    if (this.#stream.destroyed) return;
+    this.#stream.respond({ ":status": 200, "content-type": "application/grpc", ...statusTrailers(error) }, {
+      endStream: true,
+    });
+    this.#stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+}

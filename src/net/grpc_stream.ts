@@ -1,0 +1,230 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { constants } from "node:http2";
+import type { ClientHttp2Stream, Http2Stream, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
+import type { ConnectId } from "../wire/connect_id.ts";
+import { dataHeader } from "../wire/data_header.ts";
+import { framePacket, type Packet } from "../wire/packet.ts";
+import { PacketError, type PacketErrorCode } from "../wire/packet_error.ts";
+import { PacketReader } from "../wire/packet_reader.ts";
+
+/** How long a peer may keep a stream open that this side has ended, in milliseconds. */
+const lingerMs = 10_000;
+
+/** The gRPC code that each framing error ends a stream with, as grpc-go chooses them. */
+const packetErrorCodes: Readonly<Record<PacketErrorCode, Code>> = {
+  malformed: Code.Internal,
+  compressed: Code.Unimplemented,
+  "too-large": Code.ResourceExhausted,
+  truncated: Code.Internal,
+};
+
+/** The error as gRPC peers are told of it. */
+export function grpcError(error: Error): ConnectError {
+  if (error instanceof PacketError) return new ConnectError(error.message, packetErrorCodes[error.code]);
+  return ConnectError.from(error);
+}
+
+/**
+ * Packets over one gRPC stream of node:http2. The halves that differ, how a stream begins and what its end says, are in
+ * {@link ServerGrpcStream} and {@link ClientGrpcStream}.
+ */
+abstract class GrpcStream implements PacketStream {
+  protected readonly stream: Http2Stream & (ServerHttp2Stream | ClientHttp2Stream);
+  #handler: PacketStreamHandler | undefined;
+  #closed = false;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+  /** The first thing that went wrong on this side; it decides what the owner is told. */
+  protected failure: Error | undefined;
+
+  constructor(stream: Http2Stream & (ServerHttp2Stream | ClientHttp2Stream)) {
+    this.stream = stream;
+    stream.on("error", (error: Error) => {
+      this.failure ??= error;
+    });
+    stream.on("close", () => this.#onClose());
+  }
+
+  start(handler: PacketStreamHandler): void {
+    this.#handler = handler;
+    const reader = new PacketReader({
+      // After an error or a close the bytes behind it are not looked at.
+      onData: (id, payload) => handler.onData(id, payload),
+      onPacket: (packet) => handler.onPacket(packet),
+    });
+    const guarded = (step: () => void) => {
+      if (this.failure !== undefined) return;
+      try {
+        step();
+      } catch (error) {
+        if (!(error instanceof PacketError)) throw error;
+        this.failure = error;
+        this.end(error);
+        this.stream.resume();
+      }
+    };
+    this.stream.on("data", (chunk: Uint8Array) => guarded(() => reader.push(chunk)));
+    this.stream.on("drain", () => handler.onDrain());
+    this.stream.on("end", () => {
+      // The runtime reports an end on a lost connection too; the close that follows tells of that.
+      if (this.stream.aborted || this.stream.destroyed) return;
+      guarded(() => {
+        reader.end();
+        handler.onEnd();
+      });
+    });
+    if (this.#closed) handler.onClose(this.outcome());
+  }
+
+  sendPacket(packet: Packet): boolean {
+    return this.#writable() ? this.stream.write(framePacket(packet)) : true;
+  }
+
+  sendData(id: ConnectId, payload: Uint8Array): boolean {
+    if (!this.#writable()) return true;
+    this.stream.cork();
+    this.stream.write(dataHeader(id, payload.length));
+    const more = this.stream.write(payload);
+    this.stream.uncork();
+    return more;
+  }
+
+  pause(): void {
+    this.stream.pause();
+  }
+
+  resume(): void {
+    if (!this.#closed) this.stream.resume();
+  }
+
+  end(error?: Error): void {
+    if (this.#closed || this.stream.destroyed || this.stream.writableEnded) return;
+    this.finish(error);
+    // A peer that never ends its own side must not hold the stream for ever.
+    this.#linger = setTimeout(() => this.stream.close(constants.NGHTTP2_CANCEL), lingerMs);
+  }
+
+  destroy(error: Error): void {
+    this.failure ??= error;
+    if (!this.#closed) this.stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** Ends the sending side in the way of this side of an RPC. */
+  protected abstract finish(error?: Error): void;
+  /** What the stream's end means; called once it is closed. */
+  protected abstract outcome(): StreamEnd;
+
+  #writable(): boolean {
+    return !this.#closed && !this.stream.destroyed && !this.stream.writableEnded;
+  }
+
+  #onClose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#linger);
+    this.#handler?.onClose(this.outcome());
+  }
+}
+
+/** The error for a stream that was cut: the peer's reset, or a lost connection. */
+function lost(stream: Http2Stream, failure: Error | undefined): ConnectError {
+  const code = stream.rstCode ?? 0;
+  if (code === constants.NGHTTP2_CANCEL) return new ConnectError("stream was canceled", Code.Canceled);
+  if (failure !== undefined) return new ConnectError(failure.message, Code.Unavailable, undefined, undefined, failure);
+  return new ConnectError(`connection was lost (HTTP/2 code ${code})`, Code.Unavailable);
+}
+
+/** The serving side: headers are sent at once, the status goes out as trailers. */
+export class ServerGrpcStream extends GrpcStream {
+  #status: ConnectError | undefined;
+  #peerEnded = false;
+
+  /** Answers the call: response headers with `metadata` leave now, before any packet. */
+  constructor(stream: ServerHttp2Stream, metadata: Readonly<Record<string, string>>) {
+    super(stream);
+    stream.on("end", () => {
+      this.#peerEnded = !stream.aborted;
+    });
+    stream.on("wantTrailers", () => stream.sendTrailers(statusTrailers(this.#status)));
+    stream.respond({ ":status": 200, "content-type": "application/grpc", ...metadata }, { waitForTrailers: true });
+  }
+
+  protected override finish(error?: Error): void {
+    this.#status = error === undefined ? undefined : grpcError(error);
+    this.stream.end();
+  }
+
+  protected override outcome(): StreamEnd {
+    if (this.failure !== undefined) return { kind: "failed", error: grpcError(this.failure) };
+    const inOrder = this.#peerEnded || this.stream.writableFinished;
+    return inOrder ? { kind: "ended" } : { kind: "failed", error: lost(this.stream, undefined) };
+  }
+}
+
+/** The calling side: the server's trailers tell how the call ended. */
+export class ClientGrpcStream extends GrpcStream {
+  /** Response metadata, once the server has sent it; rejects with the call's error when the call ends before that. */
+  readonly metadata: Promise<(key: string) => readonly string[]>;
+  #trailers: Headers | undefined;
+
+  constructor(stream: ClientHttp2Stream) {
+    super(stream);
+    const answered = Promise.withResolvers<(key: string) => readonly string[]>();
+    this.metadata = answered.promise;
+    // A caller that never asks for the metadata must not meet its failure as an unhandled rejection.
+    answered.promise.catch(() => {});
+    stream.on("response", (headers) => {
+      if (headers["grpc-status"] !== undefined) {
+        // A refusal comes as headers alone.
+        this.#trailers = toHeaders(headers);
+      } else if (headers[":status"] !== 200) {
+        this.destroy(new ConnectError(`HTTP status ${headers[":status"]}, expected 200`, Code.Unavailable));
+      } else {
+        answered.resolve((key) => valuesOf(headers, key));
+      }
+    });
+    stream.on("trailers", (headers) => {
+      this.#trailers = toHeaders(headers);
+    });
+    stream.on("close", () => {
+      const end = this.outcome();
+      answered.reject(
+        end.kind === "failed" ? end.error : new ConnectError("call ended without headers", Code.Internal),
+      );
+    });
+  }
+
+  protected override finish(): void {
+    this.stream.end();
+  }
+
+  protected override outcome(): StreamEnd {
+    const said = this.#trailers === undefined ? undefined : findTrailerError(this.#trailers);
+    if (said !== undefined) return { kind: "failed", error: said };
+    if (this.#trailers !== undefined) return { kind: "ended" };
+    return { kind: "failed", error: lost(this.stream, this.failure) };
+  }
+}
+
+/** The trailers that carry a call's status. */
+export function statusTrailers(status: ConnectError | undefined): Record<string, string> {
+  const trailers = new Headers();
+  setTrailerStatus(trailers, status);
+  return Object.fromEntries(trailers);
+}
+
+/** All values of a header. */
+export function valuesOf(headers: IncomingHttpHeaders, key: string): readonly string[] {
+  const value = headers[key];
+  return value === undefined ? [] : Array.isArray(value) ? value : [value];
+}
+
+function toHeaders(headers: IncomingHttpHeaders): Headers {
+  const result = new Headers();
+  for (const [key, value] of Object.entries(headers)) {
+    if (key.startsWith(":") || value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) result.append(key, String(one));
+  }
+  return result;
+}

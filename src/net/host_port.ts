@@ -1,0 +1,36 @@
+/** A destination's two halves. */
+export interface HostPort {
+  /** Without brackets. */
+  readonly host: string;
+  /** 0 to 65535. */
+  readonly port: number;
+}
+
+/**
+ * Splits host:port as Go's net.SplitHostPort does.
+ * @returns the halves, or why it cannot be split, in Go's words
+ */
+export function parseHostPort(address: string): HostPort | string {
+  let host: string;
+  let port: string;
+  if (address.startsWith("[")) {
+    const close = address.indexOf("]");
+    if (close < 0) return "missing ']' in address";
+    if (address[close + 1] !== ":") return "missing port in address";
+    host = address.slice(1, close);
+    port = address.slice(close + 2);
+  } else {
+    const colon = address.lastIndexOf(":");
+    if (colon < 0) return "missing port in address";
+    host = address.slice(0, colon);
+    port = address.slice(colon + 1);
+    if (host.includes(":")) return "too many colons in address";
+  }
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) return `invalid port ${JSON.stringify(port)}`;
+  return { host, port: Number(port) };
+}
+
+/** Joins host and port, with brackets around an IPv6 address. */
+export function formatHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,105 @@
+import type { Socket } from "node:net";
+import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
+
+/** Bytes that are taken from a socket before anybody is there to handle them. */
+const earlyLimitBytes = 64 * 1024;
+
+/**
+ * A node:net or node:tls socket as a byte stream. It reads from the start, up to a bound, so that a peer that hangs up
+ * early is noticed; what was read is handed on when the stream is started.
+ */
+export class SocketStream implements ByteStream {
+  readonly #socket: Socket;
+  #handler: ByteStreamHandler | undefined;
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  #ended = false;
+  #closed = false;
+  #error: Error | undefined;
+  #paused = false;
+  readonly #onGone: (() => void) | undefined;
+
+  /**
+   * @param head bytes of the stream that were read already
+   * @param onGone called when the peer goes away before {@link start}: it broke the connection, or ended it without
+   * having sent anything
+   */
+  constructor(socket: Socket, head?: Uint8Array, onGone?: () => void) {
+    this.#socket = socket;
+    this.#onGone = onGone;
+    if (head !== undefined && head.length > 0) {
+      this.#early.push(head);
+      this.#earlyBytes = head.length;
+    }
+    socket.on("data", (bytes: Uint8Array) => this.#onData(bytes));
+    socket.on("drain", () => this.#handler?.onDrain());
+    socket.on("end", () => this.#onEnd());
+    socket.on("error", (error: Error) => {
+      this.#error ??= error;
+    });
+    socket.on("close", () => this.#onClose());
+    if (socket.destroyed) this.#onClose();
+  }
+
+  start(handler: ByteStreamHandler): void {
+    this.#handler = handler;
+    const early = this.#early;
+    this.#early = [];
+    this.#earlyBytes = 0;
+    for (const bytes of early) handler.onData(bytes);
+    if (this.#closed) handler.onClose(this.#error);
+    else if (this.#ended) handler.onEnd();
+    else if (!this.#paused) this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#closed || this.#socket.writableEnded || this.#socket.destroyed) return true;
+    return this.#socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#closed) this.#socket.resume();
+  }
+
+  end(): void {
+    if (!this.#closed && !this.#socket.writableEnded) this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Bytes written that the operating system has not taken yet. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  #onData(bytes: Uint8Array): void {
+    if (this.#handler !== undefined) {
+      this.#handler.onData(bytes);
+      return;
+    }
+    this.#early.push(bytes);
+    this.#earlyBytes += bytes.length;
+    if (this.#earlyBytes >= earlyLimitBytes) this.#socket.pause();
+  }
+
+  #onEnd(): void {
+    this.#ended = true;
+    if (this.#handler !== undefined) this.#handler.onEnd();
+    else if (this.#earlyBytes === 0) this.#onGone?.();
+  }
+
+  #onClose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#handler !== undefined) this.#handler.onClose(this.#error);
+    else this.#onGone?.();
+  }
+}
