@@ -1,0 +1,41 @@
+import type { PacketCounts } from "../wire/packet_counts.ts";
+
+/** A hop of a packet stream as metrics label it, seen from the agent. */
+export type AgentSegment = "from_agent" | "to_agent";
+
+/** Why an endpoint's connection ended: in order, by a broken connection, or with the link. */
+export type EndpointCloseReason = "closed" | "reset" | "link_lost" | "shutdown";
+
+/** What the agent's parts report as it happens: counters and histograms. Everything else is read from {@link AgentGauges}. */
+export interface AgentEvents {
+  /** @param seconds that a successful dial to a destination took */
+  endpointDialed(seconds: number): void;
+  endpointDialFailed(reason: "timeout" | "unknown"): void;
+  /** @param seconds that the connection lived @param initiator which side began the end */
+  endpointClosed(seconds: number, reason: EndpointCloseReason, initiator: "client" | "destination" | "agent"): void;
+  /** A link's stream failed. @param code gRPC code name, such as `Unavailable` @param packetType or `Unknown` on receipt */
+  streamFailed(segment: AgentSegment, code: string, packetType: string): void;
+}
+
+/** What the agent's tables hold now, read when metrics are scraped. */
+export interface AgentGauges {
+  /** Links that are up. */
+  readonly serverConnections: number;
+  /** Servers that the agent knows of, as it was told last. */
+  readonly knownServerCount: number;
+  readonly endpointConnections: number;
+  readonly pendingDials: number;
+  /** Bytes that this process holds for peers that have not taken them yet. */
+  readonly queuedBytes: number;
+  /** The links now up. */
+  servers(): Iterable<{ readonly serverId: string; readonly tunnels: number }>;
+  readonly packets: Readonly<Record<AgentSegment, PacketCounts>>;
+}
+
+/** Events that nobody asked for. */
+export const noAgentEvents: AgentEvents = {
+  endpointDialed: () => {},
+  endpointDialFailed: () => {},
+  endpointClosed: () => {},
+  streamFailed: () => {},
+};

@@ -1,0 +1,63 @@
+import type { PacketCounts } from "../wire/packet_counts.ts";
+import type { DialFailureReason } from "./dial_outcome.ts";
+import type { StrategyName } from "./strategies.ts";
+
+/** A hop of a packet stream as metrics label it, seen from the server. */
+export type ServerSegment = "from_client" | "to_client" | "from_agent" | "to_agent";
+
+/** Who began the end of a tunnel. */
+export type CloseInitiator = "client" | "agent" | "server";
+
+/**
+ * Why a tunnel ended:
+ * - `closed`: in order, by whoever began
+ * - `reset`: a side broke its connection, or the agent reported an error
+ * - `link_lost`: the link to the agent is gone
+ * - `mismatch`: the client sent packets of a connection that is not its own
+ * - `stalled`: the client did not read for longer than a legacy peer can be held
+ * - `shutdown`: the server is stopping
+ */
+export type CloseReason = "closed" | "reset" | "link_lost" | "mismatch" | "stalled" | "shutdown";
+
+/** What the server's parts report as it happens: counters and histograms. Everything else is read from {@link ServerGauges}. */
+export interface ServerEvents {
+  dialFailed(reason: DialFailureReason): void;
+  /** @param seconds from the dial's start to the agent's answer */
+  dialed(seconds: number): void;
+  /** @param seconds from the agent's answer to the end */
+  tunnelClosed(seconds: number, reason: CloseReason, initiator: CloseInitiator): void;
+  /** @param seconds that a frontend kept bytes waiting; 0 for bytes that it took at once */
+  frontendWritten(seconds: number): void;
+  /** A stream ended in an error. @param code gRPC code name, such as `Canceled` @param packetType or `Unknown` on receipt */
+  streamFailed(segment: ServerSegment, code: string, packetType: string): void;
+}
+
+/** What the server's tables hold now, read when metrics are scraped. */
+export interface ServerGauges {
+  /** Open calls of the packet services. */
+  readonly proxyCalls: number;
+  readonly connectCalls: number;
+  /** CONNECT requests in progress, open tunnels included. */
+  readonly connectRequests: number;
+  readonly pendingDials: number;
+  readonly establishedTunnels: number;
+  /** Streams from clients, and from agents, whose reading is held back now. */
+  readonly heldClientStreams: number;
+  readonly heldAgentStreams: number;
+  /** Bytes that this process holds for peers that have not taken them yet. */
+  readonly queuedBytes: number;
+  /** Distinct identifiers that a strategy could choose now. */
+  readyBackends(strategy: StrategyName): number;
+  /** Every connected agent stream with its tunnels. */
+  backends(): Iterable<{ readonly agentId: string; readonly tunnels: number; readonly draining: boolean }>;
+  readonly packets: Readonly<Record<ServerSegment, PacketCounts>>;
+}
+
+/** Events that nobody asked for. */
+export const noServerEvents: ServerEvents = {
+  dialFailed: () => {},
+  dialed: () => {},
+  tunnelClosed: () => {},
+  frontendWritten: () => {},
+  streamFailed: () => {},
+};
