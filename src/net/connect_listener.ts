@@ -1,10 +1,10 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ByteStream } from "../tunnel/byte_stream.ts";
 import { listen, type ListenAddress } from "./listen.ts";
-import { serveFetch } from "./http_listener.ts";
+import { rawRequest } from "./raw_request.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { withReadBackpressure } from "./tls_backpressure.ts";
 import type { TlsMaterial } from "./tls_files.ts";
@@ -43,19 +43,11 @@ export interface ConnectListener extends AsyncDisposable {
 
 const headersTimeoutMs = 60_000;
 const maxHeaderBytes = 1024 * 1024;
+/** How long a refused client may keep its connection open. */
+const refusedLingerMs = 5_000;
 
 /** The one answer that opens a tunnel; kube-apiserver takes no other header and no interim response. */
 const established = new TextEncoder().encode("HTTP/1.1 200 Connection Established\r\n\r\n");
-
-/**
- * The Fetch API forbids requests with the CONNECT method, so the getter says what the constructor must not be told.
- * Handlers read `method`, `url` and `headers`; cloning the request would lose it.
- */
-class ConnectRequest extends Request {
-  override get method(): string {
-    return "CONNECT";
-  }
-}
 
 /** Opens an HTTP/1.1 listener whose CONNECT requests reach `fetch` as `/<authority, percent-encoded>`. */
 export async function listenConnect(options: ConnectListenerOptions): Promise<ConnectListener> {
@@ -76,7 +68,15 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
     });
     server.on("tlsClientError", options.onConnectionError);
   }
-  serveFetch(server, (request) => options.fetch(request, {}));
+  server.on("request", (message: IncomingMessage, answer: ServerResponse) => {
+    void answerRequest(message, answer, options.fetch);
+  });
+  // A connection that never sent a request: timed out, or spoke something else. Without a listener the runtime answers.
+  server.on("clientError", (error: Error, socket: Socket) => {
+    options.onConnectionError(error);
+    if (socket.writable) socket.end(badRequest(error));
+    else socket.destroy();
+  });
   server.on("connect", (message: IncomingMessage, socket: Socket, head: Uint8Array) => {
     void answerConnect(message, socket, head, options.fetch);
   });
@@ -115,6 +115,35 @@ function createHttpServer(tls: TlsMaterial | undefined): Server {
   });
 }
 
+/** What a connection that broke HTTP is told before it is closed. */
+function badRequest(error: Error): string {
+  const status = Reflect.get(error, "code") === "HPE_HEADER_OVERFLOW"
+    ? 431
+    : Reflect.get(error, "code") === "ERR_HTTP_REQUEST_TIMEOUT"
+    ? 408
+    : 400;
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`;
+}
+
+/** Every request that is not CONNECT: the application refuses it, and the connection may go on. */
+async function answerRequest(message: IncomingMessage, answer: ServerResponse, fetch: ConnectFetch): Promise<void> {
+  const gone = new AbortController();
+  answer.once("close", () => gone.abort(new Error("client hung up")));
+  const path = message.url?.startsWith("/") === true ? message.url : "/";
+  const response = await fetched(fetch, rawRequest(message, `http://connect${path}`, gone.signal), {});
+  const body = await response.text();
+  answer.writeHead(response.status, Object.fromEntries(response.headers));
+  answer.end(body);
+}
+
+async function fetched(fetch: ConnectFetch, request: Request, bindings: ConnectBindings): Promise<Response> {
+  try {
+    return await fetch(request, bindings);
+  } catch (error) {
+    return new Response(`${error instanceof Error ? error.message : String(error)}\n`, { status: 500 });
+  }
+}
+
 async function answerConnect(
   message: IncomingMessage,
   socket: Socket,
@@ -127,12 +156,8 @@ async function answerConnect(
     socket.destroy();
   });
   const bindings: ConnectBindings = {};
-  let response: Response;
-  try {
-    response = await fetch(connectRequest(message, gone.signal), bindings);
-  } catch (error) {
-    response = new Response(`${error instanceof Error ? error.message : String(error)}\n`, { status: 500 });
-  }
+  const url = `http://connect/${encodeURIComponent(message.url ?? "")}`;
+  const response = await fetched(fetch, rawRequest(message, url, gone.signal), bindings);
   // A client that is gone is handed on all the same: the tunnel learns of it as of any other close.
   if (response.ok && bindings.tunnel !== undefined) {
     stream.write(established);
@@ -142,7 +167,7 @@ async function answerConnect(
   const body = await response.text();
   response.headers.set("content-length", String(new TextEncoder().encode(body).length));
   response.headers.set("connection", "close");
-  let answer = `HTTP/1.1 ${response.status} ${response.statusText}\r\n`;
+  let answer = `HTTP/1.1 ${response.status} ${response.statusText || (STATUS_CODES[response.status] ?? "")}\r\n`;
   for (const [name, value] of response.headers) answer += `${name}: ${value}\r\n`;
   stream.write(new TextEncoder().encode(`${answer}\r\n${body}`));
   discard(stream);
@@ -150,19 +175,12 @@ async function answerConnect(
 
 /** Ends a refused connection: what the client still sends is read and dropped, so that it sees the answer and no reset. */
 function discard(stream: ByteStream): void {
+  const timer = setTimeout(() => stream.destroy(), refusedLingerMs);
   stream.start({
     onData: () => {},
     onDrain: () => {},
     onEnd: () => {},
-    onClose: () => {},
+    onClose: () => clearTimeout(timer),
   });
   stream.end();
-}
-
-function connectRequest(message: IncomingMessage, signal: AbortSignal): Request {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < message.rawHeaders.length; i += 2) {
-    headers.append(message.rawHeaders[i] ?? "", message.rawHeaders[i + 1] ?? "");
-  }
-  return new ConnectRequest(`http://connect/${encodeURIComponent(message.url ?? "")}`, { headers, signal });
 }

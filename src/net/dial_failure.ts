@@ -1,4 +1,4 @@
-import { parseHostPort } from "./host_port.ts";
+import { parseHostPort } from "../wire/host_port.ts";
 
 /** Why a destination could not be reached. `reason` is the metric's label, `message` what the client's user reads. */
 export interface DialFailure {

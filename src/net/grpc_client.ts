@@ -4,7 +4,7 @@ import type { ClientHttp2Session } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
 import { ClientGrpcStream } from "./grpc_stream.ts";
-import { formatHostPort } from "./host_port.ts";
+import { formatHostPort } from "../wire/host_port.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import type { TlsMaterial } from "./tls_files.ts";
 

@@ -1,5 +1,5 @@
 import { connect, type Server } from "node:net";
-import { formatHostPort } from "./host_port.ts";
+import { formatHostPort } from "../wire/host_port.ts";
 
 /** Where a listener takes connections. */
 export type ListenAddress =
