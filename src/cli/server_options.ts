@@ -1,0 +1,71 @@
+import type { LoggingOptions } from "./logging_options.ts";
+
+/**
+ * What proxy-server was told, one field a flag, named after it. Durations are milliseconds, never more than a timer of
+ * the runtime can hold (24.8 days). Empty strings mean "not set". Only values that passed validation are sound.
+ */
+export interface ServerOptions {
+  readonly serverCert: string;
+  readonly serverKey: string;
+  readonly serverCaCert: string;
+  readonly clusterCert: string;
+  readonly clusterKey: string;
+  readonly clusterCaCert: string;
+  /** After validation `grpc` or `http-connect`. */
+  readonly mode: string;
+  /** Path of the frontend's Unix socket; empty: the frontend listens on TCP. */
+  readonly udsName: string;
+  readonly deleteExistingUdsFile: boolean;
+  readonly serverPort: number;
+  /** Empty: every address of the machine; so for all bind addresses. */
+  readonly serverBindAddress: string;
+  readonly agentPort: number;
+  readonly agentBindAddress: string;
+  readonly adminPort: number;
+  readonly adminBindAddress: string;
+  readonly healthPort: number;
+  readonly healthBindAddress: string;
+  /** How long an agent's link may be silent before it is pinged; 0: never pinged. */
+  readonly keepaliveTimeMs: number;
+  /** The same for gRPC frontends. */
+  readonly frontendKeepaliveTimeMs: number;
+  readonly enableProfiling: boolean;
+  readonly enableContentionProfiling: boolean;
+  /** Never empty unless it was given so. */
+  readonly serverId: string;
+  readonly serverCount: number;
+  /** These three together turn on authentication of agents by token. */
+  readonly agentNamespace: string;
+  readonly agentServiceAccount: string;
+  readonly authenticationAudience: string;
+  /** Ours: an agent needs a certificate of `clusterCaCert` and a token. */
+  readonly requireAgentCertAndToken: boolean;
+  /** Ours: without a CA and without tokens, whoever reaches the agent port is an agent. */
+  readonly allowUnauthenticatedAgents: boolean;
+  readonly kubeconfig: string;
+  /** Requests a second to the Kubernetes API; 0: the client's default (5). */
+  readonly kubeconfigQps: number;
+  /** 0: the client's default (10). */
+  readonly kubeconfigBurst: number;
+  readonly kubeApiContentType: string;
+  /** Comma list; see parseProxyStrategies. */
+  readonly proxyStrategies: string;
+  /** Go's names; see tlsPolicy. */
+  readonly cipherSuites: readonly string[];
+  /** Go's name (`VersionTLS12`) or empty; see tlsPolicy. */
+  readonly tlsMinVersion: string;
+  readonly xfrChannelSize: number;
+  readonly enableLeaseController: boolean;
+  readonly leaseNamespace: string;
+  /** `key=value` pairs; see parseLabels. */
+  readonly leaseLabel: string;
+  /** How long tunnels may run on after the first signal; 0: not at all. */
+  readonly gracefulShutdownTimeoutMs: number;
+  /** How long an agent may take to answer a dial; 0: for ever. */
+  readonly backendDialTimeoutMs: number;
+  /** Deprecated, without effect. */
+  readonly warnOnChannelLimit: boolean;
+  /** Ours: after validation `auto` or `grpc`. */
+  readonly linkProtocol: string;
+  readonly logging: LoggingOptions;
+}
