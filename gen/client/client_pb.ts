@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file client/client.proto.
  */
 export const file_client_client: GenFile = /*@__PURE__*/
-  fileDesc("ChNjbGllbnQvY2xpZW50LnByb3RvIpsCCgZQYWNrZXQSGQoEdHlwZRgBIAEoDjILLlBhY2tldFR5cGUSIwoLZGlhbFJlcXVlc3QYAiABKAsyDC5EaWFsUmVxdWVzdEgAEiUKDGRpYWxSZXNwb25zZRgDIAEoCzINLkRpYWxSZXNwb25zZUgAEhUKBGRhdGEYBCABKAsyBS5EYXRhSAASJQoMY2xvc2VSZXF1ZXN0GAUgASgLMg0uQ2xvc2VSZXF1ZXN0SAASJwoNY2xvc2VSZXNwb25zZRgGIAEoCzIOLkNsb3NlUmVzcG9uc2VIABIfCgljbG9zZURpYWwYByABKAsyCi5DbG9zZURpYWxIABIXCgVkcmFpbhgIIAEoCzIGLkRyYWluSABCCQoHcGF5bG9hZCJACgtEaWFsUmVxdWVzdBIQCghwcm90b2NvbBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBnJhbmRvbRgDIAEoAyJACgxEaWFsUmVzcG9uc2USDQoFZXJyb3IYASABKAkSEQoJY29ubmVjdElEGAIgASgDEg4KBnJhbmRvbRgDIAEoAyIhCgxDbG9zZVJlcXVlc3QSEQoJY29ubmVjdElEGAEgASgDIjEKDUNsb3NlUmVzcG9uc2USDQoFZXJyb3IYASABKAkSEQoJY29ubmVjdElEGAIgASgDIhsKCUNsb3NlRGlhbBIOCgZyYW5kb20YASABKAMiBwoFRHJhaW4iNgoERGF0YRIRCgljb25uZWN0SUQYASABKAMSDQoFZXJyb3IYAiABKAkSDAoEZGF0YRgDIAEoDCppCgpQYWNrZXRUeXBlEgwKCERJQUxfUkVREAASDAoIRElBTF9SU1AQARINCglDTE9TRV9SRVEQAhINCglDTE9TRV9SU1AQAxIICgREQVRBEAQSDAoIRElBTF9DTFMQBRIJCgVEUkFJThAGMi8KDFByb3h5U2VydmljZRIfCgVQcm94eRIHLlBhY2tldBoHLlBhY2tldCIAKAEwAWIGcHJvdG8z");
+  fileDesc("ChNjbGllbnQvY2xpZW50LnByb3RvItkCCgZQYWNrZXQSGQoEdHlwZRgBIAEoDjILLlBhY2tldFR5cGUSIwoLZGlhbFJlcXVlc3QYAiABKAsyDC5EaWFsUmVxdWVzdEgAEiUKDGRpYWxSZXNwb25zZRgDIAEoCzINLkRpYWxSZXNwb25zZUgAEhUKBGRhdGEYBCABKAsyBS5EYXRhSAASJQoMY2xvc2VSZXF1ZXN0GAUgASgLMg0uQ2xvc2VSZXF1ZXN0SAASJwoNY2xvc2VSZXNwb25zZRgGIAEoCzIOLkNsb3NlUmVzcG9uc2VIABIfCgljbG9zZURpYWwYByABKAsyCi5DbG9zZURpYWxIABIXCgVkcmFpbhgIIAEoCzIGLkRyYWluSAASIQoKY2xvc2VXcml0ZRhkIAEoCzILLkNsb3NlV3JpdGVIABIZCgZ3aW5kb3cYZSABKAsyBy5XaW5kb3dIAEIJCgdwYXlsb2FkIkAKC0RpYWxSZXF1ZXN0EhAKCHByb3RvY29sGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGcmFuZG9tGAMgASgDIkAKDERpYWxSZXNwb25zZRINCgVlcnJvchgBIAEoCRIRCgljb25uZWN0SUQYAiABKAMSDgoGcmFuZG9tGAMgASgDIiEKDENsb3NlUmVxdWVzdBIRCgljb25uZWN0SUQYASABKAMiMQoNQ2xvc2VSZXNwb25zZRINCgVlcnJvchgBIAEoCRIRCgljb25uZWN0SUQYAiABKAMiGwoJQ2xvc2VEaWFsEg4KBnJhbmRvbRgBIAEoAyIHCgVEcmFpbiIfCgpDbG9zZVdyaXRlEhEKCWNvbm5lY3RJRBgBIAEoAyIqCgZXaW5kb3cSEQoJY29ubmVjdElEGAEgASgDEg0KBWJ5dGVzGAIgASgDIjYKBERhdGESEQoJY29ubmVjdElEGAEgASgDEg0KBWVycm9yGAIgASgJEgwKBGRhdGEYAyABKAwqhgEKClBhY2tldFR5cGUSDAoIRElBTF9SRVEQABIMCghESUFMX1JTUBABEg0KCUNMT1NFX1JFURACEg0KCUNMT1NFX1JTUBADEggKBERBVEEQBBIMCghESUFMX0NMUxAFEgkKBURSQUlOEAYSDwoLQ0xPU0VfV1JJVEUQZBIKCgZXSU5ET1cQZTIvCgxQcm94eVNlcnZpY2USHwoFUHJveHkSBy5QYWNrZXQaBy5QYWNrZXQiACgBMAFiBnByb3RvMw");
 
 /**
  * @generated from message Packet
@@ -71,6 +71,18 @@ export type Packet = Message<"Packet"> & {
      */
     value: Drain;
     case: "drain";
+  } | {
+    /**
+     * @generated from field: CloseWrite closeWrite = 100;
+     */
+    value: CloseWrite;
+    case: "closeWrite";
+  } | {
+    /**
+     * @generated from field: Window window = 101;
+     */
+    value: Window;
+    case: "window";
   } | { case: undefined; value?: undefined };
 };
 
@@ -221,6 +233,47 @@ export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
   messageDesc(file_client_client, 6);
 
 /**
+ * @generated from message CloseWrite
+ */
+export type CloseWrite = Message<"CloseWrite"> & {
+  /**
+   * @generated from field: int64 connectID = 1;
+   */
+  connectID: bigint;
+};
+
+/**
+ * Describes the message CloseWrite.
+ * Use `create(CloseWriteSchema)` to create a new message.
+ */
+export const CloseWriteSchema: GenMessage<CloseWrite> = /*@__PURE__*/
+  messageDesc(file_client_client, 7);
+
+/**
+ * @generated from message Window
+ */
+export type Window = Message<"Window"> & {
+  /**
+   * @generated from field: int64 connectID = 1;
+   */
+  connectID: bigint;
+
+  /**
+   * How many more bytes the receiver takes; positive.
+   *
+   * @generated from field: int64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message Window.
+ * Use `create(WindowSchema)` to create a new message.
+ */
+export const WindowSchema: GenMessage<Window> = /*@__PURE__*/
+  messageDesc(file_client_client, 8);
+
+/**
  * @generated from message Data
  */
 export type Data = Message<"Data"> & {
@@ -247,7 +300,7 @@ export type Data = Message<"Data"> & {
  * Use `create(DataSchema)` to create a new message.
  */
 export const DataSchema: GenMessage<Data> = /*@__PURE__*/
-  messageDesc(file_client_client, 7);
+  messageDesc(file_client_client, 9);
 
 /**
  * PacketType tells which payload a packet carries. DIAL_REQ is zero and therefore absent from its encoding.
@@ -303,6 +356,20 @@ export const PacketType = {
    * @generated from enum value: DRAIN = 6;
    */
   DRAIN: 6,
+
+  /**
+   * Either way, feature half-close: the sender's side sends no more DATA on this connection; it still takes some.
+   *
+   * @generated from enum value: CLOSE_WRITE = 100;
+   */
+  CLOSE_WRITE: 100,
+
+  /**
+   * Either way, feature window: the receiver of DATA took so many bytes, and takes as many more.
+   *
+   * @generated from enum value: WINDOW = 101;
+   */
+  WINDOW: 101,
 } as const;
 
 /**

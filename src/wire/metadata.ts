@@ -20,10 +20,12 @@ export const metadataKeys = {
 /**
  * What a peer can do beyond the original's protocol:
  * - `early-data`: a client that takes DATA right behind DIAL_RSP (the original's client may lose it)
+ * - `half-close`: CLOSE_WRITE packets tell of the end of one direction
+ * - `window`: DATA on a link stays within a window per tunnel and direction, and WINDOW packets return credit
  */
-export type Feature = "early-data";
+export type Feature = "early-data" | "half-close" | "window";
 
-const knownFeatures: ReadonlySet<string> = new Set<Feature>(["early-data"]);
+const knownFeatures: ReadonlySet<string> = new Set<Feature>(["early-data", "half-close", "window"]);
 
 function isFeature(name: string): name is Feature {
   return knownFeatures.has(name);
@@ -68,6 +70,8 @@ export function parseServerMetadata(values: (key: string) => readonly string[]):
   if (count === undefined || counts.length !== 1) {
     throw new MetadataError(`expected one server count, got ${counts.length}`);
   }
-  if (!/^[+-]?\d+$/.test(count)) throw new MetadataError(`server count ${JSON.stringify(count)} is not a number`);
+  if (!/^[+-]?\d+$/.test(count) || !Number.isSafeInteger(Number(count))) {
+    throw new MetadataError(`server count ${JSON.stringify(count)} is not a number`);
+  }
   return { serverId, serverCount: Math.max(1, Number(count)) };
 }

@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import { writeUint32 } from "./bytes.ts";
 import type { ConnectId } from "./connect_id.ts";
-import { grpcPrefixBytes } from "./limits.ts";
+import { grpcPrefixBytes, wireLimits } from "./limits.ts";
 import { PacketError } from "./packet_error.ts";
 
 export { type Packet, PacketType };
@@ -34,7 +34,7 @@ export function dialed(random: bigint, connectId: ConnectId): Packet {
 export function dialFailed(random: bigint, error: string): Packet {
   return create(PacketSchema, {
     type: PacketType.DIAL_RSP,
-    payload: { case: "dialResponse", value: { random, error } },
+    payload: { case: "dialResponse", value: { random, error: errorText(error) } },
   });
 }
 
@@ -55,13 +55,36 @@ export function closeRequest(connectId: ConnectId): Packet {
 export function closeResponse(connectId: ConnectId, error = ""): Packet {
   return create(PacketSchema, {
     type: PacketType.CLOSE_RSP,
-    payload: { case: "closeResponse", value: { connectID: BigInt(connectId), error } },
+    payload: { case: "closeResponse", value: { connectID: BigInt(connectId), error: errorText(error) } },
   });
+}
+
+/** An error's text may hold what a peer sent, of any length; it must not make the packet one that the receiver refuses. */
+function errorText(error: string): string {
+  if (error.length <= wireLimits.maxErrorLength) return error;
+  // toWellFormed: the cut may fall between the halves of a surrogate pair.
+  return `${error.slice(0, wireLimits.maxErrorLength - 1).toWellFormed()}…`;
 }
 
 /** Asks the server to prefer other agents for new dials. */
 export function drain(): Packet {
   return create(PacketSchema, { type: PacketType.DRAIN, payload: { case: "drain", value: {} } });
+}
+
+/** Tells that this side sends no more DATA on a connection; only for peers with the `half-close` feature. */
+export function closeWrite(connectId: ConnectId): Packet {
+  return create(PacketSchema, {
+    type: PacketType.CLOSE_WRITE,
+    payload: { case: "closeWrite", value: { connectID: BigInt(connectId) } },
+  });
+}
+
+/** Returns credit for `bytes` more bytes of a connection; only for peers with the `window` feature. */
+export function windowCredit(connectId: ConnectId, bytes: number): Packet {
+  return create(PacketSchema, {
+    type: PacketType.WINDOW,
+    payload: { case: "window", value: { connectID: BigInt(connectId), bytes: BigInt(bytes) } },
+  });
 }
 
 /** A DATA packet as a message, for peers that are served typed messages instead of bytes. */
@@ -107,6 +130,10 @@ export function packetTypeName(type: PacketType | number): string {
       return "DIAL_CLS";
     case PacketType.DRAIN:
       return "DRAIN";
+    case PacketType.CLOSE_WRITE:
+      return "CLOSE_WRITE";
+    case PacketType.WINDOW:
+      return "WINDOW";
     default:
       return "Unknown";
   }

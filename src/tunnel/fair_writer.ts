@@ -1,0 +1,179 @@
+import type { ConnectId } from "../wire/connect_id.ts";
+import type { Packet } from "../wire/packet.ts";
+import { flowLimits } from "./flow_limits.ts";
+import type { PacketStream } from "./packet_stream.ts";
+import type { SendWindow } from "./send_window.ts";
+
+/** Where a lane's bytes come from; it is told when it may send again. */
+export interface LaneSource {
+  /** The lane takes data again after {@link Lane.send} returned false. */
+  laneWritable(): void;
+}
+
+/**
+ * One tunnel's way onto a link. It holds what the link or the tunnel's window does not take at once: at most what its
+ * source had already read when it was told to pause.
+ */
+export class Lane {
+  readonly #writer: FairWriter;
+  readonly #source: LaneSource;
+  readonly #window: SendWindow;
+  readonly #id: ConnectId;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #last: Packet | undefined;
+  /** The source was told to wait. */
+  #waiting = false;
+  #closed = false;
+
+  constructor(writer: FairWriter, id: ConnectId, window: SendWindow, source: LaneSource) {
+    this.#writer = writer;
+    this.#id = id;
+    this.#window = window;
+    this.#source = source;
+  }
+
+  /** Bytes that wait here. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /**
+   * Sends a non-empty payload, in order. It is taken in any case.
+   * @returns false when the source should wait for {@link LaneSource.laneWritable}
+   */
+  send(payload: Uint8Array): boolean {
+    if (this.#closed || this.#last !== undefined) return true;
+    this.#queue.push(payload);
+    this.#queuedBytes += payload.length;
+    if (!this.#waiting && this.#writer.open) this.flush(flowLimits.initialWindowBytes);
+    if (this.#queuedBytes === 0 && this.#window.credit > 0 && this.#writer.open) return true;
+    this.#waiting = true;
+    if (this.#window.credit > 0) this.#writer.wait(this);
+    return false;
+  }
+
+  /** Sends a packet behind everything that waits here, as the last thing on this lane. */
+  finish(last: Packet): void {
+    if (this.#closed || this.#last !== undefined) return;
+    if (this.#queuedBytes === 0) {
+      this.close();
+      this.#writer.sendPacket(last);
+    } else {
+      this.#last = last;
+    }
+  }
+
+  /** The peer returned credit. */
+  granted(): void {
+    if (this.#waiting) this.#writer.wait(this);
+  }
+
+  /** Drops what waits here; nothing more is sent. */
+  close(): void {
+    this.#closed = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#writer.forget(this);
+  }
+
+  /**
+   * One turn: sends at most `quantum` bytes, fewer when the window or the link ends it. Called by the writer.
+   * @returns true when the lane needs another turn
+   */
+  flush(quantum: number): boolean {
+    let left = quantum;
+    while (left > 0 && this.#writer.open) {
+      const next = this.#queue[0];
+      if (next === undefined) break;
+      const bytes = Math.min(next.length, left, this.#window.credit, flowLimits.maxDataBytes);
+      if (bytes <= 0) break;
+      if (bytes === next.length) this.#queue.shift();
+      else this.#queue[0] = next.subarray(bytes);
+      this.#queuedBytes -= bytes;
+      this.#window.take(bytes);
+      left -= bytes;
+      this.#writer.sendData(this.#id, bytes === next.length ? next : next.subarray(0, bytes));
+    }
+    return this.#queuedBytes > 0 && this.#window.credit > 0;
+  }
+
+  /** Everything that waited is sent: goes on with the source, or ends. Called by the writer after a turn. */
+  settle(): void {
+    if (this.#closed || this.#queuedBytes > 0) return;
+    if (this.#last !== undefined) {
+      const last = this.#last;
+      this.close();
+      this.#writer.sendPacket(last);
+    } else if (this.#waiting && this.#window.credit > 0) {
+      this.#waiting = false;
+      this.#source.laneWritable();
+    }
+  }
+}
+
+/**
+ * Writes the packets of many tunnels onto one link: control packets at once, DATA of the lanes in turn (deficit round
+ * robin with one quantum, Shreedhar and Varghese 1995). The link's own buffer stays small, so that nothing waits long
+ * behind what was written before.
+ */
+export class FairWriter {
+  readonly #stream: PacketStream;
+  #open = true;
+  #pumping = false;
+  /** Lanes that wait for a turn, the next one first. */
+  readonly #turns = new Set<Lane>();
+
+  constructor(stream: PacketStream) {
+    this.#stream = stream;
+  }
+
+  /** The link takes data. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Sends a control packet, before all data that waits. */
+  sendPacket(packet: Packet): void {
+    if (!this.#stream.sendPacket(packet)) this.#open = false;
+  }
+
+  sendData(id: ConnectId, payload: Uint8Array): void {
+    if (!this.#stream.sendData(id, payload)) this.#open = false;
+  }
+
+  /** A lane wants a turn. */
+  wait(lane: Lane): void {
+    this.#turns.add(lane);
+    if (this.#open) this.#pump();
+  }
+
+  forget(lane: Lane): void {
+    this.#turns.delete(lane);
+  }
+
+  /** The link takes data again. */
+  onDrain(): void {
+    this.#open = true;
+    this.#pump();
+  }
+
+  /** Lanes that wait for a turn now. */
+  get waitingCount(): number {
+    return this.#turns.size;
+  }
+
+  #pump(): void {
+    // A source that goes on may send at once, and so come back here.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.#open) {
+      const [lane] = this.#turns;
+      if (lane === undefined) break;
+      this.#turns.delete(lane);
+      if (lane.flush(flowLimits.maxDataBytes)) this.#turns.add(lane);
+      else lane.settle();
+    }
+    this.#pumping = false;
+  }
+}

@@ -1,0 +1,11 @@
+/** Bounds of flow control on a link. Both sides know {@link flowLimits.initialWindowBytes}: it is part of the `window` feature. */
+export const flowLimits = {
+  /** What a sender may have under way on a new tunnel, in each direction. */
+  initialWindowBytes: 256 * 1024,
+  /** How far the window of one tunnel may grow. */
+  maxWindowBytes: 4 * 1024 * 1024,
+  /** What all windows of a process may grow by together. */
+  growthBudgetBytes: 64 * 1024 * 1024,
+  /** Most bytes of one DATA packet that is written to a link, so that a turn stays short. */
+  maxDataBytes: 64 * 1024,
+} as const;
