@@ -6,17 +6,6 @@ export function byteAt(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? 0;
 }
 
-/** Joins chunks into one array of `length` bytes, which must be the sum of their lengths. */
-export function joinBytes(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    joined.set(chunk, at);
-    at += chunk.length;
-  }
-  return joined;
-}
-
 /** Big-endian unsigned 32 bits at `at`; the caller has checked that four bytes are there. */
 export function readUint32(bytes: Uint8Array, at: number): number {
   return ((byteAt(bytes, at) << 24) | (byteAt(bytes, at + 1) << 16) | (byteAt(bytes, at + 2) << 8) |

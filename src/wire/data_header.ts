@@ -1,9 +1,8 @@
 import { writeUint32 } from "./bytes.ts";
 import type { ConnectId } from "./connect_id.ts";
-import { dataPacket, framePacket } from "./packet.ts";
+import { PacketType } from "./packet.ts";
 import { grpcPrefixBytes } from "./limits.ts";
 import { varintLength, writeVarint } from "./varint.ts";
-import { PacketType } from "../../gen/client/client_pb.ts";
 
 /** Protobuf tags of a DATA packet: field number shifted left by three, or'ed with the wire type. */
 export const dataTags = {
@@ -18,12 +17,13 @@ export const dataTags = {
 } as const;
 
 /**
- * All bytes of a framed DATA packet that come before its payload of `payloadBytes` bytes. Writing this and then the
- * payload itself sends the packet without a copy.
+ * All bytes of a framed DATA packet that come before its payload of `payloadBytes` bytes, which is at least one. Writing
+ * this and then the payload itself sends the packet without a copy, in the very bytes of the generated codec.
  */
-export function dataHeader(id: ConnectId, payloadBytes: number): Uint8Array {
-  if (typeof id === "bigint") return bigDataHeader(id, payloadBytes);
-  const inner = 1 + varintLength(id) + 1 + varintLength(payloadBytes) + payloadBytes;
+export function dataHeader(id: ConnectId, payloadBytes: number): Uint8Array<ArrayBuffer> {
+  // A field with its default value, zero, is absent from a proto3 encoding.
+  const idField = id === 0 ? 0 : 1 + varintLength(id);
+  const inner = idField + 1 + varintLength(payloadBytes) + payloadBytes;
   const message = 3 + varintLength(inner) + inner;
   const header = new Uint8Array(grpcPrefixBytes + message - payloadBytes);
   writeUint32(header, 1, message);
@@ -31,15 +31,11 @@ export function dataHeader(id: ConnectId, payloadBytes: number): Uint8Array {
   header[6] = PacketType.DATA;
   header[7] = dataTags.data;
   let at = writeVarint(header, 8, inner);
-  header[at++] = dataTags.connectId;
-  at = writeVarint(header, at, id);
+  if (idField > 0) {
+    header[at++] = dataTags.connectId;
+    at = writeVarint(header, at, id);
+  }
   header[at++] = dataTags.bytes;
   writeVarint(header, at, payloadBytes);
   return header;
-}
-
-/** Ids of 54 to 64 bits come from no agent that is known; clarity over speed. */
-function bigDataHeader(id: bigint, payloadBytes: number): Uint8Array {
-  const framed = framePacket(dataPacket(id, new Uint8Array(payloadBytes)));
-  return framed.subarray(0, framed.length - payloadBytes);
 }

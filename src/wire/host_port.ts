@@ -19,12 +19,16 @@ export function parseHostPort(address: string): HostPort | string {
     if (address[close + 1] !== ":") return "missing port in address";
     host = address.slice(1, close);
     port = address.slice(close + 2);
+    if (port.includes(":")) return "too many colons in address";
+    if (host.includes("[")) return "unexpected '[' in address";
   } else {
     const colon = address.lastIndexOf(":");
     if (colon < 0) return "missing port in address";
     host = address.slice(0, colon);
     port = address.slice(colon + 1);
     if (host.includes(":")) return "too many colons in address";
+    if (address.includes("[")) return "unexpected '[' in address";
+    if (address.includes("]")) return "unexpected ']' in address";
   }
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) return `invalid port ${JSON.stringify(port)}`;
   return { host, port: Number(port) };

@@ -1,3 +1,5 @@
+import { byteAt } from "./bytes.ts";
+
 /** What an agent stands for: the destinations that the destHost and defaultRoute strategies send to it. */
 export interface AgentIdentifiers {
   readonly ipv4: readonly string[];
@@ -16,12 +18,28 @@ export class IdentifiersError extends Error {
 /** What Go's strconv.ParseBool takes for true. */
 const goTrue: ReadonlySet<string> = new Set(["1", "t", "T", "true", "True", "TRUE"]);
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll("+", " "));
-  } catch (cause) {
-    throw new IdentifiersError(`invalid URL escape in ${JSON.stringify(text)}`, { cause });
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Undoes URL escapes as Go's url.QueryUnescape does; escaped bytes that are no UTF-8 become U+FFFD. */
+function decode(escaped: string): string {
+  const plain = escaped.replaceAll("+", " ");
+  if (!plain.includes("%")) return plain;
+  const bytes = encoder.encode(plain);
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    let byte = byteAt(bytes, at);
+    if (byte === 0x25) {
+      const hex = String.fromCharCode(byteAt(bytes, at + 1), byteAt(bytes, at + 2));
+      if (!/^[0-9A-Fa-f]{2}$/.test(hex)) {
+        throw new IdentifiersError(`invalid URL escape in ${JSON.stringify(escaped)}`);
+      }
+      byte = Number.parseInt(hex, 16);
+      at += 2;
+    }
+    bytes[length++] = byte;
   }
+  return decoder.decode(bytes.subarray(0, length));
 }
 
 /** Splits a URL query as Go's url.ParseQuery does: a semicolon is an error, order is kept. @throws {IdentifiersError} */

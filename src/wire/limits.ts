@@ -2,6 +2,13 @@
 export const wireLimits = {
   /** Largest gRPC message that is accepted, in bytes: grpc-go's default, which the original uses. */
   maxMessageBytes: 4 * 1024 * 1024,
+  /**
+   * Longest destination address of a dial, in characters. A DNS name has 253 at most. An address near the message limit
+   * would make a packet that the next peer refuses, and with it the link that other tunnels share.
+   */
+  maxAddressLength: 1024,
+  /** Longest error text that a packet carries, in UTF-16 units; the rest is cut off, for the same reason. */
+  maxErrorLength: 4096,
 } as const;
 
 /** Bytes of the prefix of a gRPC message: one of flags, four of length. */

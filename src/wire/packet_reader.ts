@@ -1,10 +1,11 @@
-import { byteAt, joinBytes, readUint32 } from "./bytes.ts";
+import { byteAt, readUint32 } from "./bytes.ts";
 import { type ConnectId, connectId } from "./connect_id.ts";
 import { dataTags } from "./data_header.ts";
 import { grpcPrefixBytes, wireLimits } from "./limits.ts";
 import { decodePacket, type Packet, PacketType } from "./packet.ts";
+import type { PacketCounts } from "./packet_counts.ts";
 import { PacketError } from "./packet_error.ts";
-import { VarintCursor } from "./varint.ts";
+import { VarintCursor, varintCutOff } from "./varint.ts";
 
 /** Where a {@link PacketReader} hands packets on, in their order on the wire. */
 export interface PacketSink {
@@ -17,8 +18,16 @@ export interface PacketSink {
   onPacket(packet: Packet): void;
 }
 
-/** Longest header of a DATA packet that the fast path takes: prefix, type, and four small varints with their tags. */
-const maxFastHeaderBytes = grpcPrefixBytes + 2 + 1 + 4 + 1 + 4 + 1 + 4;
+/** Results of the parsing steps beside an offset: more bytes are needed, or the DATA packet has an unusual form. */
+const more = -1;
+const unusual = -2;
+
+const nothing = new Uint8Array(0);
+/** First size of the buffer that an incomplete message is collected in; it doubles as bytes really come. */
+const firstHeldBytes = 64;
+
+/** Shared by all readers: no parsing step calls out while it uses the cursor. */
+const cursor = new VarintCursor();
 
 /**
  * Cuts a byte stream into packets. A DATA packet in the form that every known peer writes is never joined or decoded:
@@ -26,18 +35,23 @@ const maxFastHeaderBytes = grpcPrefixBytes + 2 + 1 + 4 + 1 + 4 + 1 + 4;
  */
 export class PacketReader {
   readonly #sink: PacketSink;
-  readonly #cursor = new VarintCursor();
+  readonly #counts: PacketCounts | undefined;
   /** Payload bytes of the current DATA packet that are still to come, and their connection. */
   #payloadLeft = 0;
   #payloadId: ConnectId = 0;
-  /** Bytes of a header or of a whole message that is not complete yet. */
-  #held: Uint8Array[] = [];
+  /**
+   * The first `#heldBytes` bytes of a header or of a whole message that is not complete yet. Copied here, so that a peer
+   * that sends byte by byte costs neither a chunk for each byte nor a join for each chunk.
+   */
+  #held: Uint8Array = nothing;
   #heldBytes = 0;
   /** How many bytes must be held before it is worth looking again. */
   #wanted = 0;
 
-  constructor(sink: PacketSink) {
+  /** @param counts where packets and payload bytes are counted as they are read: a DATA packet once, by its header */
+  constructor(sink: PacketSink, counts?: PacketCounts) {
     this.#sink = sink;
+    this.#counts = counts;
   }
 
   /**
@@ -45,25 +59,15 @@ export class PacketReader {
    * @throws {PacketError} when the peer broke the framing; the reader must not be used afterwards
    */
   push(chunk: Uint8Array): void {
-    let bytes = chunk;
-    let at = 0;
-    if (this.#payloadLeft > 0) {
-      at = Math.min(this.#payloadLeft, bytes.length);
-      this.#payloadLeft -= at;
-      this.#sink.onData(this.#payloadId, at === bytes.length ? bytes : bytes.subarray(0, at));
-      if (at === bytes.length) return;
-    }
-    if (this.#heldBytes > 0) {
-      this.#hold(bytes);
-      if (this.#heldBytes < this.#wanted) return;
-      bytes = joinBytes(this.#held, this.#heldBytes);
-      this.#held = [];
-      this.#heldBytes = 0;
-    }
-    while (at < bytes.length) {
-      const next = this.#take(bytes, at);
-      if (next < 0) {
-        this.#hold(at === 0 ? bytes : bytes.subarray(at));
+    let at = this.#payloadLeft > 0 ? this.#continuePayload(chunk) : 0;
+    while (at < chunk.length) {
+      if (this.#heldBytes > 0) {
+        at = this.#continueHeld(chunk, at);
+        continue;
+      }
+      const next = this.#take(chunk, at);
+      if (next === more) {
+        this.#hold(at === 0 ? chunk : chunk.subarray(at));
         return;
       }
       at = next;
@@ -77,18 +81,44 @@ export class PacketReader {
     }
   }
 
-  #hold(bytes: Uint8Array): void {
-    this.#held.push(bytes);
-    this.#heldBytes += bytes.length;
+  /** Hands on the chunk's share of a payload whose header was read before; returns the offset behind it. */
+  #continuePayload(chunk: Uint8Array): number {
+    const share = Math.min(this.#payloadLeft, chunk.length);
+    if (share === 0) return 0;
+    this.#payloadLeft -= share;
+    this.#deliver(this.#payloadId, share === chunk.length ? chunk : chunk.subarray(0, share));
+    return share;
   }
 
-  /** Handles the message at `at`; returns the offset behind what it took, or -1 when more bytes are needed (`#wanted`). */
+  /** Adds to the held bytes exactly what they lack, so that nothing behind it is copied; returns the offset behind it. */
+  #continueHeld(chunk: Uint8Array, at: number): number {
+    const behind = Math.min(at + this.#wanted - this.#heldBytes, chunk.length);
+    this.#hold(at === 0 && behind === chunk.length ? chunk : chunk.subarray(at, behind));
+    if (this.#heldBytes < this.#wanted) return behind;
+    const held = this.#held.subarray(0, this.#heldBytes);
+    const next = this.#take(held, 0);
+    if (next === more) return behind;
+    // #wanted grows by what is surely needed, so a message or header that is complete now ends with the held bytes.
+    this.#held = nothing;
+    this.#heldBytes = 0;
+    return behind;
+  }
+
+  #hold(bytes: Uint8Array): void {
+    const needed = this.#heldBytes + bytes.length;
+    if (needed > this.#held.length) {
+      const grown = new Uint8Array(Math.max(needed, Math.min(this.#wanted, 2 * this.#held.length), firstHeldBytes));
+      grown.set(this.#held.subarray(0, this.#heldBytes));
+      this.#held = grown;
+    }
+    this.#held.set(bytes, this.#heldBytes);
+    this.#heldBytes = needed;
+  }
+
+  /** Handles the message at `at`; returns the offset behind what it took, or `more` (and says how much in `#wanted`). */
   #take(bytes: Uint8Array, at: number): number {
     const have = bytes.length - at;
-    if (have < grpcPrefixBytes) {
-      this.#wanted = grpcPrefixBytes;
-      return -1;
-    }
+    if (have < grpcPrefixBytes) return this.#want(grpcPrefixBytes);
     const messageBytes = readUint32(bytes, at + 1);
     if (byteAt(bytes, at) !== 0) {
       throw new PacketError("compressed", `message flags are ${byteAt(bytes, at)}, but no compression was agreed on`);
@@ -101,62 +131,72 @@ export class PacketReader {
     }
     const whole = grpcPrefixBytes + messageBytes;
     if (messageBytes >= 2) {
-      if (have < grpcPrefixBytes + 2) {
-        this.#wanted = grpcPrefixBytes + 2;
-        return -1;
-      }
+      if (have < grpcPrefixBytes + 2) return this.#want(grpcPrefixBytes + 2);
       if (byteAt(bytes, at + 5) === dataTags.type && byteAt(bytes, at + 6) === PacketType.DATA) {
-        const headerBytes = Math.min(whole, maxFastHeaderBytes);
-        if (have < headerBytes) {
-          this.#wanted = headerBytes;
-          return -1;
-        }
-        const next = this.#takeData(bytes, at, at + whole);
-        if (next >= 0) return next;
+        const next = this.#takeData(bytes, at + grpcPrefixBytes + 2, at + whole);
+        if (next === more) return this.#want(have + 1);
+        if (next !== unusual) return next;
       }
     }
-    if (have < whole) {
-      this.#wanted = whole;
-      return -1;
-    }
+    if (have < whole) return this.#want(whole);
     this.#decode(bytes.subarray(at + grpcPrefixBytes, at + whole));
     return at + whole;
   }
 
-  /** The fast path: `08 04 22 n 08 id 1a m payload`, all lengths consistent. Returns -1 for any other form. */
+  #want(bytes: number): typeof more {
+    this.#wanted = bytes;
+    return more;
+  }
+
+  /**
+   * The fast path: `22 n 08 id 1a m payload` up to `end`, all lengths consistent. Returns the offset behind what is there
+   * of it, `more` when its header is cut off, `unusual` for any other form.
+   */
   #takeData(bytes: Uint8Array, at: number, end: number): number {
-    const cursor = this.#cursor;
-    // Header varints lie within the bytes that #take made sure of, or within the message.
     const limit = Math.min(end, bytes.length);
-    cursor.at = at + 8;
-    if (byteAt(bytes, at + 7) !== dataTags.data) return -1;
+    // What is missing may still come, or the message ends where it is missing.
+    const missing = limit < end ? more : unusual;
+    if (at >= limit) return missing;
+    if (byteAt(bytes, at) !== dataTags.data) return unusual;
+    cursor.at = at + 1;
     const inner = cursor.readSmall(bytes, limit);
-    if (inner < 0 || cursor.at + inner !== end) return -1;
+    if (inner < 0) return inner === varintCutOff ? missing : unusual;
+    if (cursor.at + inner !== end) return unusual;
     let id = 0;
-    if (cursor.at < limit && byteAt(bytes, cursor.at) === dataTags.connectId) {
+    if (cursor.at >= limit) return missing;
+    if (byteAt(bytes, cursor.at) === dataTags.connectId) {
       cursor.at++;
       id = cursor.readSmall(bytes, limit);
-      if (id < 0) return -1;
+      if (id < 0) return id === varintCutOff ? missing : unusual;
     }
-    if (cursor.at >= limit || byteAt(bytes, cursor.at++) !== dataTags.bytes) return -1;
+    if (cursor.at >= limit) return missing;
+    if (byteAt(bytes, cursor.at++) !== dataTags.bytes) return unusual;
     const payloadBytes = cursor.readSmall(bytes, limit);
+    if (payloadBytes < 0) return payloadBytes === varintCutOff ? missing : unusual;
     const start = cursor.at;
-    if (payloadBytes < 0 || start + payloadBytes !== end) return -1;
-    if (payloadBytes === 0) return end;
-    const stop = Math.min(end, bytes.length);
-    this.#payloadLeft = end - stop;
+    if (start + payloadBytes !== end) return unusual;
+    this.#counts?.data();
+    this.#payloadLeft = end - limit;
     this.#payloadId = id;
-    if (stop > start) this.#sink.onData(id, bytes.subarray(start, stop));
-    return stop;
+    if (limit > start) this.#deliver(id, bytes.subarray(start, limit));
+    return limit;
   }
 
   #decode(message: Uint8Array): void {
     const packet = decodePacket(message);
     if (packet.type !== PacketType.DATA || packet.payload.case !== "data") {
+      this.#counts?.packet(packet.type);
       this.#sink.onPacket(packet);
       return;
     }
+    this.#counts?.data();
     const { connectID, data } = packet.payload.value;
-    if (data.length > 0) this.#sink.onData(connectId(connectID), data);
+    // Empty DATA is never delivered: the original's client would read it as the end of its connection.
+    if (data.length > 0) this.#deliver(connectId(connectID), data);
+  }
+
+  #deliver(id: ConnectId, payload: Uint8Array): void {
+    this.#counts?.bytes(payload.length);
+    this.#sink.onData(id, payload);
   }
 }
