@@ -59,18 +59,17 @@ export class PacketReader {
    * @throws {PacketError} when the peer broke the framing; the reader must not be used afterwards
    */
   push(chunk: Uint8Array): void {
-    let at = this.#payloadLeft > 0 ? this.#continuePayload(chunk) : 0;
+    let at = 0;
     while (at < chunk.length) {
-      if (this.#heldBytes > 0) {
+      if (this.#payloadLeft > 0) {
+        at = this.#continuePayload(chunk, at);
+      } else if (this.#heldBytes > 0) {
         at = this.#continueHeld(chunk, at);
-        continue;
+      } else {
+        const next = this.#take(chunk, at);
+        if (next === more) return this.#hold(at === 0 ? chunk : chunk.subarray(at));
+        at = next;
       }
-      const next = this.#take(chunk, at);
-      if (next === more) {
-        this.#hold(at === 0 ? chunk : chunk.subarray(at));
-        return;
-      }
-      at = next;
     }
   }
 
@@ -82,12 +81,11 @@ export class PacketReader {
   }
 
   /** Hands on the chunk's share of a payload whose header was read before; returns the offset behind it. */
-  #continuePayload(chunk: Uint8Array): number {
-    const share = Math.min(this.#payloadLeft, chunk.length);
-    if (share === 0) return 0;
-    this.#payloadLeft -= share;
-    this.#deliver(this.#payloadId, share === chunk.length ? chunk : chunk.subarray(0, share));
-    return share;
+  #continuePayload(chunk: Uint8Array, at: number): number {
+    const behind = Math.min(at + this.#payloadLeft, chunk.length);
+    this.#payloadLeft -= behind - at;
+    this.#deliver(this.#payloadId, at === 0 && behind === chunk.length ? chunk : chunk.subarray(at, behind));
+    return behind;
   }
 
   /** Adds to the held bytes exactly what they lack, so that nothing behind it is copied; returns the offset behind it. */
