@@ -1,51 +1,136 @@
+import type { DialTarget } from "../wire/packet.ts";
 import type { Backend } from "./backend.ts";
-import { hostOf, strategies, type StrategyName } from "./strategies.ts";
+import type { ServerEvents } from "./server_events.ts";
+import { canonicalHost, hostOf, type Reach, reachOf, strategies, type StrategyName } from "./strategies.ts";
+import { ServerTunnel, type TunnelClient } from "./tunnel.ts";
+
+interface Member {
+  readonly backend: Backend;
+  readonly reach: Reach;
+}
+
+/** Dials begin at a random number, so that ids of two servers, or of a server and its restart, hardly meet in a log. */
+let lastTunnelId = BigInt(Math.floor(Math.random() * 2 ** 40)) << 12n;
 
 /** The connected agents, and the choice of one for each dial. */
 export class BackendPool {
   readonly #strategies: readonly StrategyName[];
-  readonly #backends: Backend[] = [];
+  readonly #events: ServerEvents;
+  readonly #members: Member[] = [];
   readonly #random: () => number;
+  /** Backends that a dial was tried on already, while it has no answer. */
+  readonly #tried = new WeakMap<ServerTunnel, Set<Backend>>();
 
   /** @param random uniform in [0, 1); a parameter so that tests can choose */
-  constructor(strategyNames: readonly StrategyName[], random: () => number = Math.random) {
+  constructor(strategyNames: readonly StrategyName[], events: ServerEvents, random: () => number = Math.random) {
     this.#strategies = strategyNames;
+    this.#events = events;
     this.#random = random;
   }
 
   add(backend: Backend): void {
-    this.#backends.push(backend);
+    this.#members.push({ backend, reach: reachOf(backend.info.identifiers) });
   }
 
   remove(backend: Backend): void {
-    const at = this.#backends.indexOf(backend);
-    if (at >= 0) this.#backends.splice(at, 1);
+    const at = this.#members.findIndex((member) => member.backend === backend);
+    if (at >= 0) this.#members.splice(at, 1);
   }
 
+  /** Connected agent streams. */
   get size(): number {
-    return this.#backends.length;
+    return this.#members.length;
+  }
+
+  get strategyNames(): readonly StrategyName[] {
+    return this.#strategies;
   }
 
   /** The backends now connected. */
-  all(): readonly Backend[] {
-    return this.#backends;
+  *all(): IterableIterator<Backend> {
+    for (const { backend } of this.#members) yield backend;
+  }
+
+  /** Opens a tunnel through a chosen backend; undefined when no agent could reach the destination. */
+  dial(target: DialTarget, client: TunnelClient): ServerTunnel | undefined {
+    const backend = this.pick(target.address);
+    if (backend === undefined) {
+      this.#events.dialFailed("no_agent");
+      return undefined;
+    }
+    const tunnel = new ServerTunnel(++lastTunnelId, target, client, this.#events);
+    backend.dial(tunnel);
+    return tunnel;
+  }
+
+  /** Moves a dial that `failed` did not take to a backend that was not tried yet. */
+  redial(tunnel: ServerTunnel, failed: Backend): boolean {
+    const tried = this.#tried.get(tunnel) ?? new Set();
+    tried.add(failed);
+    this.#tried.set(tunnel, tried);
+    const next = this.pick(tunnel.target.address, tried);
+    if (next === undefined) return false;
+    next.dial(tunnel);
+    return true;
   }
 
   /**
-   * Chooses a backend for a destination: the strategies in order, each at random among its agents that are not draining;
-   * only when every strategy is left with draining agents, one of those.
+   * Chooses a backend for a destination: the strategies in order, each at random among the agents that fit best and are
+   * neither draining nor held back by a client; only when no strategy has such an agent, one that is.
    */
-  pick(address: string): Backend | undefined {
-    const host = hostOf(address);
-    for (const draining of [false, true]) {
+  pick(address: string, except?: ReadonlySet<Backend>): Backend | undefined {
+    const host = canonicalHost(hostOf(address));
+    for (const usable of [isFree, isDraining, isStalled]) {
       for (const name of this.#strategies) {
-        const fit = this.#backends.filter((backend) =>
-          backend.draining === draining && strategies[name](host, backend.info.identifiers)
-        );
-        const chosen = fit[Math.floor(this.#random() * fit.length)];
+        const chosen = this.#best(name, host, (backend) => usable(backend) && except?.has(backend) !== true);
         if (chosen !== undefined) return chosen;
       }
     }
     return undefined;
   }
+
+  #best(name: StrategyName, host: string, usable: (backend: Backend) => boolean): Backend | undefined {
+    let best: Backend[] = [];
+    let bestFit = 1;
+    for (const { backend, reach } of this.#members) {
+      const fit = strategies[name](host, reach);
+      if (fit < bestFit || !usable(backend)) continue;
+      if (fit > bestFit) best = [];
+      bestFit = fit;
+      best.push(backend);
+    }
+    return best[Math.floor(this.#random() * best.length)];
+  }
+
+  /** Distinct identifiers that a strategy can choose now, as the original counts ready backends. */
+  readyBackends(name: StrategyName): number {
+    const identifiers = new Set<string>();
+    for (const { backend, reach } of this.#members) {
+      if (name === "destHost") { for (const host of reach.hosts) identifiers.add(host); }
+      else if (name === "default" || reach.defaultRoute) identifiers.add(backend.info.agentId);
+    }
+    return identifiers.size;
+  }
+
+  /** An agent is connected that at least one strategy can choose. */
+  get ready(): boolean {
+    return this.#members.some(({ reach }) =>
+      this.#strategies.some((name) =>
+        name === "default" ||
+        (name === "defaultRoute" ? reach.defaultRoute : reach.hosts.size + reach.ranges.length > 0)
+      )
+    );
+  }
+}
+
+function isFree(backend: Backend): boolean {
+  return !backend.draining && !backend.stalled;
+}
+
+function isDraining(backend: Backend): boolean {
+  return backend.draining && !backend.stalled;
+}
+
+function isStalled(backend: Backend): boolean {
+  return backend.stalled;
 }

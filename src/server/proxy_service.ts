@@ -1,11 +1,21 @@
 import { getLogger } from "@logtape/logtape";
-import type { PacketStream, PacketStreamHandler } from "../tunnel/packet_stream.ts";
+import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
-import { metadataKeys, parseFeatures } from "../wire/metadata.ts";
-import { closeResponse, dialed, dialFailed, type DialTarget, type Packet, PacketType } from "../wire/packet.ts";
+import { type Feature, formatFeatures, metadataKeys, parseFeatures } from "../wire/metadata.ts";
+import {
+  closeResponse,
+  closeWrite,
+  dialed,
+  dialFailed,
+  type DialTarget,
+  type Packet,
+  PacketType,
+} from "../wire/packet.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { BackendPool } from "./backend_pool.ts";
 import { type DialFailure, noAgent } from "./dial_outcome.ts";
 import { EarlyData } from "./early_data.ts";
+import type { ServerEvents } from "./server_events.ts";
 import type { ServerTunnel, TunnelClient } from "./tunnel.ts";
 
 const log = getLogger(["server", "grpc-frontend"]);
@@ -16,26 +26,61 @@ export interface ProxyCall {
   accept(metadata: Readonly<Record<string, string>>): PacketStream;
 }
 
+/** What this server offers to clients beyond the original's protocol. */
+const offered: readonly Feature[] = ["early-data", "half-close"];
+
 /** The gRPC frontend: each call of ProxyService carries one tunnel. */
 export class ProxyService {
   readonly #pool: BackendPool;
+  readonly #events: ServerEvents;
   readonly #streams = new Set<ProxyStream>();
+  #draining = false;
 
-  constructor(pool: BackendPool) {
+  constructor(pool: BackendPool, events: ServerEvents) {
     this.#pool = pool;
+    this.#events = events;
   }
 
   handle(call: ProxyCall): void {
-    const takesEarlyData = parseFeatures(call.metadata(metadataKeys.features)[0]).has("early-data");
-    const stream = new ProxyStream(call.accept({}), this.#pool, !takesEarlyData, () => this.#streams.delete(stream));
+    const asked = parseFeatures(call.metadata(metadataKeys.features)[0]);
+    const features = new Set(offered.filter((feature) => asked.has(feature)));
+    const accepted = call.accept(asked.size === 0 ? {} : { [metadataKeys.features]: formatFeatures(features) });
+    const stream = new ProxyStream(accepted, features, {
+      open: (target, client) => this.#draining ? undefined : this.#pool.dial(target, client),
+      gone: (end) => {
+        this.#streams.delete(stream);
+        if (end.kind === "ended") return;
+        this.#events.streamFailed("from_client", Code[ConnectError.from(end.error).code] ?? "Unknown", "Unknown");
+      },
+    });
     this.#streams.add(stream);
     stream.start();
   }
 
+  /** Refuses new tunnels from now on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
   /** Client streams open now. */
-  get streamCount(): number {
+  get callCount(): number {
     return this.#streams.size;
   }
+
+  /** Client streams whose reading is held back now. */
+  get heldClients(): number {
+    let held = 0;
+    for (const stream of this.#streams) if (stream.paused) held++;
+    return held;
+  }
+}
+
+/** What a client stream needs of its service. */
+interface ProxyStreamOwner {
+  /** Opens a tunnel; undefined when no agent could reach the destination. */
+  open(target: DialTarget, client: TunnelClient): ServerTunnel | undefined;
+  /** The stream is closed. */
+  gone(end: StreamEnd): void;
 }
 
 /**
@@ -43,9 +88,9 @@ export class ProxyService {
  * tunnel, so that a client reaches no other client's connection.
  */
 class ProxyStream implements PacketStreamHandler, TunnelClient {
+  readonly halfCloses: boolean;
   readonly #stream: PacketStream;
-  readonly #pool: BackendPool;
-  readonly #onGone: () => void;
+  readonly #owner: ProxyStreamOwner;
   readonly #holdsEarlyData: boolean;
   #tunnel: ServerTunnel | undefined;
   /** The client's own number for its dial. */
@@ -54,15 +99,21 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
   #finished = false;
   /** The stream is closed; nothing can be sent. */
   #gone = false;
-  /** What ends the stream once early data has been delivered. */
-  #lastPacket: Packet | undefined;
+  /** Packets that wait behind early data: the destination's end, the tunnel's end. */
+  #held: Packet[] = [];
   #early: EarlyData | undefined;
+  #paused = false;
 
-  constructor(stream: PacketStream, pool: BackendPool, holdsEarlyData: boolean, onGone: () => void) {
+  constructor(stream: PacketStream, features: ReadonlySet<Feature>, owner: ProxyStreamOwner) {
     this.#stream = stream;
-    this.#pool = pool;
-    this.#holdsEarlyData = holdsEarlyData;
-    this.#onGone = onGone;
+    this.#owner = owner;
+    this.halfCloses = features.has("half-close");
+    this.#holdsEarlyData = !features.has("early-data");
+  }
+
+  /** Reading from the client is held back. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   start(): void {
@@ -77,7 +128,9 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
     if (id === 0) return log.debug("ignored DATA without a connection id");
     if (id !== this.#tunnel.connectId) return this.#mismatch(id);
     this.#early?.clientSpoke();
-    if (!this.#tunnel.send(payload)) this.#stream.pause();
+    if (this.#tunnel.send(payload)) return;
+    this.#paused = true;
+    this.#stream.pause();
   }
 
   onPacket(packet: Packet): void {
@@ -94,7 +147,13 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
       case PacketType.DIAL_CLS:
         if (payload.case === "closeDial" && this.#tunnel !== undefined && payload.value.random === this.#random) {
           this.#finished = true;
-          this.#tunnel.close();
+          this.#tunnel.abort("closed", "client", "");
+        }
+        break;
+      case PacketType.CLOSE_WRITE:
+        if (payload.case === "closeWrite" && connectId(payload.value.connectID) === this.#tunnel?.connectId) {
+          this.#early?.clientSpoke();
+          this.#tunnel.end();
         }
         break;
       default:
@@ -112,12 +171,12 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
     this.#stream.end();
   }
 
-  onClose(): void {
+  onClose(end: StreamEnd): void {
     this.#finished = true;
     this.#gone = true;
     this.#early?.discard();
-    this.#tunnel?.close();
-    this.#onGone();
+    this.#tunnel?.abort("reset", "client", "");
+    this.#owner.gone(end);
   }
 
   // ---- from the tunnel ----
@@ -143,12 +202,19 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
   }
 
   tunnelWritable(): void {
+    this.#paused = false;
     this.#stream.resume();
+  }
+
+  tunnelEnded(): void {
+    const end = closeWrite(this.#tunnel?.connectId ?? 0);
+    if (this.#early?.holding === true) this.#held.push(end);
+    else this.#stream.sendPacket(end);
   }
 
   tunnelClosed(error: string): void {
     const last = closeResponse(this.#tunnel?.connectId ?? 0, error);
-    if (this.#early?.holding === true) this.#lastPacket = last;
+    if (this.#early?.holding === true) this.#held.push(last);
     else this.#finish(last);
   }
 
@@ -160,9 +226,8 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
       return;
     }
     this.#random = random;
-    const backend = this.#pool.pick(target.address);
-    if (backend === undefined) this.tunnelDialFailed(noAgent);
-    else this.#tunnel = backend.dial({ protocol: target.protocol, address: target.address }, this);
+    this.#tunnel = this.#owner.open({ protocol: target.protocol, address: target.address }, this);
+    if (this.#tunnel === undefined) this.tunnelDialFailed(noAgent);
   }
 
   #closeRequested(id: ConnectId): void {
@@ -180,14 +245,19 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
   #mismatch(id: ConnectId): void {
     log.warn("client sent DATA for connection {id}, which is not its own; closing its tunnel", { id });
     this.#stream.sendPacket(closeResponse(id, "mismatched connection IDs"));
-    this.#tunnel?.close();
-    this.#finish(closeResponse(this.#tunnel?.connectId ?? 0, "mismatched connection IDs"));
+    const own = closeResponse(this.#tunnel?.connectId ?? 0, "mismatched connection IDs");
+    this.#tunnel?.abort("mismatch", "client", "");
+    this.#finish(own);
   }
 
   #earlyReleased(): void {
     this.#early = undefined;
-    if (this.#lastPacket !== undefined) this.#finish(this.#lastPacket);
-    else this.#tunnel?.clientDrained();
+    for (const packet of this.#held) {
+      if (packet.type === PacketType.CLOSE_RSP) this.#finish(packet);
+      else this.#stream.sendPacket(packet);
+    }
+    this.#held = [];
+    this.#tunnel?.clientDrained();
   }
 
   /** Sends the last packet and ends the stream; what was sent before still goes out. */

@@ -11,6 +11,12 @@ export interface LaneSource {
 }
 
 /**
+ * Where a lane stands: `open` takes data; `finishing` holds data and the packet behind it; `finished` has sent that
+ * packet; `dropped` sends nothing more.
+ */
+type LaneState = "open" | "finishing" | "finished" | "dropped";
+
+/**
  * One tunnel's way onto a link. It holds what the link or the tunnel's window does not take at once: at most what its
  * source had already read when it was told to pause.
  */
@@ -19,12 +25,12 @@ export class Lane {
   readonly #source: LaneSource;
   readonly #window: SendWindow;
   readonly #id: ConnectId;
+  #state: LaneState = "open";
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #last: Packet | undefined;
   /** The source was told to wait. */
   #waiting = false;
-  #closed = false;
 
   constructor(writer: FairWriter, id: ConnectId, window: SendWindow, source: LaneSource) {
     this.#writer = writer;
@@ -43,35 +49,50 @@ export class Lane {
    * @returns false when the source should wait for {@link LaneSource.laneWritable}
    */
   send(payload: Uint8Array): boolean {
-    if (this.#closed || this.#last !== undefined) return true;
+    if (this.#state !== "open") return true;
+    const { length } = payload;
+    if (this.#queuedBytes === 0 && !this.#waiting && this.#writer.open) {
+      // The usual case: nothing waits, and the window and the link take it as it is.
+      if (length <= this.#window.credit && length <= flowLimits.maxDataBytes) {
+        this.#window.take(length);
+        this.#writer.sendData(this.#id, payload);
+        if (this.#window.credit > 0 && this.#writer.open) return true;
+        return this.#wait();
+      }
+    }
     this.#queue.push(payload);
-    this.#queuedBytes += payload.length;
-    if (!this.#waiting && this.#writer.open) this.flush(flowLimits.initialWindowBytes);
-    if (this.#queuedBytes === 0 && this.#window.credit > 0 && this.#writer.open) return true;
-    this.#waiting = true;
-    if (this.#window.credit > 0) this.#writer.wait(this);
-    return false;
+    this.#queuedBytes += length;
+    if (!this.#waiting && this.#writer.open) {
+      while (this.flush(flowLimits.maxDataBytes) && this.#writer.open);
+      if (this.#queuedBytes === 0 && this.#window.credit > 0 && this.#writer.open) return true;
+    }
+    return this.#wait();
   }
 
-  /** Sends a packet behind everything that waits here, as the last thing on this lane. */
+  /**
+   * Sends a packet behind everything that waits here. Called again, the later packet takes the place of one that still
+   * waits, or follows one that was sent.
+   */
   finish(last: Packet): void {
-    if (this.#closed || this.#last !== undefined) return;
-    if (this.#queuedBytes === 0) {
-      this.close();
-      this.#writer.sendPacket(last);
-    } else {
+    if (this.#state === "dropped") return;
+    if (this.#queuedBytes > 0) {
+      this.#state = "finishing";
       this.#last = last;
+      return;
     }
+    this.#state = "finished";
+    this.#writer.forget(this);
+    this.#writer.sendPacket(last);
   }
 
   /** The peer returned credit. */
   granted(): void {
-    if (this.#waiting) this.#writer.wait(this);
+    if (this.#waiting || this.#queuedBytes > 0) this.#writer.wait(this);
   }
 
   /** Drops what waits here; nothing more is sent. */
-  close(): void {
-    this.#closed = true;
+  drop(): void {
+    this.#state = "dropped";
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#writer.forget(this);
@@ -86,7 +107,7 @@ export class Lane {
     while (left > 0 && this.#writer.open) {
       const next = this.#queue[0];
       if (next === undefined) break;
-      const bytes = Math.min(next.length, left, this.#window.credit, flowLimits.maxDataBytes);
+      const bytes = Math.min(next.length, left, this.#window.credit);
       if (bytes <= 0) break;
       if (bytes === next.length) this.#queue.shift();
       else this.#queue[0] = next.subarray(bytes);
@@ -98,17 +119,22 @@ export class Lane {
     return this.#queuedBytes > 0 && this.#window.credit > 0;
   }
 
-  /** Everything that waited is sent: goes on with the source, or ends. Called by the writer after a turn. */
+  /** Nothing that waited is left, or no credit: goes on with the source, or ends. Called by the writer after a turn. */
   settle(): void {
-    if (this.#closed || this.#queuedBytes > 0) return;
-    if (this.#last !== undefined) {
-      const last = this.#last;
-      this.close();
-      this.#writer.sendPacket(last);
-    } else if (this.#waiting && this.#window.credit > 0) {
+    if (this.#queuedBytes > 0) return;
+    if (this.#state === "finishing" && this.#last !== undefined) {
+      this.#state = "finished";
+      this.#writer.sendPacket(this.#last);
+    } else if (this.#state === "open" && this.#waiting && this.#window.credit > 0) {
       this.#waiting = false;
       this.#source.laneWritable();
     }
+  }
+
+  #wait(): false {
+    this.#waiting = true;
+    if (this.#window.credit > 0) this.#writer.wait(this);
+    return false;
   }
 }
 

@@ -1,0 +1,147 @@
+import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
+import type { DialFailure } from "./dial_outcome.ts";
+import { serverLimits } from "./server_limits.ts";
+import type { ServerTunnel, TunnelClient } from "./tunnel.ts";
+
+/**
+ * The client of a CONNECT: first a dial that is waited for, then a byte stream. What the destination says before the
+ * stream is attached is kept, so that the answer to the request always comes first.
+ */
+export class ConnectClient implements TunnelClient, ByteStreamHandler {
+  readonly halfCloses = true;
+  readonly #onGone: (client: ConnectClient) => void;
+  readonly #outcome = Promise.withResolvers<DialFailure | undefined>();
+  #tunnel: ServerTunnel | undefined;
+  #stream: ByteStream | undefined;
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #destinationEnded = false;
+  #clientEnded = false;
+  #closed = false;
+  #paused = false;
+  #idle: ReturnType<typeof setTimeout> | undefined;
+  /** When the destination's last bytes were written, on the monotonic clock. */
+  #lastWrite = 0;
+
+  constructor(onGone: (client: ConnectClient) => void) {
+    this.#onGone = onGone;
+  }
+
+  /** The client's bytes are flowing. */
+  get attached(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** Reading from the client is held back. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Waits for the dial. @param signal aborts when the client hangs up @returns undefined when the tunnel is open */
+  async dialed(tunnel: ServerTunnel, signal: AbortSignal): Promise<DialFailure | undefined> {
+    this.#tunnel = tunnel;
+    const onAbort = () => {
+      tunnel.abort("closed", "client", "");
+      this.#outcome.resolve({ reason: "frontend_close", message: "client hung up" });
+    };
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+    const outcome = await this.#outcome.promise;
+    signal.removeEventListener("abort", onAbort);
+    if (outcome !== undefined) this.#onGone(this);
+    return outcome;
+  }
+
+  /** Connects the tunnel with the client's bytes; its answer has been written. */
+  attach(stream: ByteStream): void {
+    this.#stream = stream;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    let more = true;
+    for (const bytes of held) more = stream.write(bytes);
+    stream.start(this);
+    if (this.#closed) this.#end();
+    else if (this.#destinationEnded) stream.end();
+    if (more) this.#tunnel?.clientDrained();
+  }
+
+  // ---- from the tunnel ----
+
+  tunnelDialed(): void {
+    this.#outcome.resolve(undefined);
+  }
+
+  tunnelDialFailed(failure: DialFailure): void {
+    this.#outcome.resolve(failure);
+  }
+
+  tunnelData(payload: Uint8Array): boolean {
+    if (this.#stream !== undefined) {
+      if (this.#clientEnded) this.#lastWrite = performance.now();
+      return this.#stream.write(payload);
+    }
+    this.#held.push(payload);
+    this.#heldBytes += payload.length;
+    return this.#heldBytes < serverLimits.openingHeldBytes;
+  }
+
+  tunnelWritable(): void {
+    this.#paused = false;
+    this.#stream?.resume();
+  }
+
+  tunnelEnded(): void {
+    this.#destinationEnded = true;
+    this.#stream?.end();
+  }
+
+  tunnelClosed(): void {
+    this.#closed = true;
+    if (this.#stream !== undefined) this.#end();
+  }
+
+  // ---- from the client ----
+
+  onData(bytes: Uint8Array): void {
+    if (this.#tunnel?.send(bytes) !== false) return;
+    this.#paused = true;
+    this.#stream?.pause();
+  }
+
+  onDrain(): void {
+    this.#tunnel?.clientDrained();
+  }
+
+  onEnd(): void {
+    this.#clientEnded = true;
+    this.#tunnel?.end();
+    this.#watchIdle(serverLimits.halfClosedIdleMs);
+  }
+
+  onClose(): void {
+    clearTimeout(this.#idle);
+    if (!this.#closed) this.#tunnel?.abort("reset", "client", "");
+    this.#onGone(this);
+  }
+
+  /**
+   * Ends the client's connection after the last byte that the destination sent, however the tunnel ended: what was
+   * accepted is delivered. What the client still sends is read and dropped, so that its own end is seen.
+   */
+  #end(): void {
+    this.#stream?.end();
+    this.#stream?.resume();
+    this.#watchIdle(serverLimits.halfClosedIdleMs);
+  }
+
+  /** One side has ended and the other may be gone altogether: without bytes for so long it is not waited for. */
+  #watchIdle(waitMs: number): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      const left = serverLimits.halfClosedIdleMs - (performance.now() - this.#lastWrite);
+      if (left > 0) this.#watchIdle(left);
+      else this.#stream?.destroy();
+    }, waitMs);
+  }
+}

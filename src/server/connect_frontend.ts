@@ -1,0 +1,115 @@
+import { getLogger } from "@logtape/logtape";
+import { Hono } from "hono";
+import type { ByteStream } from "../tunnel/byte_stream.ts";
+import { parseHostPort } from "../wire/host_port.ts";
+import type { BackendPool } from "./backend_pool.ts";
+import { ConnectClient } from "./connect_client.ts";
+import { type DialFailure, noAgent } from "./dial_outcome.ts";
+
+const log = getLogger(["server", "connect-frontend"]);
+
+/** What the listener hands to a handler, and takes from it. */
+export interface ConnectBindings {
+  /** Set by a handler that accepts a CONNECT: called with the client's bytes once the 200 has been written. */
+  tunnel?: (client: ByteStream) => void;
+}
+
+/** The status for a dial that failed in an agent, by the words of its error as the original maps them. */
+function statusOf(failure: DialFailure): 502 | 503 | 504 {
+  if (failure.reason === "backend_dial_timeout") return 504;
+  if (failure.reason !== "error_response") return 502;
+  const text = failure.message.toLowerCase();
+  if (/timeout|deadline exceeded/.test(text)) return 504;
+  return text.includes("too many open files") ? 503 : 502;
+}
+
+function bodyOf(failure: DialFailure): string {
+  switch (failure.reason) {
+    case "backend_dial_timeout":
+      return `Backend dial timeout: ${failure.message}\r\n`;
+    case "backend_close":
+      return `Backend context error: ${failure.message}\r\n`;
+    default:
+      return failure.message;
+  }
+}
+
+/** The HTTP CONNECT frontend: each accepted request is a tunnel, everything else is refused. */
+export class ConnectFrontend {
+  readonly #pool: BackendPool;
+  readonly #app = new Hono<{ Bindings: ConnectBindings }>();
+  readonly #clients = new Set<ConnectClient>();
+  #requests = 0;
+  #draining = false;
+
+  constructor(pool: BackendPool) {
+    this.#pool = pool;
+    this.#app.use(async (c, next) => {
+      this.#requests++;
+      const since = performance.now();
+      try {
+        await next();
+      } finally {
+        this.#requests--;
+      }
+      log.debug("{method} {target} {status}", {
+        method: c.req.method,
+        target: targetOf(c.req.url),
+        status: c.res.status,
+        milliseconds: Math.round(performance.now() - since),
+      });
+    });
+    this.#app.on("CONNECT", "*", async (c) => {
+      const target = targetOf(c.req.url);
+      const parsed = parseHostPort(target);
+      if (typeof parsed === "string") return c.text(`dial tcp: address ${target}: ${parsed}\n`, 400, plain);
+      if (this.#draining) return c.text("proxy server is shutting down\n", 503, plain);
+      const client = new ConnectClient((gone) => this.#clients.delete(gone));
+      const tunnel = this.#pool.dial({ protocol: "tcp", address: target }, client);
+      if (tunnel === undefined) return c.text(`currently no tunnels available: ${noAgent.message}`, 500, plain);
+      this.#clients.add(client);
+      const outcome = await client.dialed(tunnel, c.req.raw.signal);
+      if (outcome !== undefined) return c.text(bodyOf(outcome), statusOf(outcome), plain);
+      c.env.tunnel = (stream) => client.attach(stream);
+      return c.body(null, 200);
+    });
+    this.#app.all("*", (c) => c.text("this proxy only supports CONNECT passthrough\n", 405, nosniff));
+  }
+
+  /** The Fetch handler; a CONNECT comes as `/<authority, percent-encoded>`. */
+  readonly fetch = (request: Request, bindings: ConnectBindings): Response | Promise<Response> =>
+    this.#app.fetch(request, bindings);
+
+  /** Requests in progress, open tunnels included. */
+  get requestCount(): number {
+    // A tunnel's request is over with its 200, but the connection lives on.
+    let open = this.#requests;
+    for (const client of this.#clients) if (client.attached) open++;
+    return open;
+  }
+
+  /** Bytes of clients whose tunnel opens just now. */
+  get heldClients(): number {
+    let held = 0;
+    for (const client of this.#clients) if (client.paused) held++;
+    return held;
+  }
+
+  /** Refuses new tunnels from now on. */
+  drain(): void {
+    this.#draining = true;
+  }
+}
+
+const plain = { "content-type": "text/plain; charset=utf-8" };
+const nosniff = { ...plain, "x-content-type-options": "nosniff" };
+
+function targetOf(url: string): string {
+  const path = new URL(url).pathname.slice(1);
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    // A path that is no percent-encoding was no CONNECT either.
+    return path;
+  }
+}
