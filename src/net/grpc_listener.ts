@@ -10,8 +10,9 @@ import type {
   ServerHttp2Stream,
 } from "node:http2";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
-import { ServerGrpcStream, statusTrailers, valuesOf } from "./grpc_stream.ts";
+import { ServerGrpcStream, statusTrailers, type StreamCounts, valuesOf } from "./grpc_stream.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
+import { keepAlive } from "./keepalive.ts";
 import { listen, type ListenAddress } from "./listen.ts";
 import type { TlsMaterial } from "./tls_files.ts";
 
@@ -32,6 +33,8 @@ export interface PacketService {
   /** `/Service/Method`, from the generated descriptor. */
   readonly path: string;
   handle(call: IncomingCall): void;
+  /** Where the packets of all its calls are counted. */
+  readonly counts?: StreamCounts;
 }
 
 /** What a gRPC listener serves. */
@@ -42,6 +45,8 @@ export interface GrpcListenerOptions {
   readonly services: readonly PacketService[];
   /** Serves every request that is not a packet stream. */
   readonly router: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+  /** How long a connection may be silent before it is pinged, in milliseconds; 0 or absent: never pinged. */
+  readonly keepaliveTimeMs?: number;
   /** A connection was refused or broke before any call. */
   readonly onConnectionError: (error: Error) => void;
 }
@@ -68,6 +73,7 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
     session.on("close", () => sessions.delete(session));
     session.on("error", options.onConnectionError);
     session.setLocalWindowSize(connectionWindowBytes);
+    keepAlive(session, options.keepaliveTimeMs ?? 0);
   });
   server.on("sessionError", options.onConnectionError);
   server.on("tlsClientError", options.onConnectionError);
@@ -75,7 +81,7 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
     // Without a listener an aborted stream would end the process.
     stream.on("error", () => {});
     const service = services.get(headers[":path"] ?? "");
-    if (service !== undefined && isGrpc(headers)) service.handle(new Http2Call(stream, headers));
+    if (service !== undefined && isGrpc(headers)) service.handle(new Http2Call(stream, headers, service.counts));
     else fallback.emit("stream", stream, headers, flags, raw);
   });
   const address = await listen(server, options.address);
@@ -117,11 +123,13 @@ function isGrpc(headers: IncomingHttpHeaders): boolean {
 class Http2Call implements IncomingCall {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
+  readonly #counts: StreamCounts | undefined;
   readonly #gone = new AbortController();
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, counts: StreamCounts | undefined) {
     this.#stream = stream;
     this.#headers = headers;
+    this.#counts = counts;
     stream.once("close", () => this.#gone.abort(new ConnectError("the caller went away", Code.Canceled)));
   }
 
@@ -134,7 +142,7 @@ class Http2Call implements IncomingCall {
   }
 
   accept(metadata: Readonly<Record<string, string>>): PacketStream {
-    return new ServerGrpcStream(this.#stream, metadata);
+    return new ServerGrpcStream(this.#stream, metadata, this.#counts);
   }
 
   refuse(error: ConnectError): void {

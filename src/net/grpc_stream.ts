@@ -6,11 +6,18 @@ import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/pac
 import type { ConnectId } from "../wire/connect_id.ts";
 import { dataHeader } from "../wire/data_header.ts";
 import { framePacket, type Packet } from "../wire/packet.ts";
+import type { PacketCounts } from "../wire/packet_counts.ts";
 import { PacketError, type PacketErrorCode } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
 
 /** How long a peer may keep a stream open that this side has ended, in milliseconds. */
 const lingerMs = 10_000;
+
+/** Where a stream counts its packets. */
+export interface StreamCounts {
+  readonly received: PacketCounts;
+  readonly sent: PacketCounts;
+}
 
 /** The gRPC code that each framing error ends a stream with, as grpc-go chooses them. */
 const packetErrorCodes: Readonly<Record<PacketErrorCode, Code>> = {
@@ -32,14 +39,16 @@ export function grpcError(error: Error): ConnectError {
  */
 abstract class GrpcStream implements PacketStream {
   protected readonly stream: Http2Stream & (ServerHttp2Stream | ClientHttp2Stream);
+  readonly #counts: StreamCounts | undefined;
   #handler: PacketStreamHandler | undefined;
   #closed = false;
   #linger: ReturnType<typeof setTimeout> | undefined;
   /** The first thing that went wrong on this side; it decides what the owner is told. */
   protected failure: Error | undefined;
 
-  constructor(stream: Http2Stream & (ServerHttp2Stream | ClientHttp2Stream)) {
+  constructor(stream: Http2Stream & (ServerHttp2Stream | ClientHttp2Stream), counts: StreamCounts | undefined) {
     this.stream = stream;
+    this.#counts = counts;
     stream.on("error", (error: Error) => {
       this.failure ??= error;
     });
@@ -52,7 +61,7 @@ abstract class GrpcStream implements PacketStream {
       // After an error or a close the bytes behind it are not looked at.
       onData: (id, payload) => handler.onData(id, payload),
       onPacket: (packet) => handler.onPacket(packet),
-    });
+    }, this.#counts?.received);
     const guarded = (step: () => void) => {
       if (this.failure !== undefined) return;
       try {
@@ -78,11 +87,14 @@ abstract class GrpcStream implements PacketStream {
   }
 
   sendPacket(packet: Packet): boolean {
+    this.#counts?.sent.packet(packet.type);
     return this.#writable() ? this.stream.write(framePacket(packet)) : true;
   }
 
   sendData(id: ConnectId, payload: Uint8Array): boolean {
     if (!this.#writable()) return true;
+    this.#counts?.sent.data();
+    this.#counts?.sent.bytes(payload.length);
     this.stream.cork();
     this.stream.write(dataHeader(id, payload.length));
     const more = this.stream.write(payload);
@@ -141,8 +153,8 @@ export class ServerGrpcStream extends GrpcStream {
   #peerEnded = false;
 
   /** Answers the call: response headers with `metadata` leave now, before any packet. */
-  constructor(stream: ServerHttp2Stream, metadata: Readonly<Record<string, string>>) {
-    super(stream);
+  constructor(stream: ServerHttp2Stream, metadata: Readonly<Record<string, string>>, counts?: StreamCounts) {
+    super(stream, counts);
     stream.on("end", () => {
       this.#peerEnded = !stream.aborted;
     });
@@ -168,8 +180,8 @@ export class ClientGrpcStream extends GrpcStream {
   readonly metadata: Promise<(key: string) => readonly string[]>;
   #trailers: Headers | undefined;
 
-  constructor(stream: ClientHttp2Stream) {
-    super(stream);
+  constructor(stream: ClientHttp2Stream, counts?: StreamCounts) {
+    super(stream, counts);
     const answered = Promise.withResolvers<(key: string) => readonly string[]>();
     this.metadata = answered.promise;
     // A caller that never asks for the metadata must not meet its failure as an unhandled rejection.

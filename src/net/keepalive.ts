@@ -1,0 +1,29 @@
+import type { Http2Session } from "node:http2";
+
+/** How long a peer may take to answer a ping before its connection is given up. With the default interval a dead peer is noticed in 25 s. */
+export const keepaliveTimeoutMs = 15_000;
+
+/**
+ * Pings an HTTP/2 connection at intervals and drops it when an answer does not come in time, so that a peer that vanished
+ * without a word is noticed. A connection whose peer lives is never dropped, however slow its streams are.
+ * @param intervalMs between pings; 0: never
+ * @param timeoutMs for an answer
+ */
+export function keepAlive(session: Http2Session, intervalMs: number, timeoutMs: number = keepaliveTimeoutMs): void {
+  if (intervalMs === 0) return;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = () => {
+    timer = setTimeout(ping, intervalMs);
+  };
+  const ping = () => {
+    if (session.destroyed) return;
+    timer = setTimeout(() => session.destroy(new Error(`no answer to a ping in ${timeoutMs} ms`)), timeoutMs);
+    session.ping(() => {
+      // The answer may come with the end of the session.
+      clearTimeout(timer);
+      if (!session.destroyed) wait();
+    });
+  };
+  session.once("close", () => clearTimeout(timer));
+  wait();
+}
