@@ -45,8 +45,8 @@ export interface AgentOptions {
   readonly serverCountSource: string;
   readonly kubeconfig: string;
   readonly kubeApiContentType: string;
-  /** Ours: after validation `auto` or `grpc`. */
-  readonly linkProtocol: string;
+  /** Ours: `auto` takes the direct link where both sides can. */
+  readonly linkProtocol: "auto" | "grpc";
   /** Ours: how long tunnels may run on after the first signal; 0: until the last one ends. */
   readonly drainTimeoutMs: number;
   /** Ours: destinations that may be dialled, as permission entries; empty: any. */

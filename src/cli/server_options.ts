@@ -65,7 +65,7 @@ export interface ServerOptions {
   readonly backendDialTimeoutMs: number;
   /** Deprecated, without effect. */
   readonly warnOnChannelLimit: boolean;
-  /** Ours: after validation `auto` or `grpc`. */
-  readonly linkProtocol: string;
+  /** Ours: `auto` takes the direct link where both sides can. */
+  readonly linkProtocol: "auto" | "grpc";
   readonly logging: LoggingOptions;
 }

@@ -1,0 +1,209 @@
+import { bool, choice, type Flag, type FlagType, type FlagValues, string, uint, withWords } from "./flag.ts";
+import { FlagValueError } from "./flag_error.ts";
+import { parseInt32 } from "./go_values.ts";
+import { type LoggingOptions, severities } from "./logging_options.ts";
+
+/** One entry of `--vmodule`: messages of files that match the pattern are logged up to the level. */
+export interface VmoduleEntry {
+  readonly pattern: string;
+  readonly level: number;
+}
+
+/** Reads `pattern=N,pattern=N`. @throws {FlagValueError} in klog's words */
+export function parseVmodule(text: string): VmoduleEntry[] {
+  const syntax = "syntax error: expect comma-separated list of filename=N";
+  return text.split(",").filter((pair) => pair !== "").map((pair) => {
+    const [pattern = "", number = "", ...more] = pair.split("=");
+    if (pattern === "" || !/^[-+]?\d+$/.test(number) || more.length > 0) throw new FlagValueError(syntax);
+    const level = Number(number);
+    if (level < 0) throw new FlagValueError("negative value for vmodule level");
+    return { pattern, level };
+  });
+}
+
+/** Checks `file.ts:N`; empty or `:0` means nowhere. */
+function checkTraceLocation(text: string): string {
+  if (text === "" || text === ":0") return text;
+  const [file = "", line = "", ...more] = text.split(":");
+  if (!file.includes(".") || !/^[-+]?\d+$/.test(line) || more.length > 0) {
+    throw new FlagValueError("syntax error: expect file.go:234");
+  }
+  if (Number(line) <= 0) throw new FlagValueError("negative or zero value for level");
+  return text;
+}
+
+/** A severity's name in any case, or its number. */
+function parseSeverity(text: string): number {
+  const index = severities.findIndex((name) => name === text.toUpperCase());
+  return index >= 0 ? index : parseInt32(text);
+}
+
+const level: FlagType = { label: "Level", parse: parseInt32 };
+const severity: FlagType = { label: "severity", parse: parseSeverity };
+const moduleSpec: FlagType = {
+  label: "moduleSpec",
+  parse: (text) => {
+    parseVmodule(text);
+    return text;
+  },
+};
+const traceLocation: FlagType = { label: "traceLocation", parse: checkTraceLocation };
+// Flags of Go's own flag package fail with these words, whatever is wrong.
+const goBool: FlagType = { ...bool, parse: withWords(bool.parse, () => "parse error") };
+const goUint: FlagType = {
+  ...uint,
+  parse: withWords(
+    uint.parse,
+    ({ message }) => message.endsWith("out of range") ? "value out of range" : "parse error",
+  ),
+};
+
+const group = "Logging";
+
+/** klog's flags and `--logging-format`, which every program has. @param verbosity the program's default for `-v` */
+export function klogFlags(verbosity: number): Flag[] {
+  const since = "original";
+  return [
+    {
+      name: "logging-format",
+      type: choice("text", "json"),
+      default: "text",
+      group,
+      help: "text for lines as klog writes them, json for one JSON object a line",
+      since: "ours",
+    },
+    {
+      name: "v",
+      shorthand: "v",
+      type: level,
+      default: String(verbosity),
+      group,
+      help: "log messages up to this level: 0 for what an operator must know, 4 for debugging",
+      since,
+    },
+    {
+      name: "vmodule",
+      type: moduleSpec,
+      default: "",
+      group,
+      help: "levels for single source files: comma list of pattern=N, where a pattern may hold * and ?",
+      since,
+    },
+    {
+      name: "logtostderr",
+      type: goBool,
+      default: "true",
+      group,
+      help: "log to stderr; false logs to --log-file or into --log-dir",
+      since,
+    },
+    {
+      name: "alsologtostderr",
+      type: goBool,
+      default: "false",
+      group,
+      help: "with --logtostderr=false: log to stderr as well",
+      since,
+    },
+    {
+      name: "alsologtostderrthreshold",
+      type: severity,
+      default: "0",
+      defaultText: "INFO",
+      group,
+      help: "with --alsologtostderr: the lowest severity that goes to stderr, as a name or a number from 0",
+      since,
+    },
+    {
+      name: "stderrthreshold",
+      type: severity,
+      default: "2",
+      defaultText: "ERROR",
+      group,
+      help: "when logging to files: the lowest severity that also goes to stderr " +
+        "(INFO, WARNING, ERROR, FATAL or 0 to 3)",
+      since,
+    },
+    {
+      name: "legacy-stderr-threshold-behavior",
+      type: goBool,
+      default: "true",
+      group,
+      help: "with --logtostderr, ignore --stderrthreshold; false honours it",
+      since,
+    },
+    {
+      name: "log-dir",
+      type: string,
+      default: "",
+      group,
+      help: "with --logtostderr=false: the folder for log files; empty means the system's temporary folder",
+      since,
+    },
+    { name: "log-file", type: string, default: "", group, help: "with --logtostderr=false: the one log file", since },
+    {
+      name: "log-file-max-size",
+      type: goUint,
+      default: "1800",
+      group,
+      help: "mebibytes at which --log-file is begun anew; 0 means never",
+      since,
+    },
+    {
+      name: "log-backtrace-at",
+      type: traceLocation,
+      default: ":0",
+      defaultText: ":0",
+      group,
+      help: "log a stack trace with the message of this place, file:line",
+      since,
+    },
+    {
+      name: "add-dir-header",
+      type: goBool,
+      default: "false",
+      group,
+      help: "show the source file's folder in each line's header",
+      since,
+    },
+    {
+      name: "one-output",
+      type: goBool,
+      default: "false",
+      group,
+      help: "with --log-dir: write a message only to its own severity's file, not to the lower ones too",
+      since,
+    },
+    { name: "skip-headers", type: goBool, default: "false", group, help: "log lines without their headers", since },
+    {
+      name: "skip-log-headers",
+      type: goBool,
+      default: "false",
+      group,
+      help: "do not begin a log file with lines about it",
+      since,
+    },
+  ];
+}
+
+/** What the logging flags said. */
+export function loggingOptions(values: FlagValues): LoggingOptions {
+  return {
+    loggingFormat: values.string("logging-format") === "json" ? "json" : "text",
+    verbosity: values.number("v"),
+    vmodule: values.string("vmodule"),
+    logtostderr: values.bool("logtostderr"),
+    alsologtostderr: values.bool("alsologtostderr"),
+    alsologtostderrthreshold: values.number("alsologtostderrthreshold"),
+    stderrthreshold: values.number("stderrthreshold"),
+    legacyStderrThresholdBehavior: values.bool("legacy-stderr-threshold-behavior"),
+    logDir: values.string("log-dir"),
+    logFile: values.string("log-file"),
+    logFileMaxSizeMib: values.number("log-file-max-size"),
+    logBacktraceAt: values.string("log-backtrace-at"),
+    addDirHeader: values.bool("add-dir-header"),
+    oneOutput: values.bool("one-output"),
+    skipHeaders: values.bool("skip-headers"),
+    skipLogHeaders: values.bool("skip-log-headers"),
+  };
+}
