@@ -14,8 +14,8 @@ const nanosecondsPerUnit: Readonly<Record<string, number>> = {
 /** The largest duration that Go's 64 bits of nanoseconds can hold: 292 years. */
 const maxNanoseconds = 2 ** 63;
 
-/** The longest time that a timer of the runtime can wait, in milliseconds (24.8 days); beyond it fires at once. */
-export const maxTimerMs: number = 2 ** 31 - 1;
+/** The longest time that a timer of the runtime can wait, in milliseconds: 24.8 days. */
+const maxTimerMs: number = 2 ** 31 - 1;
 
 /**
  * Reads a duration in Go's syntax: `1h`, `1m30s`, `100ms`, `1.5h`, `-1s`, `0`.
@@ -44,6 +44,11 @@ export function parseDuration(text: string): number {
     if (nanoseconds >= maxNanoseconds) throw invalid;
   }
   return (sign * nanoseconds) / 1e6 + 0; // + 0: never -0
+}
+
+/** The same time where a timer can hold it, else the longest that one can: a timer beyond its limit fires at once. */
+export function timerMs(milliseconds: number): number {
+  return Math.max(-maxTimerMs, Math.min(maxTimerMs, milliseconds));
 }
 
 /** Prints milliseconds as Go prints a duration: `1h0m0s`, `1m30s`, `1.5s`, `100ms`, `0s`, `-1s`. */

@@ -65,11 +65,19 @@ export function choice(...words: readonly string[]): FlagType {
   };
 }
 
+/** A flag as a table writes it down: its group is the heading it stands under, `since` needs saying only where ours. */
+export type FlagEntry = Omit<Flag, "group" | "since"> & { readonly since?: "ours" };
+
+/** The flags of one heading of help. */
+export function inGroup(group: string, entries: readonly FlagEntry[]): Flag[] {
+  return entries.map((entry) => ({ since: "original", ...entry, group }));
+}
+
 /** `--help` and `--version`, which every program has. */
-export const commonFlags: readonly Flag[] = [
-  { name: "help", shorthand: "h", type: bool, default: "false", group: "Help", help: "show this", since: "original" },
-  { name: "version", type: bool, default: "false", group: "Help", help: "show the version", since: "ours" },
-];
+export const helpFlags: readonly Flag[] = inGroup("Help", [
+  { name: "help", shorthand: "h", type: bool, default: "false", help: "show this text" },
+  { name: "version", type: bool, default: "false", help: "show the version", since: "ours" },
+]);
 
 /** The values of all flags of a table, given or default. */
 export class FlagValues {

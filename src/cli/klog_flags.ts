@@ -1,4 +1,4 @@
-import { bool, choice, type Flag, type FlagType, type FlagValues, string, uint, withWords } from "./flag.ts";
+import { bool, choice, type Flag, type FlagType, type FlagValues, inGroup, string, uint, withWords } from "./flag.ts";
 import { FlagValueError } from "./flag_error.ts";
 import { parseInt32 } from "./go_values.ts";
 import { type LoggingOptions, severities } from "./logging_options.ts";
@@ -58,17 +58,13 @@ const goUint: FlagType = {
   ),
 };
 
-const group = "Logging";
-
 /** klog's flags and `--logging-format`, which every program has. @param verbosity the program's default for `-v` */
 export function klogFlags(verbosity: number): Flag[] {
-  const since = "original";
-  return [
+  return inGroup("Logging", [
     {
       name: "logging-format",
       type: choice("text", "json"),
       default: "text",
-      group,
       help: "text for lines as klog writes them, json for one JSON object a line",
       since: "ours",
     },
@@ -77,113 +73,87 @@ export function klogFlags(verbosity: number): Flag[] {
       shorthand: "v",
       type: level,
       default: String(verbosity),
-      group,
       help: "log messages up to this level: 0 for what an operator must know, 4 for debugging",
-      since,
     },
     {
       name: "vmodule",
       type: moduleSpec,
       default: "",
-      group,
       help: "levels for single source files: comma list of pattern=N, where a pattern may hold * and ?",
-      since,
     },
     {
       name: "logtostderr",
       type: goBool,
       default: "true",
-      group,
       help: "log to stderr; false logs to --log-file or into --log-dir",
-      since,
     },
     {
       name: "alsologtostderr",
       type: goBool,
       default: "false",
-      group,
       help: "with --logtostderr=false: log to stderr as well",
-      since,
     },
     {
       name: "alsologtostderrthreshold",
       type: severity,
       default: "0",
       defaultText: "INFO",
-      group,
       help: "with --alsologtostderr: the lowest severity that goes to stderr, as a name or a number from 0",
-      since,
     },
     {
       name: "stderrthreshold",
       type: severity,
       default: "2",
       defaultText: "ERROR",
-      group,
       help: "when logging to files: the lowest severity that also goes to stderr " +
         "(INFO, WARNING, ERROR, FATAL or 0 to 3)",
-      since,
     },
     {
       name: "legacy-stderr-threshold-behavior",
       type: goBool,
       default: "true",
-      group,
       help: "with --logtostderr, ignore --stderrthreshold; false honours it",
-      since,
     },
     {
       name: "log-dir",
       type: string,
       default: "",
-      group,
       help: "with --logtostderr=false: the folder for log files; empty means the system's temporary folder",
-      since,
     },
-    { name: "log-file", type: string, default: "", group, help: "with --logtostderr=false: the one log file", since },
+    { name: "log-file", type: string, default: "", help: "with --logtostderr=false: the one log file" },
     {
       name: "log-file-max-size",
       type: goUint,
       default: "1800",
-      group,
       help: "mebibytes at which --log-file is begun anew; 0 means never",
-      since,
     },
     {
       name: "log-backtrace-at",
       type: traceLocation,
       default: ":0",
       defaultText: ":0",
-      group,
       help: "log a stack trace with the message of this place, file:line",
-      since,
     },
     {
       name: "add-dir-header",
       type: goBool,
       default: "false",
-      group,
       help: "show the source file's folder in each line's header",
-      since,
     },
     {
       name: "one-output",
       type: goBool,
       default: "false",
-      group,
       help: "with --log-dir: write a message only to its own severity's file, not to the lower ones too",
-      since,
     },
-    { name: "skip-headers", type: goBool, default: "false", group, help: "log lines without their headers", since },
+    { name: "skip-headers", type: goBool, default: "false", help: "log lines without their headers" },
     {
       name: "skip-log-headers",
       type: goBool,
       default: "false",
-      group,
       help: "do not begin a log file with lines about it",
-      since,
     },
-  ];
+  ]);
 }
 
 /** What the logging flags said. */
