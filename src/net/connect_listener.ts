@@ -7,7 +7,7 @@ import { listen, type ListenAddress } from "./listen.ts";
 import { rawRequest } from "./raw_request.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { withReadBackpressure } from "./tls_backpressure.ts";
-import type { TlsMaterial } from "./tls_files.ts";
+import { followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
 
 /** What a handler of the CONNECT frontend may do beyond answering: Hono's `c.env`. */
 export interface ConnectBindings {
@@ -24,8 +24,8 @@ export type ConnectFetch = (request: Request, bindings: ConnectBindings) => Resp
 /** What a CONNECT listener serves. */
 export interface ConnectListenerOptions {
   readonly address: ListenAddress;
-  /** Absent: clear text, for Unix sockets. With `ca`, clients must have a certificate. */
-  readonly tls?: TlsMaterial;
+  /** Absent: clear text, for Unix sockets. */
+  readonly tls?: ServerTls;
   readonly fetch: ConnectFetch;
   /** A connection was refused, or broke before or within its request. */
   readonly onConnectionError: (error: Error) => void;
@@ -51,7 +51,7 @@ const established = new TextEncoder().encode("HTTP/1.1 200 Connection Establishe
 
 /** Opens an HTTP/1.1 listener whose CONNECT requests reach `fetch` as `/<authority, percent-encoded>`. */
 export async function listenConnect(options: ConnectListenerOptions): Promise<ConnectListener> {
-  const server = createHttpServer(options.tls);
+  const server = createHttpServer(options);
   const sockets = new Set<Socket>();
   const track = (socket: Socket) => {
     sockets.add(socket);
@@ -96,7 +96,7 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
   return { address, drain, close, [Symbol.asyncDispose]: close };
 }
 
-function createHttpServer(tls: TlsMaterial | undefined): Server {
+function createHttpServer({ tls, onConnectionError }: ConnectListenerOptions): Server {
   const limits = {
     headersTimeout: headersTimeoutMs,
     requestTimeout: 0,
@@ -105,14 +105,9 @@ function createHttpServer(tls: TlsMaterial | undefined): Server {
     noDelay: true,
   };
   if (tls === undefined) return createServer(limits);
-  const verify = tls.ca !== undefined;
-  return createTlsServer({
-    ...limits,
-    ...tls,
-    requestCert: verify,
-    rejectUnauthorized: verify,
-    minVersion: "TLSv1.2",
-  });
+  const server = createTlsServer({ ...limits, ...tlsServerOptions(tls) });
+  followTls(server, tls, onConnectionError);
+  return server;
 }
 
 /** What a connection that broke HTTP is told before it is closed. */

@@ -14,7 +14,7 @@ import { ServerGrpcStream, statusTrailers, type StreamCounts, valuesOf } from ".
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
 import { listen, type ListenAddress } from "./listen.ts";
-import type { TlsMaterial } from "./tls_files.ts";
+import { followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
 
 /** A call of a packet service, before it is answered. Exactly one of `accept` and `refuse` is called, once. */
 export interface IncomingCall {
@@ -40,8 +40,8 @@ export interface PacketService {
 /** What a gRPC listener serves. */
 export interface GrpcListenerOptions {
   readonly address: ListenAddress;
-  /** Absent: clear text (HTTP/2 with prior knowledge), for Unix sockets. With `ca`, clients must have a certificate. */
-  readonly tls?: TlsMaterial;
+  /** Absent: clear text (HTTP/2 with prior knowledge), for Unix sockets. */
+  readonly tls?: ServerTls;
   readonly services: readonly PacketService[];
   /** Serves every request that is not a packet stream. */
   readonly router: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
@@ -64,7 +64,7 @@ export interface GrpcListener extends AsyncDisposable {
 /** Opens an HTTP/2 listener for packet services and, behind them, whatever the router serves. */
 export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcListener> {
   const services = new Map(options.services.map((service) => [service.path, service]));
-  const server = createHttp2Server(options.tls);
+  const server = createHttp2Server(options);
   // Never listens: it turns the streams handed to it into requests for the router.
   const fallback = createServer(options.router);
   const sessions = new Set<ServerHttp2Session>();
@@ -101,16 +101,11 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
   return { address, drain, close, [Symbol.asyncDispose]: close };
 }
 
-function createHttp2Server(tls: TlsMaterial | undefined): Http2Server | Http2SecureServer {
-  if (tls === undefined) return createServer({ settings: http2Settings });
-  const verify = tls.ca !== undefined;
-  return createSecureServer({
-    ...tls,
-    requestCert: verify,
-    rejectUnauthorized: verify,
-    minVersion: "TLSv1.2",
-    settings: http2Settings,
-  });
+function createHttp2Server(options: GrpcListenerOptions): Http2Server | Http2SecureServer {
+  if (options.tls === undefined) return createServer({ settings: http2Settings });
+  const server = createSecureServer({ ...tlsServerOptions(options.tls), settings: http2Settings });
+  followTls(server, options.tls, options.onConnectionError);
+  return server;
 }
 
 /** `application/grpc` and its protobuf form; grpc-web and every other content type belong to the router. */

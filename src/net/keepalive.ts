@@ -1,6 +1,9 @@
 import type { Http2Session } from "node:http2";
 
-/** How long a peer may take to answer a ping before its connection is given up. With the default interval a dead peer is noticed in 25 s. */
+/**
+ * How long a peer may take to answer a ping before its connection is given up. With the default interval a dead peer is
+ * noticed in 25 s.
+ */
 export const keepaliveTimeoutMs = 15_000;
 
 /**

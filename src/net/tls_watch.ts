@@ -1,0 +1,80 @@
+import { getLogger } from "@logtape/logtape";
+import { X509Certificate } from "node:crypto";
+import { readTlsFiles, type TlsFiles, type TlsMaterial } from "./tls_files.ts";
+
+const log = getLogger(["net", "tls"]);
+
+/** How often the files are read again, in milliseconds. */
+const defaultIntervalMs = 5_000;
+
+/** Certificate files that are followed as they change. */
+export interface WatchedTls extends AsyncDisposable {
+  /** The last good set. */
+  readonly material: TlsMaterial;
+  /** When the first of its certificates ends, in seconds since the epoch; undefined without a certificate of its own. */
+  readonly expirySeconds: number | undefined;
+  /** Calls back with each new good set. Returns a function that stops it. */
+  onChange(listener: (material: TlsMaterial) => void): () => void;
+}
+
+/**
+ * Reads certificate files and follows them: their contents are read again at intervals, which sees every way of replacing
+ * them (in place, by rename, by the swap of a symbolic link as Kubernetes does it). A set that is broken or half written
+ * is logged once and not taken; the last good one stays in use.
+ * @throws {TlsFilesError} when the first set is not good
+ */
+export async function watchTls(files: TlsFiles, intervalMs: number = defaultIntervalMs): Promise<WatchedTls> {
+  let material = await readTlsFiles(files);
+  let failure: string | undefined;
+  let closed = false;
+  const listeners = new Set<(material: TlsMaterial) => void>();
+  const look = async () => {
+    try {
+      const next = await readTlsFiles(files);
+      if (failure !== undefined) log.info("certificate files can be read again", { ...files });
+      failure = undefined;
+      if (next.cert === material.cert && next.key === material.key && next.ca === material.ca) return;
+      material = next;
+      log.info("certificates changed on disk and are in use now", { ...files, expires: expires(material) });
+      for (const listener of listeners) listener(next);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      if (why !== failure) {
+        log.error("certificate files changed and are not usable, the last good ones stay: {why}", { why });
+      }
+      failure = why;
+    }
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let looking: Promise<void> | undefined;
+  const wait = () => {
+    timer = setTimeout(() => {
+      looking = look().then(() => {
+        if (!closed) wait();
+      });
+    }, intervalMs);
+  };
+  wait();
+  return {
+    get material() {
+      return material;
+    },
+    get expirySeconds() {
+      const at = expires(material);
+      return at === undefined ? undefined : at.getTime() / 1000;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      clearTimeout(timer);
+      await looking;
+    },
+  };
+}
+
+function expires(material: TlsMaterial): Date | undefined {
+  return material.cert === undefined ? undefined : new X509Certificate(material.cert).validToDate;
+}
