@@ -3,7 +3,7 @@ import { connect } from "node:http2";
 import type { ClientHttp2Session } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
-import { ClientGrpcStream } from "./grpc_stream.ts";
+import { ClientGrpcStream, type StreamCounts } from "./grpc_stream.ts";
 import { formatHostPort } from "../wire/host_port.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import type { TlsMaterial } from "./tls_files.ts";
@@ -32,7 +32,9 @@ export interface OpenedCall {
 /** One HTTP/2 connection to a gRPC server, for any number of packet calls. */
 export interface GrpcConnection {
   /** Opens a call. `metadata` are request headers, names in lower case. */
-  open(path: string, metadata: Readonly<Record<string, string>>): OpenedCall;
+  open(path: string, metadata: Readonly<Record<string, string>>, counts?: StreamCounts): OpenedCall;
+  /** Sends an HTTP/2 ping. Fulfilled when it is answered, or when the connection is gone: `closed` tells of that. */
+  ping(): Promise<void>;
   /** False once the connection takes no new calls: it is lost, or the server said that it goes away. */
   readonly usable: boolean;
   /** Fulfilled when the connection is gone; never rejects. */
@@ -74,7 +76,8 @@ export async function connectGrpc(target: GrpcTarget, signal: AbortSignal): Prom
   });
   session.setLocalWindowSize(connectionWindowBytes);
   return {
-    open: (path, metadata) => openCall(session, path, metadata),
+    open: (path, metadata, counts) => openCall(session, path, metadata, counts),
+    ping: () => ping(session),
     get usable() {
       return !session.closed && !session.destroyed;
     },
@@ -99,7 +102,20 @@ function open(target: GrpcTarget): ClientHttp2Session {
   });
 }
 
-function openCall(session: ClientHttp2Session, path: string, metadata: Readonly<Record<string, string>>): OpenedCall {
+function ping(session: ClientHttp2Session): Promise<void> {
+  return new Promise((resolve) => {
+    if (session.destroyed) return resolve();
+    // False: the session has too many pings under way, and no callback will come.
+    if (!session.ping(() => resolve())) resolve();
+  });
+}
+
+function openCall(
+  session: ClientHttp2Session,
+  path: string,
+  metadata: Readonly<Record<string, string>>,
+  counts: StreamCounts | undefined,
+): OpenedCall {
   const stream = session.request({
     ":method": "POST",
     ":path": path,
@@ -107,7 +123,7 @@ function openCall(session: ClientHttp2Session, path: string, metadata: Readonly<
     te: "trailers",
     ...metadata,
   }, { endStream: false });
-  const call = new ClientGrpcStream(stream);
+  const call = new ClientGrpcStream(stream, counts);
   return { stream: call, metadata: call.metadata };
 }
 
