@@ -3,8 +3,15 @@ import type { PacketCounts } from "../wire/packet_counts.ts";
 /** A hop of a packet stream as metrics label it, seen from the agent. */
 export type AgentSegment = "from_agent" | "to_agent";
 
-/** Why an endpoint's connection ended: in order, by a broken connection, or with the link. */
-export type EndpointCloseReason = "closed" | "reset" | "link_lost" | "shutdown";
+/**
+ * Why a tunnel ended, seen from its destination's side:
+ * - `closed`: in order, by whoever began
+ * - `reset`: the connection to the destination broke, or the server broke a rule of the protocol
+ * - `link_lost`: the link to the server is gone
+ * - `stalled`: the destination did not read for longer than a link without windows can be held
+ * - `shutdown`: the agent is stopping
+ */
+export type EndpointCloseReason = "closed" | "reset" | "link_lost" | "stalled" | "shutdown";
 
 /** What the agent's parts report as it happens: counters and histograms. Everything else is read from {@link AgentGauges}. */
 export interface AgentEvents {
