@@ -1,0 +1,62 @@
+import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
+import { formatJson } from "./log_json.ts";
+import { LogLimiter } from "./log_limiter.ts";
+import { LogOutputs } from "./log_outputs.ts";
+import { formatText } from "./log_text.ts";
+import { Verbosity } from "./log_verbosity.ts";
+import type { LoggingContext, LoggingSettings } from "./logging_settings.ts";
+
+/** Logging that is under way. */
+export interface Logging extends AsyncDisposable {
+  /** Waits until everything logged so far is written. */
+  flush(): Promise<void>;
+  /** Writes everything at once: for the last moment of a process. Runs by itself when the process exits. */
+  flushSync(): void;
+}
+
+/**
+ * Starts logging for the whole process, once; the loggers of `@logtape/logtape` write through it until it is disposed.
+ * Lines go to stderr or to files as klog's flags of the same names say. A full log file is emptied (`--log-file`) or
+ * followed by a new one (`--log-dir`), as klog does. Writing never blocks: see {@link LogQueue}.
+ * @throws {VmoduleError} @throws {LogFileError} when `--log-file` cannot be written
+ */
+export function configureLogging(settings: LoggingSettings, context: LoggingContext): Logging {
+  const verbosity = new Verbosity(settings.verbosity, settings.vmodule);
+  const format = formatter(settings);
+  const outputs = new LogOutputs(settings, context, format);
+  const limiter = new LogLimiter((record) => outputs.write(record));
+  const sink = (record: LogRecord) => {
+    if (verbosity.logs(record.category, record.level)) limiter.log(record);
+  };
+  configureSync({
+    reset: true,
+    sinks: { log: sink },
+    loggers: [
+      { category: [], sinks: ["log"], lowestLevel: verbosity.lowestLevel },
+      { category: ["logtape", "meta"], sinks: ["log"], lowestLevel: "warning", parentSinks: "override" },
+    ],
+  });
+  const flushSync = () => {
+    limiter.flush();
+    outputs.flushSync();
+  };
+  // An uncaught error ends the process without `unload`.
+  const endings = ["unload", "error", "unhandledrejection"] as const;
+  for (const ending of endings) globalThis.addEventListener(ending, flushSync);
+  return {
+    flush: () => outputs.flush(),
+    flushSync,
+    async [Symbol.asyncDispose]() {
+      for (const ending of endings) globalThis.removeEventListener(ending, flushSync);
+      resetSync();
+      limiter.flush();
+      await outputs.close();
+    },
+  };
+}
+
+function formatter({ loggingFormat, skipHeaders }: LoggingSettings): (record: LogRecord) => string {
+  if (loggingFormat === "json") return formatJson;
+  const format = { pid: Deno.pid, skipHeaders };
+  return (record) => formatText(record, format);
+}
