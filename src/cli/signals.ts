@@ -9,13 +9,30 @@ export interface EndingSignals extends Disposable {
   readonly second: Promise<Deno.Signal>;
 }
 
-/** Listens for the signals that end a program, until disposed. */
-export function endingSignals(): EndingSignals {
+/**
+ * `deno task` passes signals on to its program, and Ctrl-C reaches the program from the terminal too: one key press
+ * arrives as two SIGINTs, a millisecond apart where the machine is idle. Nobody presses twice this fast.
+ */
+const echoMs = 300;
+
+/**
+ * Listens for the signals that end a program, until disposed.
+ * @param now milliseconds of a clock that never goes back
+ */
+export function endingSignals(now: () => number = () => performance.now()): EndingSignals {
   const first = Promise.withResolvers<Deno.Signal>();
   const second = Promise.withResolvers<Deno.Signal>();
   let seen = 0;
+  let interruptedAt = -Infinity;
   const listeners = ending.map((signal) => {
-    const listener = () => (++seen === 1 ? first : second).resolve(signal);
+    const listener = () => {
+      if (signal === "SIGINT") {
+        const sinceMs = now() - interruptedAt;
+        interruptedAt = now();
+        if (sinceMs < echoMs) return;
+      }
+      (++seen === 1 ? first : second).resolve(signal);
+    };
     Deno.addSignalListener(signal, listener);
     return { signal, listener };
   });

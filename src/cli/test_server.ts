@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { rawRequest } from "../net/raw_request.ts";
 import { listen } from "../net/listen.ts";
 import { formatHostPort } from "../wire/host_port.ts";
+import { endingSignals } from "./signals.ts";
 import type { TestServerOptions } from "./test_options.ts";
 
 const log = getLogger(["test-server"]);
@@ -113,21 +114,17 @@ export async function runTestServer(options: TestServerAddress): Promise<number>
     return 1;
   }
   log.info("serving test pages on {address}", { address: formatHostPort(server.host, server.port) });
-  let signals = 0;
-  const onSignal = () => {
-    signals++;
-    if (signals === 1) {
-      log.info("shutting down: waiting for the requests under way");
-      server.drain();
-    } else {
-      void server.close();
-    }
-  };
-  const stopSignals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of stopSignals) Deno.addSignalListener(signal, onSignal);
-  await server.closed;
-  for (const signal of stopSignals) Deno.removeSignalListener(signal, onSignal);
-  return signals > 1 ? 1 : 0;
+  using signals = endingSignals();
+  const toldTwice = signals.second.then(() => 1);
+  const drained = signals.first.then(async () => {
+    log.info("shutting down: waiting for the requests under way");
+    server.drain();
+    await server.closed;
+    return 0;
+  });
+  const exitCode = await Promise.race([drained, toldTwice]);
+  await server.close();
+  return exitCode;
 }
 
 function success(): Response {
