@@ -1,0 +1,185 @@
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { formatHostPort } from "../wire/host_port.ts";
+import { ConnectAnswerError, type ConnectAnswerHead, ConnectAnswerReader } from "./connect_answer.ts";
+import { SocketStream } from "./socket_stream.ts";
+import { withReadBackpressure } from "./tls_backpressure.ts";
+import { isTlsFailure } from "./tls_failure.ts";
+import type { TlsMaterial } from "./tls_files.ts";
+
+/** Where an HTTP CONNECT proxy is, and how to trust it. */
+export type ConnectTarget =
+  | {
+    readonly kind: "tls";
+    readonly host: string;
+    readonly port: number;
+    readonly tls: TlsMaterial;
+    /** Name that the proxy's certificate must carry; the host itself when absent. */
+    readonly serverName?: string;
+  }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** What is asked of the proxy. */
+export interface ConnectRequest {
+  /** The destination as host:port, an IPv6 host in brackets; no blanks and control characters. */
+  readonly authority: string;
+  readonly userAgent: string;
+}
+
+/** The proxy's answer: a tunnel, or a refusal with its text. */
+export type ConnectAnswer =
+  | { readonly ok: true; readonly stream: SocketStream }
+  | { readonly ok: false; readonly status: number; readonly reason: string; readonly body: string };
+
+/**
+ * Why there is no answer:
+ * - `unreachable`: no connection to the proxy
+ * - `bad-tls`: the handshake failed, or a certificate was refused
+ * - `closed`: the proxy closed the connection before it had answered
+ * - `malformed`: it answered with something that is not HTTP
+ */
+export type ConnectFailureCode = "unreachable" | "bad-tls" | "closed" | "malformed";
+
+/** A CONNECT request that got no answer. */
+export class ConnectFailure extends Error {
+  override readonly name = "ConnectFailure";
+  readonly code: ConnectFailureCode;
+
+  constructor(code: ConnectFailureCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Bytes of a refusal's text that are kept, and how long they may take behind the head. */
+const maxBodyBytes = 16 * 1024;
+const bodyTimeoutMs = 2_000;
+
+/**
+ * Connects to a proxy and asks it for a tunnel; the connection carries just this one.
+ * @throws {ConnectFailure} when there is no answer; the signal's reason when it aborts, which drops the connection
+ */
+export function openConnect(
+  target: ConnectTarget,
+  request: ConnectRequest,
+  signal: AbortSignal,
+): Promise<ConnectAnswer> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    let up = false;
+    const socket = open(target, () => {
+      up = true;
+      socket.write(head);
+    });
+    const head = `CONNECT ${request.authority} HTTP/1.1\r\nHost: ${request.authority}\r\n` +
+      `User-Agent: ${request.userAgent}\r\n\r\n`;
+    const where = target.kind === "unix" ? target.path : formatHostPort(target.host, target.port);
+    const reader = new ConnectAnswerReader();
+    const refusal = new Refusal();
+    const settle = () => {
+      signal.removeEventListener("abort", onAbort);
+      socket.off("data", onData).off("end", onEnd).off("close", onEnd).off("error", onError);
+      clearTimeout(refusal.patience);
+    };
+    const fail = (reason: unknown) => {
+      settle();
+      // A destroyed socket may still report an error, and nobody would be there to take it.
+      socket.on("error", () => {});
+      socket.destroy();
+      reject(reason);
+    };
+    const finish = () => {
+      settle();
+      socket.on("error", () => {});
+      socket.destroy();
+      resolve(refusal.answer);
+    };
+    const onData = (bytes: Uint8Array) => {
+      if (refusal.head !== undefined) {
+        if (refusal.push(bytes)) finish();
+        return;
+      }
+      let answered: ConnectAnswerHead | undefined;
+      try {
+        answered = reader.push(bytes);
+      } catch (cause) {
+        if (!(cause instanceof ConnectAnswerError)) throw cause;
+        return fail(new ConnectFailure("malformed", `${cause.message} (${where})`, { cause }));
+      }
+      if (answered === undefined) return;
+      if (answered.status < 300) {
+        settle();
+        // Synchronously, so that no byte is read between the two owners.
+        resolve({ ok: true, stream: new SocketStream(socket, answered.rest) });
+      } else if (refusal.begin(answered)) {
+        finish();
+      } else {
+        refusal.patience = setTimeout(finish, bodyTimeoutMs);
+      }
+    };
+    const onEnd = () => {
+      if (refusal.head !== undefined) return finish();
+      const when = reader.begun ? "within its answer" : "without an answer";
+      fail(new ConnectFailure("closed", `proxy at ${where} closed the connection ${when}`));
+    };
+    const onError = (cause: Error) => {
+      if (refusal.head !== undefined) return finish();
+      const code = isTlsFailure(cause) ? "bad-tls" : up ? "closed" : "unreachable";
+      const what = up ? `proxy at ${where} broke the connection` : `cannot connect to ${where}`;
+      fail(new ConnectFailure(code, `${what}: ${cause.message}`, { cause }));
+    };
+    const onAbort = () => fail(signal.reason);
+    socket.on("data", onData).on("end", onEnd).on("close", onEnd).on("error", onError);
+    signal.addEventListener("abort", onAbort);
+  });
+}
+
+/** Collects the text of a refusal. */
+class Refusal {
+  head: ConnectAnswerHead | undefined;
+  patience: ReturnType<typeof setTimeout> | undefined;
+  #body: Uint8Array[] = [];
+  #bytes = 0;
+  #wanted = maxBodyBytes;
+
+  /** Takes the head; true when the text is complete. */
+  begin(head: ConnectAnswerHead): boolean {
+    this.head = head;
+    const length = Number(head.headers.get("content-length") ?? maxBodyBytes);
+    if (Number.isSafeInteger(length) && length >= 0) this.#wanted = Math.min(length, maxBodyBytes);
+    return this.push(head.rest);
+  }
+
+  /** Takes bytes of the text; true when it is complete, or long enough. */
+  push(bytes: Uint8Array): boolean {
+    const kept = bytes.subarray(0, this.#wanted - this.#bytes);
+    this.#body.push(kept);
+    this.#bytes += kept.length;
+    return this.#bytes >= this.#wanted;
+  }
+
+  get answer(): ConnectAnswer {
+    const decoder = new TextDecoder();
+    const body = this.#body.map((bytes) => decoder.decode(bytes, { stream: true })).join("") + decoder.decode();
+    return { ok: false, status: this.head?.status ?? 0, reason: this.head?.reason ?? "", body: body.trim() };
+  }
+}
+
+function open(target: ConnectTarget, onUp: () => void): Socket {
+  if (target.kind === "unix") return connect({ path: target.path, allowHalfOpen: true }, onUp);
+  const options = {
+    ...target.tls,
+    host: target.host,
+    port: target.port,
+    ...(target.serverName === undefined ? {} : { servername: target.serverName }),
+    minVersion: "TLSv1.2",
+    // Taken by tls.connect as by net.connect, though its type does not say so.
+    allowHalfOpen: true,
+  } as const;
+  const socket = connectTls(options, () => {
+    withReadBackpressure(socket);
+    socket.setNoDelay(true);
+    onUp();
+  });
+  return socket;
+}
