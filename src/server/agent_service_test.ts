@@ -1,0 +1,74 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import assert from "node:assert/strict";
+import { ServerWorld } from "../../tests/support/server_world.ts";
+
+Deno.test("[server 13.4] an agent needs exactly one id, and at most one set of identifiers", async () => {
+  const world = new ServerWorld();
+  const refusals = [
+    [{ agentid: [] }, "expected one agent ID in the context, got []"],
+    [{ agentid: ["a", "b"] }, "expected one agent ID in the context, got [a b]"],
+    [
+      { agentidentifiers: ["host=a", "host=b"] },
+      "expected at most one set of agent identifiers in the context, got [host=a host=b]",
+    ],
+    [{ agentidentifiers: ";" }, "fail to parse url encoded string: invalid semicolon separator in query"],
+  ] as const;
+  for (const [metadata, message] of refusals) {
+    const agent = await world.agent(metadata);
+    assert.equal(agent.refusal?.rawMessage, message);
+    assert.equal(agent.refusal?.code, Code.InvalidArgument);
+  }
+  assert.equal(world.server.connectCalls, 0);
+  const long = "host=a&host=b&ipv4=1.2.3.4&ipv6=:::::&cidr=127.0.0.1/16&default-route=true";
+  for (const agentidentifiers of ["", long]) {
+    const agent = await world.agent({ agentidentifiers });
+    assert.equal(agent.refusal, undefined);
+    assert.deepEqual({ ...agent.headers }, { serverid: "server-1", servercount: "1" });
+  }
+  assert.equal(world.server.connectCalls, 2);
+});
+
+Deno.test("an empty agent id is taken", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent({ agentid: "" });
+  assert.equal(agent.refusal, undefined);
+});
+
+Deno.test("[server W21] a stranger is refused before its identifiers are looked at, and their number is bounded", async () => {
+  let allow = false;
+  const world = new ServerWorld({
+    authenticate: () =>
+      allow ? Promise.resolve() : Promise.reject(new ConnectError("who are you", Code.Unauthenticated)),
+  });
+  const stranger = await world.agent({ agentidentifiers: ";" });
+  assert.equal(stranger.refusal?.code, Code.Unauthenticated);
+  allow = true;
+  const many = await world.agent({ agentidentifiers: Array(2000).fill("host=a").join("&") });
+  assert.equal(many.refusal?.code, Code.ResourceExhausted);
+});
+
+Deno.test("a refused agent sees the reason's own gRPC code; anything unexpected is Internal", async () => {
+  const world = new ServerWorld({ authenticate: () => Promise.reject(new Error("broken")) });
+  const agent = await world.agent();
+  assert.equal(agent.refusal?.code, Code.Internal);
+  assert.equal(world.server.pool.size, 0);
+});
+
+Deno.test("[server 13.5] ready_backend_connections: 0 at the start, 1 after an agent came, 0 after it left", async () => {
+  const world = new ServerWorld();
+  assert.equal(world.server.readyBackends("default"), 0);
+  const agent = await world.agent();
+  assert.equal(world.server.readyBackends("default"), 1);
+  agent.stream.end();
+  world.settle();
+  assert.equal(world.server.readyBackends("default"), 0);
+  assert.equal(agent.near.closed?.kind, "ended");
+});
+
+Deno.test("a server that is shutting down takes no agents", async () => {
+  const world = new ServerWorld();
+  world.server.drain();
+  const agent = await world.agent();
+  assert.equal(agent.refusal?.code, Code.Unavailable);
+  assert.equal(world.server.notReady, "proxy server is shutting down");
+});
