@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { Peer, ServerWorld } from "../../tests/support/server_world.ts";
+import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
 import { PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import { closeDial, closeRequest, closeResponse, closeWrite, dialed, dialFailed, dialRequest } from "../wire/packet.ts";
 
