@@ -1,10 +1,10 @@
 import ipaddr from "ipaddr.js";
 import { IdentifiersError, parseQuery } from "../wire/identifiers.ts";
 import type { AgentOptions } from "./agent_options.ts";
-import { destinationFault } from "./destinations.ts";
 import { formatDuration } from "./duration.ts";
 import { type FileProbe, missing, probeFile } from "./file_probe.ts";
 import { quote } from "./flag_error.ts";
+import { netEntryFault } from "./net_entry.ts";
 import {
   type Fault,
   highestPort,
@@ -100,7 +100,15 @@ async function furtherAgentFault(options: AgentOptions, probe: FileProbe): Promi
     negativeFault({ "keepalive-time": options.keepaliveTimeMs, "drain-timeout": options.drainTimeoutMs }) ??
     idFault("agent-id", options.agentId) ??
     alpnFault(options.alpnProto) ??
-    options.destinations.map(destinationFault).find((fault) => fault !== undefined);
+    destinationsFault(options.destinations);
+}
+
+function destinationsFault(entries: readonly string[]): Fault {
+  for (const entry of entries) {
+    const fault = netEntryFault(entry);
+    if (fault !== undefined) return `--destinations: ${quote(entry)} ${fault}`;
+  }
+  return undefined;
 }
 
 function portFault(options: AgentOptions): Fault {

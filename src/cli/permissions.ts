@@ -1,0 +1,162 @@
+import { dirname, resolve } from "node:path";
+import type { AgentOptions } from "./agent_options.ts";
+import { type KubeAccess, noKubeAccess } from "./kube_access.ts";
+import type { LoggingOptions } from "./logging_options.ts";
+import { netEntryFault } from "./net_entry.ts";
+import type { ServerOptions } from "./server_options.ts";
+import type { TestClientOptions, TestServerOptions } from "./test_options.ts";
+
+/** What a program may do, in entries of the runtime's permissions. Everything else is refused. */
+export interface Permissions {
+  /** Who may be dialled and where may be listened (the runtime has one list for both); true: anyone and anywhere. */
+  readonly net: true | readonly string[];
+  /** Files and folders. */
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly env: readonly string[];
+}
+
+/** A path cannot be named in a list of permissions. */
+export class PermissionsError extends Error {
+  override readonly name = "PermissionsError";
+  readonly code = "bad-permission-path";
+}
+
+/** Where to look things up that options do not say. */
+export interface PermissionContext {
+  /** The folder that relative paths start at. */
+  readonly cwd: string;
+  /** What reaching the Kubernetes API takes, where the program does that. */
+  readonly kube?: KubeAccess;
+}
+
+/** proxy-server: listens on its own ports or socket, reads its certificates, dials nobody but the Kubernetes API. */
+export function serverPermissions(
+  options: ServerOptions,
+  { cwd, kube = noKubeAccess }: PermissionContext,
+): Permissions {
+  const socket = options.udsName === "" ? [] : [resolve(cwd, options.udsName)];
+  return {
+    net: [
+      ...socket.map((path) => `unix:${path}`),
+      ...(options.udsName === "" ? listenEntries(options.serverBindAddress, options.serverPort) : []),
+      ...listenEntries(options.agentBindAddress, options.agentPort),
+      ...listenEntries(options.adminBindAddress, options.adminPort),
+      ...listenEntries(options.healthBindAddress, options.healthPort),
+      ...kube.net,
+    ],
+    read: [
+      ...socket,
+      ...foldersOf(options.serverCert, options.serverKey, options.serverCaCert),
+      ...foldersOf(options.clusterCert, options.clusterKey, options.clusterCaCert),
+      ...given(options.kubeconfig),
+      ...kube.read,
+    ],
+    write: [...socket, ...logFiles(options.logging)],
+    env: ["PROXY_SERVER_ID", ...kube.env],
+  };
+}
+
+/**
+ * proxy-agent: dials the proxy servers and its destinations, listens on its health and admin ports. Without
+ * `--destinations` it may dial anyone, which is what it is for; the runtime then cannot keep it from listening elsewhere
+ * either.
+ */
+export function agentPermissions(options: AgentOptions, { kube = noKubeAccess }: PermissionContext): Permissions {
+  const listed = [
+    ...options.proxyServerHosts.map((host) => netEntry(host, options.proxyServerPort)),
+    ...listenEntries(options.healthServerHost, options.healthServerPort),
+    ...listenEntries(options.adminBindAddress, options.adminServerPort),
+    ...options.destinations,
+    ...kube.net,
+  ];
+  return {
+    net: options.destinations.length === 0 ? true : listed,
+    read: [
+      ...foldersOf(options.agentCert, options.agentKey, options.caCert),
+      ...given(options.serviceAccountTokenPath, options.kubeconfig),
+      ...kube.read,
+    ],
+    write: logFiles(options.logging),
+    env: ["PROXY_AGENT_ID", ...kube.env],
+  };
+}
+
+/** proxy-test-client: dials the proxy and nobody else; its requests go through the tunnel. */
+export function testClientPermissions(options: TestClientOptions, { cwd }: PermissionContext): Permissions {
+  const socket = options.proxyUds === "" ? [] : [resolve(cwd, options.proxyUds)];
+  return {
+    net: socket.length > 0 ? socket.map((path) => `unix:${path}`) : [netEntry(options.proxyHost, options.proxyPort)],
+    read: [...socket, ...given(options.clientCert, options.clientKey, options.caCert)],
+    write: [...socket, ...logFiles(options.logging)],
+    env: ["HTTP2_READ_IDLE_TIMEOUT_SECONDS", "HTTP2_PING_TIMEOUT_SECONDS"],
+  };
+}
+
+/** http-test-server: listens on its port. */
+export function testServerPermissions(options: TestServerOptions): Permissions {
+  return {
+    net: listenEntries(options.bindAddress, options.serverPort),
+    read: [],
+    write: logFiles(options.logging),
+    env: [],
+  };
+}
+
+/**
+ * The permissions as flags of `deno run`. What is not granted is refused without a question; running programs, native
+ * libraries, system information and remote code are refused by name, so that no other flag brings them back.
+ * @throws {PermissionsError} when a path holds a comma, which the runtime's lists cannot express
+ */
+export function denoFlags({ net, read, write, env }: Permissions): string[] {
+  // An entry that the runtime cannot parse would keep it from starting; without it the program refuses the option itself.
+  const hosts = net === true
+    ? []
+    : net.filter((entry) => entry.startsWith("unix:") || netEntryFault(entry) === undefined);
+  return [
+    "--no-prompt",
+    ...(net === true ? ["--allow-net"] : listFlag("--allow-net", hosts)),
+    ...listFlag("--allow-read", read),
+    ...listFlag("--allow-write", write),
+    ...listFlag("--allow-env", env),
+    // Packages that read other variables get undefined instead of an error.
+    "--ignore-env",
+    "--deny-run",
+    "--deny-ffi",
+    "--deny-sys",
+    "--deny-import",
+  ];
+}
+
+function listFlag(flag: string, entries: readonly string[]): string[] {
+  const comma = entries.find((entry) => entry.includes(","));
+  if (comma !== undefined) {
+    throw new PermissionsError(`${comma} holds a comma, which a list of permissions cannot express; use another path`);
+  }
+  return entries.length === 0 ? [] : [`${flag}=${[...new Set(entries)].join(",")}`];
+}
+
+/** Every address of the machine is two entries, one a family; localhost is a name that leads to two addresses. */
+function listenEntries(host: string, port: number): string[] {
+  const hosts = host === "" ? ["0.0.0.0", "::"] : host === "localhost" ? ["localhost", "127.0.0.1", "::1"] : [host];
+  return hosts.map((each) => netEntry(each, port));
+}
+
+function netEntry(host: string, port: number): string {
+  const bare = host.replace(/^\[(.*)\]$/, "$1");
+  return bare.includes(":") ? `[${bare}]:${port}` : `${bare}:${port}`;
+}
+
+/** Certificates are read again when they change: also the folders are watched, where Kubernetes swaps a symbolic link. */
+function foldersOf(...paths: readonly string[]): string[] {
+  return given(...paths).map((path) => dirname(path));
+}
+
+function given(...paths: readonly string[]): string[] {
+  return paths.filter((path) => path !== "");
+}
+
+function logFiles({ logtostderr, logFile, logDir }: LoggingOptions): string[] {
+  if (logtostderr) return [];
+  return [logFile || logDir || "/tmp"];
+}
