@@ -45,11 +45,10 @@ export class GrpcDialler implements Dialler {
     const { stream } = connection.open(proxyPath, {
       [metadataKeys.features]: formatFeatures(["early-data"]),
       "user-agent": this.#options.userAgent,
-    });
+    }, { sent: this.#options.packets.from_client, received: this.#options.packets.to_client });
     return await new Promise((resolve, reject) => {
       const onAbort = () => tunnel.giveUp(signal.reason);
       const tunnel = new PacketTunnel(stream, { protocol: "tcp", address }, randomDialId(), {
-        packets: this.#options.packets,
         onStreamFailed: this.#options.onStreamFailed,
         onDialed: (error) => {
           signal.removeEventListener("abort", onAbort);

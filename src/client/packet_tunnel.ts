@@ -4,8 +4,6 @@ import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/pac
 import { nextState, type TunnelEvent, type TunnelState } from "../tunnel/tunnel_state.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import { closeDial, closeRequest, dialRequest, type DialTarget, type Packet, PacketType } from "../wire/packet.ts";
-import type { PacketCounts } from "../wire/packet_counts.ts";
-import type { ClientSegment } from "./client_events.ts";
 import type { DialledStream } from "./dialled_stream.ts";
 import { dialRefused, ProxyError } from "./proxy_error.ts";
 import { streamLost } from "./stream_lost.ts";
@@ -18,13 +16,12 @@ const maxPayloadBytes = 64 * 1024;
 /** Connections of others that a proxy may mention on this stream before it counts as broken. */
 const maxStrangers = 16;
 
-/** What a packet tunnel tells whoever dialled, and where it counts. */
+/** What a packet tunnel tells whoever dialled. */
 export interface PacketTunnelHooks {
   /** The dial ended: with an error, or open. Called once. */
   readonly onDialed: (error: ProxyError | undefined) => void;
   /** The stream ended in an error. Whether the dial or the open tunnel failed by it, is told there. */
   readonly onStreamFailed: (error: Error) => void;
-  readonly packets: Readonly<Record<ClientSegment, PacketCounts>>;
 }
 
 /**
@@ -56,13 +53,13 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   /** Sends the dial. Called once. */
   dial(): void {
     this.#stream.start(this);
-    this.#send(dialRequest(this.#target, this.#random));
+    this.#stream.sendPacket(dialRequest(this.#target, this.#random));
   }
 
   /** Gives the dial up and tells the proxy; `error` is what the dial fails with. Nothing once it was answered. */
   giveUp(error: ProxyError): void {
     if (this.#state !== "dialing") return;
-    this.#send(closeDial(this.#random));
+    this.#stream.sendPacket(closeDial(this.#random));
     this.#fail("client-closed", error);
     // In order, not by a reset, which could overtake the packet.
     this.#stream.end();
@@ -87,10 +84,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     if (this.#state !== "open") return true;
     let more = true;
     for (let at = 0; at < bytes.length; at += maxPayloadBytes) {
-      const payload = bytes.subarray(at, at + maxPayloadBytes);
-      this.#hooks.packets.from_client.data();
-      this.#hooks.packets.from_client.bytes(payload.length);
-      more = this.#stream.sendData(this.#connectId, payload);
+      more = this.#stream.sendData(this.#connectId, bytes.subarray(at, at + maxPayloadBytes));
     }
     return more;
   }
@@ -108,7 +102,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
 
   close(): void {
     if (this.#state !== "open" || !this.#moved("client-closed")) return;
-    this.#send(closeRequest(this.#connectId));
+    this.#stream.sendPacket(closeRequest(this.#connectId));
     this.#stream.resume();
   }
 
@@ -122,14 +116,11 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   // ---- PacketStreamHandler: from the proxy ----
 
   onData(id: ConnectId, payload: Uint8Array): void {
-    this.#hooks.packets.to_client.data();
-    this.#hooks.packets.to_client.bytes(payload.length);
     if (id !== this.#connectId || id === 0) this.#stranger(id);
     else if (this.#state === "open") this.#deliver(payload);
   }
 
   onPacket(packet: Packet): void {
-    this.#hooks.packets.to_client.packet(packet.type);
     const { payload } = packet;
     switch (packet.type) {
       case PacketType.DIAL_RSP:
@@ -215,17 +206,12 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     if (this.#strangers.size < maxStrangers) {
       this.#strangers.add(id);
       log.warn("proxy sent DATA for connection {id}, which is not this stream's; asking to close it", { id });
-      this.#send(closeRequest(id));
+      this.#stream.sendPacket(closeRequest(id));
       return;
     }
     const error = new ProxyError("protocol-error", `proxy sent DATA for over ${maxStrangers} unknown connections`);
     this.#stream.destroy(error);
     this.#fail("link-lost", error);
-  }
-
-  #send(packet: Packet): void {
-    this.#hooks.packets.from_client.packet(packet.type);
-    this.#stream.sendPacket(packet);
   }
 
   /** Takes an event that ends the dial or the tunnel, and tells whoever waits for either. */

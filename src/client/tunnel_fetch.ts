@@ -1,6 +1,5 @@
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { HttpExchange, secure } from "../net/http_exchange.ts";
+import { HttpExchange, type IncomingMessage, secure } from "../net/http_exchange.ts";
 import { isTlsFailure } from "../net/tls_failure.ts";
 import { toDuplex } from "./node_duplex.ts";
 import { ProxyError } from "./proxy_error.ts";
@@ -194,6 +193,8 @@ function bodyOf(
 
 function named(error: unknown, url: URL): unknown {
   if (error instanceof ProxyError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  // What node:http calls a socket that hung up is an end of file to everybody else.
+  const hungUp = error instanceof Error && Reflect.get(error, "code") === "ECONNRESET";
+  const why = hungUp ? "EOF, the destination hung up" : error instanceof Error ? error.message : String(error);
   return new ProxyError("bad-http", `no complete HTTP response from ${url.host}: ${why}`, { cause: error });
 }

@@ -27,6 +27,18 @@ const packetErrorCodes: Readonly<Record<PacketErrorCode, Code>> = {
   truncated: Code.Internal,
 };
 
+/** The gRPC code for an answer that is HTTP but not gRPC ("HTTP to gRPC Status Code Mapping" of the gRPC documents). */
+const httpStatusCodes: Readonly<Record<number, Code>> = {
+  400: Code.Internal,
+  401: Code.Unauthenticated,
+  403: Code.PermissionDenied,
+  404: Code.Unimplemented,
+  429: Code.Unavailable,
+  502: Code.Unavailable,
+  503: Code.Unavailable,
+  504: Code.Unavailable,
+};
+
 /** The error as gRPC peers are told of it. */
 export function grpcError(error: Error): ConnectError {
   if (error instanceof PacketError) return new ConnectError(error.message, packetErrorCodes[error.code]);
@@ -69,8 +81,7 @@ abstract class GrpcStream implements PacketStream {
       } catch (error) {
         if (!(error instanceof PacketError)) throw error;
         this.failure = error;
-        this.end(error);
-        this.stream.resume();
+        this.refuse(error);
       }
     };
     this.stream.on("data", (chunk: Uint8Array) => guarded(() => reader.push(chunk)));
@@ -124,6 +135,8 @@ abstract class GrpcStream implements PacketStream {
 
   /** Ends the sending side in the way of this side of an RPC. */
   protected abstract finish(error?: Error): void;
+  /** Ends the stream because the peer broke the protocol. */
+  protected abstract refuse(error: PacketError): void;
   /** What the stream's end means; called once it is closed. */
   protected abstract outcome(): StreamEnd;
 
@@ -139,11 +152,12 @@ abstract class GrpcStream implements PacketStream {
   }
 }
 
-/** The error for a stream that was cut: the peer's reset, or a lost connection. */
+/** The error for a stream that was cut: what went wrong on this side, the peer's reset, or a lost connection. */
 function lost(stream: Http2Stream, failure: Error | undefined): ConnectError {
+  if (failure instanceof ConnectError) return failure;
+  if (failure !== undefined) return new ConnectError(failure.message, Code.Unavailable, undefined, undefined, failure);
   const code = stream.rstCode ?? 0;
   if (code === constants.NGHTTP2_CANCEL) return new ConnectError("stream was canceled", Code.Canceled);
-  if (failure !== undefined) return new ConnectError(failure.message, Code.Unavailable, undefined, undefined, failure);
   return new ConnectError(`connection was lost (HTTP/2 code ${code})`, Code.Unavailable);
 }
 
@@ -165,6 +179,12 @@ export class ServerGrpcStream extends GrpcStream {
   protected override finish(error?: Error): void {
     this.#status = error === undefined ? undefined : grpcError(error);
     this.stream.end();
+  }
+
+  protected override refuse(error: PacketError): void {
+    this.end(error);
+    // What the peer still sends is read and dropped, so that it sees the status and no reset.
+    this.stream.resume();
   }
 
   protected override outcome(): StreamEnd {
@@ -191,7 +211,8 @@ export class ClientGrpcStream extends GrpcStream {
         // A refusal comes as headers alone.
         this.#trailers = toHeaders(headers);
       } else if (headers[":status"] !== 200) {
-        this.destroy(new ConnectError(`HTTP status ${headers[":status"]}, expected 200`, Code.Unavailable));
+        const status = headers[":status"] ?? 0;
+        this.destroy(new ConnectError(`HTTP status ${status}, expected 200`, httpStatusCodes[status] ?? Code.Unknown));
       } else {
         answered.resolve((key) => valuesOf(headers, key));
       }
@@ -209,6 +230,11 @@ export class ClientGrpcStream extends GrpcStream {
 
   protected override finish(): void {
     this.stream.end();
+  }
+
+  /** A caller has no status to send, only the reset. */
+  protected override refuse(error: PacketError): void {
+    this.destroy(error);
   }
 
   protected override outcome(): StreamEnd {

@@ -5,6 +5,8 @@ import { connect as connectTls } from "node:tls";
 import { withReadBackpressure } from "./tls_backpressure.ts";
 import type { TlsMaterial } from "./tls_files.ts";
 
+export type { IncomingMessage };
+
 /** How to trust a TLS server that is reached over some connection. */
 export interface OverlayTls extends TlsMaterial {
   /** Name that the certificate must carry, when it is not the host. */
