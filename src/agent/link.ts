@@ -8,7 +8,7 @@ import { type GrowthBudget, ReceiveWindow } from "../tunnel/receive_window.ts";
 import { SendWindow } from "../tunnel/send_window.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import type { Feature } from "../wire/metadata.ts";
-import { closeResponse, dialed, dialFailed, drain, type Packet, packetTypeName, PacketType } from "../wire/packet.ts";
+import { closeResponse, dialed, dialFailed, drain, type Packet, PacketType, packetTypeName } from "../wire/packet.ts";
 import type { AgentEvents, EndpointCloseReason } from "./agent_events.ts";
 import type { AgentLimits } from "./agent_limits.ts";
 import type { Clock } from "./clock.ts";
@@ -108,6 +108,11 @@ export class Link implements PacketStreamHandler, EndpointLink {
   /** Sockets to destinations that are open, those included that only write their last bytes. */
   get socketCount(): number {
     return this.#tunnels + this.#closing.size;
+  }
+
+  /** Tunnels and dials: what closing the link would cost. */
+  get load(): number {
+    return this.#tunnels + this.#pendingDials;
   }
 
   /** Nothing is under way. */

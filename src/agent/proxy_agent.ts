@@ -1,0 +1,161 @@
+import { GrowthBudget } from "../tunnel/receive_window.ts";
+import type { PacketCounts } from "../wire/packet_counts.ts";
+import type { AgentEvents, AgentGauges, AgentSegment } from "./agent_events.ts";
+import { type AgentLimits, agentLimits } from "./agent_limits.ts";
+import type { Clock } from "./clock.ts";
+import type { Dialler } from "./dialler.ts";
+import { ServerSet, type ServerSetOptions } from "./server_set.ts";
+
+/** What the proxy-agent's core needs to know; sockets, files and flags are the composition's. */
+export interface ProxyAgentOptions {
+  readonly servers: ServerSetOptions;
+  readonly dial: Dialler;
+  readonly clock: Clock;
+  readonly events: AgentEvents;
+  /** Where the links' streams count their packets. */
+  readonly packets: Readonly<Record<AgentSegment, PacketCounts>>;
+  readonly limits?: AgentLimits;
+  readonly times?: AgentTimes;
+}
+
+/** Times of the end of an agent, in milliseconds. */
+export interface AgentTimes {
+  /** How long an agent that drains must be without tunnels before it ends: a dial may be on its way. */
+  readonly quietMs: number;
+  /** How long links may take to close in order. */
+  readonly closeMs: number;
+}
+
+/** The defaults. */
+export const agentTimes: AgentTimes = { quietMs: 2_000, closeMs: 2_000 };
+
+const shutdownReason = "agent is shutting down";
+
+/** The proxy-agent without its sockets: links to servers, tunnels to destinations, and an orderly end. */
+export class ProxyAgent implements AgentGauges {
+  readonly packets: Readonly<Record<AgentSegment, PacketCounts>>;
+  /** Fulfilled when the agent has ended and nothing of it is left; never rejects. */
+  readonly closed: Promise<void>;
+  readonly #set: ServerSet;
+  readonly #clock: Clock;
+  readonly #times: AgentTimes;
+  readonly #ended = Promise.withResolvers<void>();
+  #draining = false;
+  #closing = false;
+  #cancelDeadline: () => void = () => {};
+  #cancelQuiet: () => void = () => {};
+  #cancelForce: () => void = () => {};
+
+  constructor(options: ProxyAgentOptions) {
+    this.packets = options.packets;
+    this.closed = this.#ended.promise;
+    this.#clock = options.clock;
+    this.#times = options.times ?? agentTimes;
+    const context = {
+      dial: options.dial,
+      clock: options.clock,
+      limits: options.limits ?? agentLimits,
+      events: options.events,
+      budget: new GrowthBudget(),
+    };
+    this.#set = new ServerSet(options.servers, context, () => this.#changed());
+  }
+
+  /** Starts to connect to servers. */
+  start(): void {
+    this.#set.start();
+  }
+
+  /** At least one server can send dials. */
+  get ready(): boolean {
+    return this.serverConnections > 0;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /**
+   * Begins the end: servers are asked to use other agents, tunnels run on, dials that come all the same are served, since
+   * there may be no other agent. When no tunnel has been left for a moment, or at the time limit, the agent closes.
+   * @param timeoutMs 0: no limit
+   */
+  drain(timeoutMs: number): void {
+    if (this.#draining || this.#closing) return;
+    this.#draining = true;
+    this.#set.drain();
+    if (timeoutMs > 0) this.#cancelDeadline = this.#clock.after(timeoutMs, () => this.close());
+    this.#changed();
+  }
+
+  /** Closes in order: servers are told of every tunnel's end, and move dials that have not been taken to other agents. */
+  close(): Promise<void> {
+    if (this.#closing) return this.closed;
+    this.#closing = true;
+    this.#cancelQuiet();
+    this.#cancelDeadline();
+    this.#cancelForce = this.#clock.after(this.#times.closeMs, () => this.#set.destroy(shutdownReason));
+    this.#set.close(shutdownReason);
+    this.#changed();
+    return this.closed;
+  }
+
+  /** Drops everything at once. */
+  destroy(): Promise<void> {
+    void this.close();
+    this.#set.destroy(shutdownReason);
+    this.#changed();
+    return this.closed;
+  }
+
+  // ---- AgentGauges ----
+
+  get serverConnections(): number {
+    return this.#set.connections.size;
+  }
+
+  get knownServerCount(): number {
+    return this.#set.serverCount;
+  }
+
+  get endpointConnections(): number {
+    let sockets = 0;
+    for (const link of this.#set.links()) sockets += link.socketCount;
+    return sockets;
+  }
+
+  get pendingDials(): number {
+    let dials = 0;
+    for (const link of this.#set.links()) dials += link.pendingDials;
+    return dials;
+  }
+
+  get queuedBytes(): number {
+    let bytes = 0;
+    for (const link of this.#set.links()) bytes += link.queuedBytes;
+    return bytes;
+  }
+
+  *servers(): IterableIterator<{ readonly serverId: string; readonly tunnels: number }> {
+    for (const [serverId, { link }] of this.#set.connections) yield { serverId, tunnels: link.tunnelCount };
+  }
+
+  // ---- own ----
+
+  /** A link came or went, or became idle. */
+  #changed(): void {
+    const links = [...this.#set.links()];
+    if (this.#closing) {
+      if (links.length > 0) return;
+      this.#cancelForce();
+      this.#ended.resolve();
+      return;
+    }
+    if (!this.#draining) return;
+    this.#cancelQuiet();
+    if (!links.every((link) => link.idle)) return;
+    this.#cancelQuiet = this.#clock.after(this.#times.quietMs, () => {
+      if ([...this.#set.links()].every((link) => link.idle)) void this.close();
+    });
+  }
+}
