@@ -1,43 +1,85 @@
-import { refusalText } from "./program.ts";
+import { getLogger } from "@logtape/logtape";
+import type { LoggingOptions } from "./logging_options.ts";
+import { type ParsedFlags, refusalText } from "./program.ts";
+import type { Validation } from "./validation.ts";
 import { versionText } from "./version.ts";
+
+const log = getLogger(["cli"]);
 
 /** Runs one program to its end and returns its exit code. */
 type Run = (args: readonly string[]) => Promise<number>;
 
-const env = (name: string) => Deno.env.get(name);
-
-const programs: Readonly<Record<string, Run>> = {
-  server: async (args) => {
+/** Each program loads its own code only. */
+const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
+  ["server", async (args) => {
     const { parseServerFlags } = await import("./server_flags.ts");
-    return await run("proxy-server", parseServerFlags(args, env), async (options) => {
+    const { validateServerOptions } = await import("./server_validation.ts");
+    return await run("proxy-server", parseServerFlags(args, env), validateServerOptions, async (options) => {
       const { runServer } = await import("./server.ts");
       return await runServer(options);
     });
-  },
-  version: (_args) => {
+  }],
+  ["agent", async (args) => {
+    const { parseAgentFlags } = await import("./agent_flags.ts");
+    const { validateAgentOptions } = await import("./agent_validation.ts");
+    return await run("proxy-agent", parseAgentFlags(args, env), validateAgentOptions, async (options) => {
+      const { runAgent } = await import("./agent.ts");
+      return await runAgent(options);
+    });
+  }],
+  ["test-client", async (args) => {
+    const { parseTestClientFlags } = await import("./test_client_flags.ts");
+    const { validateTestClientOptions } = await import("./test_validation.ts");
+    return await run("proxy-test-client", parseTestClientFlags(args), validateTestClientOptions, async (options) => {
+      const { runTestClient } = await import("./test_client.ts");
+      return await runTestClient(options);
+    });
+  }],
+  ["test-server", async (args) => {
+    const { parseTestServerFlags } = await import("./test_server_flags.ts");
+    const { validateTestServerOptions } = await import("./test_validation.ts");
+    return await run("http-test-server", parseTestServerFlags(args), validateTestServerOptions, async (options) => {
+      const { runTestServer } = await import("./test_server.ts");
+      return await runTestServer(options);
+    });
+  }],
+  ["certs", async (args) => {
+    const { parseCertsFlags } = await import("./certs/certs_flags.ts");
+    return await answer("certs", parseCertsFlags(args), async (options) => {
+      const { runCerts } = await import("./certs/run_certs.ts");
+      return await runCerts(options, { out: console.log, err: console.error });
+    });
+  }],
+  ["permissions", async (args) => {
+    const { runPermissionsCommand } = await import("./permissions_command.ts");
+    return runPermissionsCommand(args);
+  }],
+  ["version", () => {
     console.log(versionText("konnectivity"));
     return Promise.resolve(0);
-  },
-};
+  }],
+]);
 
 /** The names that {@link runProgram} knows. */
-export const programNames: readonly string[] = Object.keys(programs);
+export const programNames: readonly string[] = [...programs.keys()];
 
 /** Runs a program by its name. @returns its exit code; 1 with a message for a name that is none */
 export async function runProgram(name: string, args: readonly string[]): Promise<number> {
-  const program = programs[name];
-  if (program === undefined || !programNames.includes(name)) {
-    console.error(`Error: unknown program ${JSON.stringify(name)}; choose one of: ${programNames.join(", ")}`);
-    return 1;
-  }
-  return await program(args);
+  const program = programs.get(name);
+  if (program !== undefined) return await program(args);
+  console.error(`Error: unknown program ${JSON.stringify(name)}; choose one of: ${programNames.join(", ")}`);
+  return 1;
 }
 
-/** Answers --help and --version, refuses a bad command line, or runs the program. */
-async function run<Options>(
+function env(name: string): string | undefined {
+  return Deno.env.get(name);
+}
+
+/** Answers --help and --version, refuses a bad command line, or goes on with the options. */
+async function answer<Options>(
   name: string,
-  parsed: import("./program.ts").ParsedFlags<Options>,
-  start: (options: Options) => Promise<number>,
+  parsed: ParsedFlags<Options>,
+  start: (options: Options, refuse: (message: string) => number) => Promise<number>,
 ): Promise<number> {
   switch (parsed.kind) {
     case "help":
@@ -52,6 +94,35 @@ async function run<Options>(
       return 1;
     case "options":
       for (const notice of parsed.notices) console.error(notice);
-      return await start(parsed.options);
+      return await start(parsed.options, (message) => {
+        console.error(refusalText(message, `"${name} --help" explains each flag.\n`).trimEnd());
+        return 1;
+      });
   }
+}
+
+/** A program that logs and whose options are checked before it starts. */
+async function run<Options extends { readonly logging: LoggingOptions }>(
+  name: string,
+  parsed: ParsedFlags<Options>,
+  validate: (options: Options) => Validation | Promise<Validation>,
+  start: (options: Options) => Promise<number>,
+): Promise<number> {
+  return await answer(name, parsed, async (options, refuse) => {
+    const { configureLogging } = await import("../ops/logging.ts");
+    const { LogFileError } = await import("../ops/log_file.ts");
+    let logging: AsyncDisposable;
+    try {
+      logging = configureLogging(options.logging, { program: name });
+    } catch (error) {
+      if (!(error instanceof LogFileError)) throw error;
+      return refuse(error.message);
+    }
+    await using _logging = logging;
+    log.debug("options of {program}", { program: name, version: versionText(name), ...options });
+    const validation = await validate(options);
+    if (validation.kind === "refused") return refuse(validation.message);
+    for (const warning of validation.warnings) log.warn(warning);
+    return await start(options);
+  });
 }

@@ -1,0 +1,109 @@
+import { getLogger } from "@logtape/logtape";
+import type { TlsFiles } from "../net/tls_files.ts";
+import type { ServerTls } from "../net/tls_server.ts";
+import { type WatchedTls, watchTls } from "../net/tls_watch.ts";
+import { ProxyServer } from "../server/proxy_server.ts";
+import { noServerEvents } from "../server/server_events.ts";
+import { parseProxyStrategies } from "./proxy_strategies.ts";
+import { type CommonRoutes, listenAgents, listenFrontend, type ServerListener } from "./server_listeners.ts";
+import type { ServerOptions } from "./server_options.ts";
+import { endingSignals } from "./signals.ts";
+import { tlsPolicy } from "./tls_policy.ts";
+
+const log = getLogger(["server"]);
+
+/** How often a stopping server looks whether its last tunnel has ended. */
+const lastTunnelPollMs = 50;
+
+/** Clients are told of the end of their tunnels with this text. */
+const shutdownText = "proxy server is shutting down";
+
+/** A proxy-server that runs. */
+export interface RunningServer extends AsyncDisposable {
+  readonly server: ProxyServer;
+  readonly frontend: ServerListener;
+  readonly agents: ServerListener;
+  /**
+   * Stops: readiness fails, new dials and agents are refused, agents are told; tunnels run on for `graceMs` at most, then
+   * they are closed and their clients told.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+/**
+ * Composes and starts a proxy-server from validated options.
+ * @throws {TlsFilesError} {@link ListenError} naming the file or address and the cause
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  await using undo = new AsyncDisposableStack();
+  const server = new ProxyServer({
+    serverId: options.serverId,
+    serverCount: () => options.serverCount,
+    strategies: parseProxyStrategies(options.proxyStrategies),
+    dialTimeoutMs: options.backendDialTimeoutMs,
+    events: noServerEvents,
+  });
+  const routes: CommonRoutes = () => {};
+  const frontendTls = options.udsName === ""
+    ? await tlsFor(options, { cert: options.serverCert, key: options.serverKey, ca: options.serverCaCert }, undo)
+    : undefined;
+  const clusterTls = await tlsFor(
+    options,
+    { cert: options.clusterCert, key: options.clusterKey, ca: options.clusterCaCert },
+    undo,
+  );
+  const frontend = undo.use(await listenFrontend(options, server, frontendTls, routes));
+  const agents = undo.use(await listenAgents(options, server, clusterTls, routes));
+  const resources = undo.move();
+  return {
+    server,
+    frontend,
+    agents,
+    async stop(graceMs) {
+      server.drain();
+      frontend.drain();
+      for (const backend of server.pool.all()) backend.sendDrain();
+      await lastTunnel(server, graceMs);
+      server.closeTunnels(shutdownText);
+      await resources.disposeAsync();
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+async function tlsFor(options: ServerOptions, files: TlsFiles, undo: AsyncDisposableStack): Promise<ServerTls> {
+  const watched: WatchedTls = undo.use(await watchTls(files));
+  const { minVersion, tls12Suites } = tlsPolicy(options.tlsMinVersion, options.cipherSuites);
+  const cipherSuites = tls12Suites?.flatMap(({ name, opensslName }) => [name, opensslName]);
+  return { files: watched, minVersion, ...(cipherSuites === undefined ? {} : { cipherSuites: new Set(cipherSuites) }) };
+}
+
+async function lastTunnel(server: ProxyServer, graceMs: number): Promise<void> {
+  const deadline = performance.now() + graceMs;
+  const open = () => server.establishedTunnels + server.pendingDials;
+  if (open() > 0 && graceMs > 0) log.info("waiting for {tunnels} tunnels", { tunnels: open(), milliseconds: graceMs });
+  while (open() > 0 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, lastTunnelPollMs));
+  }
+}
+
+/** Runs proxy-server until a signal ends it. @returns the exit code */
+export async function runServer(options: ServerOptions): Promise<number> {
+  using signals = endingSignals();
+  let running: RunningServer;
+  try {
+    running = await startServer(options);
+  } catch (error) {
+    log.error("failed to run the proxy server: {reason}", {
+      reason: error instanceof Error ? error.message : String(error),
+    });
+    return 1;
+  }
+  log.info("proxy server {serverId} runs", { serverId: options.serverId });
+  const stopped = signals.first.then(async (signal) => {
+    log.info("{signal}: shutting down", { signal });
+    await running.stop(options.gracefulShutdownTimeoutMs);
+    return 0;
+  });
+  return await Promise.race([stopped, signals.second.then(() => 1)]);
+}
