@@ -4,11 +4,12 @@
  * @module
  */
 import { programNames, runProgram } from "./src/cli/programs.ts";
+import { print } from "./src/cli/terminal.ts";
 
 if (import.meta.main) {
   const [program, ...args] = Deno.args;
   if (program === undefined || program === "help" || program === "--help" || program === "-h") {
-    console.log(
+    print(
       `usage: main.ts PROGRAM [flags]\n\nprograms: ${
         programNames.join(", ")
       }\n\nmain.ts PROGRAM --help explains a program's flags.`,

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { LoggingOptions } from "./logging_options.ts";
 import { type ParsedFlags, refusalText } from "./program.ts";
 import type { Validation } from "./validation.ts";
+import { print, printError } from "./terminal.ts";
 import { versionText } from "./version.ts";
 
 const log = getLogger(["cli"]);
@@ -47,7 +48,7 @@ const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
     const { parseCertsFlags } = await import("./certs/certs_flags.ts");
     return await answer("certs", parseCertsFlags(args), async (options) => {
       const { runCerts } = await import("./certs/run_certs.ts");
-      return await runCerts(options, { out: console.log, err: console.error });
+      return await runCerts(options, { out: print, err: printError });
     });
   }],
   ["permissions", async (args) => {
@@ -55,7 +56,7 @@ const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
     return runPermissionsCommand(args);
   }],
   ["version", () => {
-    console.log(versionText("konnectivity"));
+    print(versionText("konnectivity"));
     return Promise.resolve(0);
   }],
 ]);
@@ -67,7 +68,7 @@ export const programNames: readonly string[] = [...programs.keys()];
 export async function runProgram(name: string, args: readonly string[]): Promise<number> {
   const program = programs.get(name);
   if (program !== undefined) return await program(args);
-  console.error(`Error: unknown program ${JSON.stringify(name)}; choose one of: ${programNames.join(", ")}`);
+  printError(`Error: unknown program ${JSON.stringify(name)}; choose one of: ${programNames.join(", ")}`);
   return 1;
 }
 
@@ -83,19 +84,19 @@ async function answer<Options>(
 ): Promise<number> {
   switch (parsed.kind) {
     case "help":
-      console.log(parsed.text.trimEnd());
+      print(parsed.text.trimEnd());
       return 0;
     case "version":
-      console.log(versionText(name));
+      print(versionText(name));
       return 0;
     case "error":
-      for (const notice of parsed.notices) console.error(notice);
-      console.error(refusalText(parsed.message, parsed.usage).trimEnd());
+      for (const notice of parsed.notices) printError(notice);
+      printError(refusalText(parsed.message, parsed.usage).trimEnd());
       return 1;
     case "options":
-      for (const notice of parsed.notices) console.error(notice);
+      for (const notice of parsed.notices) printError(notice);
       return await start(parsed.options, (message) => {
-        console.error(refusalText(message, `"${name} --help" explains each flag.\n`).trimEnd());
+        printError(refusalText(message, `"${name} --help" explains each flag.\n`).trimEnd());
         return 1;
       });
   }
