@@ -221,6 +221,12 @@ func (a *agent) dial(request *pb.DialRequest) {
 		return
 	}
 	id := a.nextID()
+	if a.conn(id) != nil {
+		// The id is taken: the new connection has none of its own.
+		conn.Close()
+		a.send(packets.DialResponse(request.Random, id, ""))
+		return
+	}
 	a.lock.Lock()
 	a.conns[id] = conn
 	a.lock.Unlock()
