@@ -149,8 +149,8 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     if (!this.#moved("refused")) return;
     this.#lane?.drop();
     this.#link.sendPacket(closeResponse(this.id, message));
-    this.#drop();
     this.#link.ended(this, reason, "agent");
+    this.#drop();
   }
 
   /** The link is gone, or about to go. What a finished tunnel still has to write is written. */
@@ -162,8 +162,8 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
       this.#dial.abort(new Error("link lost"));
       return;
     }
-    this.#drop();
     this.#link.ended(this, reason, "agent");
+    this.#drop();
   }
 
   /** Drops the socket of a tunnel that is over. */

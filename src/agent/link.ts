@@ -117,7 +117,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
 
   /** Nothing is under way. */
   get idle(): boolean {
-    return this.#tunnels === 0 && this.#pendingDials === 0 && this.#closing.size === 0;
+    return this.#endpoints.size === 0 && this.#pendingDials === 0 && this.#closing.size === 0;
   }
 
   get draining(): boolean {
@@ -133,7 +133,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
   get queuedBytes(): number {
     let bytes = 0;
     for (const { endpoint } of this.#endpoints.values()) bytes += endpoint.queuedBytes;
-    for (const endpoint of this.#closing.keys()) bytes += endpoint.heldBytes;
+    for (const endpoint of this.#closing.keys()) if (!this.#endpoints.has(endpoint.id)) bytes += endpoint.heldBytes;
     return bytes;
   }
 
@@ -365,6 +365,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
       const over = endpoint.state === "closing" || endpoint.state === "closed";
       if (over && endpoint.queuedBytes === endpoint.heldBytes) this.#endpoints.delete(id);
     }
+    this.#reportIdle();
   }
 
   #release(endpoint: Endpoint): void {
