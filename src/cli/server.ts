@@ -3,12 +3,17 @@ import type { TlsFiles } from "../net/tls_files.ts";
 import type { ServerTls } from "../net/tls_server.ts";
 import { type WatchedTls, watchTls } from "../net/tls_watch.ts";
 import { ProxyServer } from "../server/proxy_server.ts";
-import { noServerEvents } from "../server/server_events.ts";
+import { serverAdminApp } from "../ops/admin.ts";
+import { watchEventLoop } from "../ops/event_loop.ts";
+import { serverHealthApp } from "../ops/health.ts";
+import { type HttpServer, serveHttp } from "../ops/http_server.ts";
+import { createServerMetrics } from "../ops/server_metrics.ts";
 import { parseProxyStrategies } from "./proxy_strategies.ts";
 import { type CommonRoutes, listenAgents, listenFrontend, type ServerListener } from "./server_listeners.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { endingSignals } from "./signals.ts";
 import { tlsPolicy } from "./tls_policy.ts";
+import { version } from "./version.ts";
 
 const log = getLogger(["server"]);
 
@@ -23,6 +28,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly server: ProxyServer;
   readonly frontend: ServerListener;
   readonly agents: ServerListener;
+  readonly health: HttpServer;
+  readonly admin: HttpServer;
   /**
    * Stops: readiness fails, new dials and agents are refused, agents are told; tunnels run on for `graceMs` at most, then
    * they are closed and their clients told.
@@ -36,13 +43,16 @@ export interface RunningServer extends AsyncDisposable {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await using undo = new AsyncDisposableStack();
-  const server = new ProxyServer({
+  const strategies = parseProxyStrategies(options.proxyStrategies);
+  const metrics = createServerMetrics(() => server, { strategies, version });
+  const server: ProxyServer = new ProxyServer({
     serverId: options.serverId,
     serverCount: () => options.serverCount,
-    strategies: parseProxyStrategies(options.proxyStrategies),
+    strategies,
     dialTimeoutMs: options.backendDialTimeoutMs,
-    events: noServerEvents,
+    events: metrics.events,
   });
+  undo.use(watchEventLoop((seconds) => metrics.eventLoopDelay.observe(seconds)));
   const routes: CommonRoutes = () => {};
   const frontendTls = options.udsName === ""
     ? await tlsFor(options, { cert: options.serverCert, key: options.serverKey, ca: options.serverCaCert }, undo)
@@ -52,6 +62,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     { cert: options.clusterCert, key: options.clusterKey, ca: options.clusterCaCert },
     undo,
   );
+  if (frontendTls !== undefined) metrics.certificateExpiry("server", () => frontendTls.files.expirySeconds);
+  metrics.certificateExpiry("cluster", () => clusterTls.files.expirySeconds);
+  // Health comes first and goes last: a probe sees a server that starts or stops as one that is not ready.
+  const health = undo.use(
+    await serveHttp(
+      { host: options.healthBindAddress, port: options.healthPort },
+      serverHealthApp({ readiness: () => server.notReady, metrics }).fetch,
+    ),
+  );
+  const admin = undo.use(
+    await serveHttp(
+      { host: options.adminBindAddress, port: options.adminPort },
+      serverAdminApp({ metrics, profiling: options.enableProfiling }).fetch,
+    ),
+  );
   const frontend = undo.use(await listenFrontend(options, server, frontendTls, routes));
   const agents = undo.use(await listenAgents(options, server, clusterTls, routes));
   const resources = undo.move();
@@ -59,6 +84,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     server,
     frontend,
     agents,
+    health,
+    admin,
     async stop(graceMs) {
       server.drain();
       frontend.drain();
