@@ -1,46 +1,58 @@
+import { getLogger } from "@logtape/logtape";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { type AgentEvents, noAgentEvents } from "../agent/agent_events.ts";
 import { systemClock } from "../agent/clock.ts";
-import { ProxyAgent } from "../agent/proxy_agent.ts";
 import type { KeepaliveOptions } from "../agent/keepalive.ts";
+import { ProxyAgent } from "../agent/proxy_agent.ts";
+import type { ServerCounter } from "../agent/server_count.ts";
 import { dialTcp } from "../net/dial_tcp.ts";
 import { watchTls } from "../net/tls_watch.ts";
+import { agentAdminApp } from "../ops/admin.ts";
+import { type AgentMetrics, createAgentMetrics } from "../ops/agent_metrics.ts";
+import { watchEventLoop } from "../ops/event_loop.ts";
+import { agentHealthApp } from "../ops/health.ts";
+import { type HttpServer, serveHttp } from "../ops/http_server.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
 import { grpcLinks } from "./agent_links.ts";
 import type { AgentOptions } from "./agent_options.ts";
 import { endingSignals } from "./signals.ts";
+import { version } from "./version.ts";
 
-/** How long a server may take to answer that it lives, in milliseconds. */
+const log = getLogger(["agent"]);
+
+/** How long a server may take to show that it lives, in milliseconds. */
 const keepaliveTimeoutMs = 10_000;
 
-/** Runs proxy-agent until it ends. @returns the exit code */
-export async function runAgent(options: AgentOptions): Promise<number> {
-  using signals = endingSignals();
-  await using running = await startAgent(options, noAgentEvents);
-  const { agent } = running;
-  void signals.first.then(() => agent.drain(options.drainTimeoutMs));
-  void signals.second.then(() => agent.destroy());
-  await agent.closed;
-  return 0;
-}
+/** gRPC raises a keepalive below 10 s to that. */
+const minKeepaliveMs = 10_000;
 
-/** An agent that runs, and what belongs to it. */
+/** A proxy-agent that runs. */
 export interface RunningAgent extends AsyncDisposable {
   readonly agent: ProxyAgent;
+  readonly health: HttpServer;
+  readonly admin: HttpServer;
+}
+
+/** What an agent may be given beside its options. */
+export interface AgentParts {
+  /** Counts servers by their leases. */
+  readonly counter?: ServerCounter;
 }
 
 /**
- * Composes and starts an agent.
- * @throws {TlsFilesError} when its certificates cannot be used
+ * Composes and starts a proxy-agent from validated options. Its health and admin ports are open before it connects.
+ * @throws {TlsFilesError} {@link HttpListenError} naming the file or address and the cause
  */
-export async function startAgent(options: AgentOptions, events: AgentEvents): Promise<RunningAgent> {
-  const tls = await watchTls({ ca: options.caCert, cert: options.agentCert, key: options.agentKey });
+export async function startAgent(options: AgentOptions, parts: AgentParts = {}): Promise<RunningAgent> {
+  await using undo = new AsyncDisposableStack();
+  const tls = undo.use(await watchTls({ ca: options.caCert, cert: options.agentCert, key: options.agentKey }));
   const packets = { from_agent: new PacketCounts(), to_agent: new PacketCounts() };
+  const metrics: AgentMetrics = createAgentMetrics(() => agent, { version });
+  metrics.certificateExpiry("agent", () => tls.expirySeconds);
   const agent = new ProxyAgent({
     dial: dialTcp,
     clock: systemClock,
-    events,
+    events: metrics.events,
     packets,
     servers: {
       hosts: options.proxyServerHosts,
@@ -63,20 +75,61 @@ export async function startAgent(options: AgentOptions, events: AgentEvents): Pr
       syncForever: options.syncForever,
       keepalive: keepaliveOf(options),
       countSource: options.serverCountSource === "max" ? "max" : "default",
+      ...(parts.counter === undefined ? {} : { counter: parts.counter }),
     },
   });
+  undo.defer(() => agent.destroy());
+  undo.use(watchEventLoop((seconds) => metrics.eventLoopDelay.observe(seconds)));
+  const health = undo.use(
+    await serveHttp(
+      { host: options.healthServerHost, port: options.healthServerPort },
+      agentHealthApp({
+        readiness: () => agent.ready ? undefined : "no servers connected",
+        metrics,
+      }).fetch,
+    ),
+  );
+  const admin = undo.use(
+    await serveHttp(
+      { host: options.adminBindAddress, port: options.adminServerPort },
+      agentAdminApp({
+        healthHost: options.healthServerHost,
+        healthPort: health.port,
+        profiling: options.enableProfiling,
+      }).fetch,
+    ),
+  );
   agent.start();
-  return {
-    agent,
-    async [Symbol.asyncDispose]() {
-      await agent.destroy();
-      await tls[Symbol.asyncDispose]();
-    },
-  };
+  const resources = undo.move();
+  return { agent, health, admin, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
-/** gRPC raises a keepalive below 10 s to that. */
-const minKeepaliveMs = 10_000;
+/** Runs proxy-agent until it has drained, or until a second signal ends it. @returns the exit code */
+export async function runAgent(options: AgentOptions): Promise<number> {
+  using signals = endingSignals();
+  let running: RunningAgent;
+  try {
+    running = await startAgent(options);
+  } catch (error) {
+    log.error("failed to run the proxy agent: {reason}", {
+      reason: error instanceof Error ? error.message : String(error),
+    });
+    return 1;
+  }
+  await using _running = running;
+  const { agent } = running;
+  log.info("proxy agent {agentId} runs", { agentId: options.agentId });
+  void signals.first.then((signal) => {
+    log.info("{signal}: draining, {tunnels} connections are open", { signal, tunnels: agent.endpointConnections });
+    agent.drain(options.drainTimeoutMs);
+  });
+  void signals.second.then((signal) => {
+    log.info("{signal} again: ending now", { signal });
+    void agent.destroy();
+  });
+  await agent.closed;
+  return 0;
+}
 
 function keepaliveOf(options: AgentOptions): KeepaliveOptions {
   const timeMs = options.keepaliveTimeMs === 0 ? 0 : Math.max(options.keepaliveTimeMs, minKeepaliveMs);
