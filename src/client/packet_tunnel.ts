@@ -109,8 +109,8 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   destroy(): void {
     if (this.#state === "closed") return;
     const error = new ProxyError("tunnel-closed", `tunnel to ${this.#target.address} was dropped by this side`);
-    this.#stream.destroy(error);
     this.#fail("link-lost", error);
+    this.#stream.destroy(error);
   }
 
   // ---- PacketStreamHandler: from the proxy ----
@@ -210,8 +210,8 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
       return;
     }
     const error = new ProxyError("protocol-error", `proxy sent DATA for over ${maxStrangers} unknown connections`);
-    this.#stream.destroy(error);
     this.#fail("link-lost", error);
+    this.#stream.destroy(error);
   }
 
   /** Takes an event that ends the dial or the tunnel, and tells whoever waits for either. */

@@ -176,7 +176,8 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
   #accept(chunk: unknown): number {
     if (!(chunk instanceof Uint8Array)) {
       const error = new TypeError("a tunnel takes chunks of type Uint8Array only");
-      this.#drop(error);
+      // Later, so that the write itself fails with this error.
+      queueMicrotask(() => this.#drop(error));
       throw error;
     }
     this.#unwrittenBytes += chunk.length;
