@@ -58,8 +58,8 @@ export const agentProgram: Program = {
         default: "10s",
         originalDefault: "1h0m0s",
         help:
-          "ping a link that was silent this long, so that a dead one is noticed within 30 s; 0 means never. Not given, " +
-          "it is 30 s with servers of the original, which allow no more",
+          "ask a server that was silent this long for a sign of life, so that a dead link is noticed within 30 s; less " +
+          "than 10s counts as 10s, 0 means never",
       },
       {
         name: "link-protocol",
@@ -235,7 +235,6 @@ function toOptions(values: FlagValues, env: Env): AgentOptions {
     syncIntervalCapMs: timerMs(values.number("sync-interval-cap")),
     probeIntervalMs: timerMs(values.number("probe-interval")),
     keepaliveTimeMs: timerMs(values.number("keepalive-time")),
-    keepaliveTimeGiven: values.given("keepalive-time"),
     serviceAccountTokenPath: values.string("service-account-token-path"),
     warnOnChannelLimit: values.bool("warn-on-channel-limit"),
     syncForever: values.bool("sync-forever"),

@@ -31,7 +31,6 @@ Deno.test("[agent 9] proxy-agent's defaults are the original's, but for the keep
     syncIntervalMs: 1_000,
     syncIntervalCapMs: 10_000,
     probeIntervalMs: 1_000,
-    keepaliveTimeGiven: false,
     serviceAccountTokenPath: "",
     warnOnChannelLimit: false,
     syncForever: false,
@@ -100,12 +99,6 @@ Deno.test("--lease-label is told to be deprecated, and whichever of the two is l
 
 Deno.test("[agent weak 28] a channel size that is given stays", () => {
   assert.equal(options(["--xfr-channel-size=7"]).xfrChannelSize, 7);
-});
-
-Deno.test("a keepalive that is given is told from the default, also when it is the same", () => {
-  const given = options(["--keepalive-time=10s"]);
-  assert.equal(given.keepaliveTimeGiven, true);
-  assert.equal(given.keepaliveTimeMs, 10_000);
 });
 
 Deno.test("underscores in the names of klog's flags are refused, as by the original", () => {

@@ -30,8 +30,6 @@ export interface AgentOptions {
   readonly probeIntervalMs: number;
   /** How long a link may be silent before it is pinged; 0: never pinged. */
   readonly keepaliveTimeMs: number;
-  /** False: the default holds, which an original server (it allows a ping every 30 s) may ask to be raised. */
-  readonly keepaliveTimeGiven: boolean;
   readonly serviceAccountTokenPath: string;
   readonly warnOnChannelLimit: boolean;
   readonly syncForever: boolean;

@@ -1,4 +1,4 @@
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { AgentOptions } from "./agent_options.ts";
 import { type KubeAccess, noKubeAccess } from "./kube_access.ts";
 import type { LoggingOptions } from "./logging_options.ts";
@@ -47,8 +47,8 @@ export function serverPermissions(
     ],
     read: [
       ...socket,
-      ...foldersOf(options.serverCert, options.serverKey, options.serverCaCert),
-      ...foldersOf(options.clusterCert, options.clusterKey, options.clusterCaCert),
+      ...given(options.serverCert, options.serverKey, options.serverCaCert),
+      ...given(options.clusterCert, options.clusterKey, options.clusterCaCert),
       ...given(options.kubeconfig),
       ...kube.read,
     ],
@@ -73,8 +73,13 @@ export function agentPermissions(options: AgentOptions, { kube = noKubeAccess }:
   return {
     net: options.destinations.length === 0 ? true : listed,
     read: [
-      ...foldersOf(options.agentCert, options.agentKey, options.caCert),
-      ...given(options.serviceAccountTokenPath, options.kubeconfig),
+      ...given(
+        options.agentCert,
+        options.agentKey,
+        options.caCert,
+        options.serviceAccountTokenPath,
+        options.kubeconfig,
+      ),
       ...kube.read,
     ],
     write: logFiles(options.logging),
@@ -147,11 +152,10 @@ function netEntry(host: string, port: number): string {
   return bare.includes(":") ? `[${bare}]:${port}` : `${bare}:${port}`;
 }
 
-/** Certificates are read again when they change: also the folders are watched, where Kubernetes swaps a symbolic link. */
-function foldersOf(...paths: readonly string[]): string[] {
-  return given(...paths).map((path) => dirname(path));
-}
-
+/**
+ * The paths that are set. A path allows what it leads to at the time of reading, so it needs no more where files are
+ * replaced, also by the swap of a symbolic link as Kubernetes does it; their folders often hold what is not the program's.
+ */
 function given(...paths: readonly string[]): string[] {
   return paths.filter((path) => path !== "");
 }

@@ -85,7 +85,6 @@ leakTest("a server may listen on its own ports and read its certificates; it may
         ["listen", "127.0.0.1", admin],
         ["listen", "0.0.0.0", health],
         ["read", cert],
-        ["list", join(dir, "certs")],
         ["write", join(dir, "server.log")],
         ["env", "PROXY_SERVER_ID"],
       ],
@@ -97,6 +96,7 @@ leakTest("a server may listen on its own ports and read its certificates; it may
         ["dial", "127.0.0.1", other],
         ["dial", "example.com", 443],
         ["listen-unix", join(dir, "s")],
+        ["list", join(dir, "certs")],
         ["read", join(dir, "secret")],
         ["read", join(dir, "server.log")],
         ["write", cert],
@@ -219,3 +219,55 @@ leakTest("a test server may listen on its port, and do nothing else", async () =
     });
   });
 });
+
+leakTest(
+  "a certificate that is replaced as Kubernetes does it, by the swap of a symbolic link, can be read again",
+  async () => {
+    const dir = await Deno.makeTempDir();
+    try {
+      await kubernetesVolume(dir, "one");
+      const permissions = permissionsFor("agent", [`--ca-cert=${dir}/ca.crt`], {
+        cwd: dir,
+        env: () => undefined,
+        readText: () => "",
+      });
+      if (permissions.kind !== "flags") return assert.fail(permissions.text);
+      const script = `
+      const seen = new Set();
+      while (seen.size < 2) {
+        const text = await Deno.readTextFile(Deno.args[0]);
+        if (!seen.has(text)) console.log(text);
+        seen.add(text);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }`;
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "--quiet", ...permissions.flags, "-", `${dir}/ca.crt`],
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "inherit",
+      }).spawn();
+      await new Blob([script]).stream().pipeTo(child.stdin);
+      const lines = child.stdout.pipeThrough(new TextDecoderStream());
+      let output = "";
+      for await (const text of lines) {
+        output += text;
+        if (output === "one\n") await kubernetesVolume(dir, "two");
+      }
+      assert.equal((await child.status).code, 0);
+      assert.equal(output, "one\ntwo\n");
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+);
+
+/** Lays out a volume as the kubelet does: ca.crt -> ..data/ca.crt, ..data -> a folder that is swapped and the old removed. */
+async function kubernetesVolume(dir: string, version: string): Promise<void> {
+  await Deno.mkdir(`${dir}/..${version}`);
+  await Deno.writeTextFile(`${dir}/..${version}/ca.crt`, version);
+  await Deno.symlink(`..${version}`, `${dir}/..data_tmp`);
+  const before = await Deno.readLink(`${dir}/..data`).catch(() => undefined);
+  await Deno.rename(`${dir}/..data_tmp`, `${dir}/..data`);
+  if (before === undefined) await Deno.symlink("..data/ca.crt", `${dir}/ca.crt`);
+  else await Deno.remove(`${dir}/${before}`, { recursive: true });
+}

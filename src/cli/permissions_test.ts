@@ -54,7 +54,7 @@ const serverFiles = [
   "--cluster-ca-cert=certs/ca.crt",
 ];
 
-Deno.test("the server may listen on its own addresses, read its certificates' folders, and nothing else", () => {
+Deno.test("the server may listen on its own addresses, read its certificates, and nothing else", () => {
   assert.deepEqual(lists("server", ...serverFiles), {
     "allow-net": [
       "0.0.0.0:8090",
@@ -65,7 +65,14 @@ Deno.test("the server may listen on its own addresses, read its certificates' fo
       "0.0.0.0:8092",
       "[::]:8092",
     ],
-    "allow-read": ["/a/issued", "/a/private", "certs"],
+    "allow-read": [
+      "/a/issued/s.crt",
+      "/a/private/s.key",
+      "/a/issued/ca.crt",
+      "certs/c.crt",
+      "certs/c.key",
+      "certs/ca.crt",
+    ],
     "allow-env": ["PROXY_SERVER_ID"],
   });
 });
@@ -145,7 +152,7 @@ const agentFiles = [
 Deno.test("an agent for any destination may dial anyone, and otherwise only read what it was given", () => {
   assert.deepEqual(lists("agent", ...agentFiles), {
     "allow-net": true,
-    "allow-read": ["/b", "/c", "/a", "/t/token"],
+    "allow-read": ["/b/a.crt", "/c/a.key", "/a/ca.crt", "/t/token"],
     "allow-env": ["PROXY_AGENT_ID"],
   });
 });
@@ -200,7 +207,7 @@ Deno.test("options that the program will refuse do not keep the runtime from sta
 
 Deno.test("a path with a comma cannot be granted, and that is said", () => {
   const result = permissionsFor("server", ["--server-cert=/a,b/c.crt", "--server-key=/k"], host);
-  assert.match(result.kind === "error" ? result.text : "", /^Error: \/a,b holds a comma/);
+  assert.match(result.kind === "error" ? result.text : "", /^Error: \/a,b\/c.crt holds a comma/);
 });
 
 /** Runs the command; what it printed. */
