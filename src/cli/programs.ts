@@ -51,6 +51,13 @@ const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
       return await runCerts(options, { out: print, err: printError });
     });
   }],
+  ["demo", async (args) => {
+    const { parseDemoFlags } = await import("./demo/demo_flags.ts");
+    return await answer("demo", parseDemoFlags(args), async (options) => {
+      const { runDemo } = await import("./demo/run_demo.ts");
+      return await runDemo(options, { out: print, err: printError });
+    });
+  }],
   ["permissions", async (args) => {
     const { runPermissionsCommand } = await import("./permissions_command.ts");
     return runPermissionsCommand(args);

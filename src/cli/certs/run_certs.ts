@@ -1,12 +1,5 @@
 import { CertificateTreeError, type CertificateTreeOptions, makeCertificateTree } from "./certificate_tree.ts";
-
-/** Where a program that talks to a person puts its lines. */
-export interface Printer {
-  /** What was asked for: a line for stdout. */
-  readonly out: (line: string) => void;
-  /** What went wrong: a line for stderr. */
-  readonly err: (line: string) => void;
-}
+import type { Printer } from "../terminal.ts";
 
 /** The program `certs`. @returns its exit code: 0, or 1 with a message when the tree cannot be made or used */
 export async function runCerts(options: CertificateTreeOptions, printer: Printer): Promise<number> {
