@@ -1,0 +1,133 @@
+import { PieceWriter } from "./piece_writer.ts";
+import type { H2Stream } from "./stream.ts";
+
+/** Where a connection's bytes go. */
+export interface H2Output {
+  /**
+   * Writes the pieces, in order, without a copy.
+   * @returns false when the connection should hold back until its `drained` is called; they were taken all the same
+   */
+  write(pieces: readonly Uint8Array[]): boolean;
+  /** Asks for one call of the connection's `flush` when what happens now is over; asked again before that, it is still one. */
+  schedule(): void;
+  /** Ends the connection after everything written. */
+  end(): void;
+}
+
+/** Largest DATA frame that is sent where the peer allows more than the default: streams take turns frame by frame. */
+const maxSentFrameBytes = 64 * 1024;
+
+/** Bytes of DATA that are handed to the output in one write. */
+const batchBytes = 256 * 1024;
+
+/** What happens as DATA goes out. */
+export interface SenderEvents {
+  /** A DATA frame of the stream was written. */
+  dataSent(stream: H2Stream): void;
+  /** The frames that end the stream, to stand behind its last DATA; undefined when that has ended it. */
+  endOf(stream: H2Stream): Uint8Array | undefined;
+}
+
+/** All connections write one after the other, never within each other. */
+const writer = new PieceWriter();
+
+/**
+ * The sending half of a connection: control frames go first, then streams take turns, one DATA frame each, as far as the
+ * windows and the output allow.
+ */
+export class FrameSender {
+  readonly #output: H2Output;
+  readonly #events: SenderEvents;
+  #control: Uint8Array[] = [];
+  /** Streams that have bytes and a window for them, in the order of their turns. */
+  readonly #ready = new Set<H2Stream>();
+  #window: number;
+  #maxFrameBytes: number;
+  #blocked = false;
+
+  constructor(output: H2Output, events: SenderEvents, window: number, maxFrameBytes: number) {
+    this.#output = output;
+    this.#events = events;
+    this.#window = window;
+    this.#maxFrameBytes = maxFrameBytes;
+  }
+
+  /** Sends a frame that is not DATA, ahead of all DATA that has not been written. */
+  control(frames: Uint8Array): void {
+    this.#control.push(frames);
+    this.#output.schedule();
+  }
+
+  /** The stream has bytes to send and a window for them. */
+  ready(stream: H2Stream): void {
+    this.#ready.add(stream);
+    this.#output.schedule();
+  }
+
+  forget(stream: H2Stream): void {
+    this.#ready.delete(stream);
+  }
+
+  setMaxFrameBytes(bytes: number): void {
+    this.#maxFrameBytes = Math.min(bytes, maxSentFrameBytes);
+  }
+
+  /** The peer allows so many more bytes on the connection. Returns false when that is beyond what a window can be. */
+  grow(bytes: number, limit: number): boolean {
+    if (this.#window + bytes > limit) return false;
+    this.#window += bytes;
+    this.#output.schedule();
+    return true;
+  }
+
+  /** The output takes bytes again. */
+  drained(): void {
+    this.#blocked = false;
+    this.flush();
+  }
+
+  /** Bytes on the way out are stuck below this connection. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  flush(): void {
+    writer.begin();
+    for (const frames of this.#control) writer.add(frames);
+    this.#control = [];
+    let drains: H2Stream[] | undefined;
+    for (;;) {
+      if (!this.#blocked) {
+        for (const stream of this.#ready) {
+          if (this.#window === 0 || writer.bytes >= batchBytes) break;
+          if (stream.sendWindow <= 0) {
+            // SETTINGS took its window away; it comes back with a WINDOW_UPDATE.
+            this.#ready.delete(stream);
+            continue;
+          }
+          this.#sendFrame(stream);
+          if (stream.takeDrain()) (drains ??= []).push(stream);
+        }
+      }
+      if (writer.bytes === 0) break;
+      if (!this.#output.write(writer.finish())) this.#blocked = true;
+    }
+    // Last, because whoever is told may write again.
+    if (drains !== undefined) { for (const stream of drains) stream.tellDrain(); }
+  }
+
+  #sendFrame(stream: H2Stream): void {
+    this.#window -= stream.takeFrame(writer, Math.min(this.#window, this.#maxFrameBytes));
+    this.#events.dataSent(stream);
+    // Taken off and put on again, it stands behind the others.
+    this.#ready.delete(stream);
+    if (stream.queuedBytes > 0) {
+      if (stream.sendWindow > 0) this.#ready.add(stream);
+      return;
+    }
+    if (!stream.readyToEnd) return;
+    const frames = this.#events.endOf(stream);
+    if (frames !== undefined) writer.add(frames);
+    stream.ended();
+  }
+}

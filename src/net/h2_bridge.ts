@@ -1,0 +1,120 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, createServer } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse, OutgoingHttpHeaders } from "node:http2";
+import { duplexPair } from "node:stream";
+import { h2Code } from "../h2/frame.ts";
+import type { HeaderField } from "../h2/header_table.ts";
+import type { RequestHeaders } from "../h2/request_headers.ts";
+import type { H2Stream, H2StreamEnd, H2StreamHandler } from "../h2/stream.ts";
+
+/** Serves requests as node:http2 hands them out. */
+export type Router = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+
+/** Headers that node:http2 sets itself or does not take. */
+const notForwarded: ReadonlySet<string> = new Set(["connection", "host", "http2-settings"]);
+
+/**
+ * Serves what our own HTTP/2 does not: each request goes through a node:http2 connection in memory to the router. The
+ * connection is made for the first such request and shared by all.
+ */
+export class H2Bridge {
+  readonly #router: Router;
+  #session: ClientHttp2Session | undefined;
+
+  constructor(router: Router) {
+    this.#router = router;
+  }
+
+  handle(stream: H2Stream, headers: RequestHeaders): void {
+    const request = this.#open().request(forwarded(headers), { endStream: stream.remoteEnded });
+    new BridgedRequest(stream, request);
+  }
+
+  close(): void {
+    this.#session?.destroy();
+  }
+
+  #open(): ClientHttp2Session {
+    const open = this.#session;
+    if (open !== undefined && !open.closed && !open.destroyed) return open;
+    const [near, far] = duplexPair();
+    const server = createServer();
+    server.on("request", this.#router);
+    server.on("sessionError", () => {});
+    server.emit("connection", far);
+    const session = connect("http://bridge", { createConnection: () => near });
+    // Each request on it learns of its end.
+    session.on("error", () => {});
+    this.#session = session;
+    return session;
+  }
+}
+
+function forwarded(headers: RequestHeaders): OutgoingHttpHeaders {
+  const result: OutgoingHttpHeaders = {};
+  for (const [name] of headers) {
+    if (notForwarded.has(name)) continue;
+    const values = headers.all(name);
+    result[name] = values.length === 1 ? values[0] : [...values];
+  }
+  return result;
+}
+
+class BridgedRequest implements H2StreamHandler {
+  readonly #stream: H2Stream;
+  readonly #request: ClientHttp2Stream;
+  #trailers: readonly HeaderField[] | undefined;
+
+  constructor(stream: H2Stream, request: ClientHttp2Stream) {
+    this.#stream = stream;
+    this.#request = request;
+    request.on("error", () => {});
+    request.on("response", (headers, flags) => {
+      stream.respond(fields(headers), (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
+    });
+    request.on("data", (bytes: Uint8Array) => {
+      if (!stream.write(bytes)) request.pause();
+    });
+    request.on("trailers", (headers) => {
+      this.#trailers = fields(headers);
+    });
+    request.on("end", () => {
+      if (!request.aborted && request.rstCode === constants.NGHTTP2_NO_ERROR) stream.end(this.#trailers);
+    });
+    request.on("drain", () => stream.resume());
+    request.on("close", () => this.#onRequestClose());
+    stream.start(this);
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (!this.#request.writable) return;
+    if (!this.#request.write(bytes)) this.#stream.pause();
+  }
+
+  onDrain(): void {
+    this.#request.resume();
+  }
+
+  onEnd(): void {
+    if (!this.#request.writableEnded) this.#request.end();
+  }
+
+  onClose(end: H2StreamEnd): void {
+    if (end.kind !== "ended") this.#request.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** The router is done: a stream that it did not end in order is reset, and so is one whose client still sends. */
+  #onRequestClose(): void {
+    const code = this.#request.rstCode;
+    if (this.#stream.localEnded && this.#stream.remoteEnded) return;
+    if (code === undefined || code === constants.NGHTTP2_NO_ERROR) {
+      if (!this.#stream.localEnded && this.#stream.queuedBytes === 0) this.#stream.reset(h2Code.internalError);
+      else this.#stream.reset(h2Code.noError);
+    } else this.#stream.reset(code);
+  }
+}
+
+function fields(headers: Readonly<Record<string, unknown>>): HeaderField[] {
+  return Object.entries(headers).flatMap(([name, value]): HeaderField[] =>
+    Array.isArray(value) ? value.map((one): HeaderField => [name, String(one)]) : [[name, String(value)]]
+  );
+}

@@ -1,0 +1,194 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { H2Error, H2Handler, H2Options } from "../h2/connection.ts";
+import { h2Code } from "../h2/frame.ts";
+import type { RequestHeaders } from "../h2/request_headers.ts";
+import type { H2Stream } from "../h2/stream.ts";
+import type { PacketStream } from "../tunnel/packet_stream.ts";
+import type { GrpcListener, GrpcListenerOptions, IncomingCall, PacketService } from "./grpc_listener.ts";
+import type { StreamCounts } from "./grpc_stream.ts";
+import { H2Bridge } from "./h2_bridge.ts";
+import { H2PacketStream, refusalHeaders } from "./h2_packet_stream.ts";
+import { H2Socket } from "./h2_socket.ts";
+import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
+import { keepaliveTimeoutMs } from "./keepalive.ts";
+import { listen } from "./listen.ts";
+import { followTls, tlsServerOptions } from "./tls_server.ts";
+
+/** How long a connection may take to begin with HTTP/2, in milliseconds. */
+const beginLimitMs = 10_000;
+
+/** Bytes that a connection may have in the operating system's hands before its streams are asked to wait. */
+const socketHighBytes = 256 * 1024;
+
+const h2Options: H2Options = {
+  streamWindowBytes: http2Settings.initialWindowSize,
+  connectionWindowBytes,
+  maxConcurrentStreams: http2Settings.maxConcurrentStreams,
+  now: () => performance.now(),
+};
+
+/**
+ * Opens an HTTP/2 listener like `listenGrpc`, on the HTTP/2 of our own: packet services run on it directly, every other
+ * request reaches the router over node:http2.
+ */
+export async function listenGrpcOwn(options: GrpcListenerOptions): Promise<GrpcListener> {
+  const services = new Map(options.services.map((service) => [service.path, service]));
+  const bridge = new H2Bridge(options.router);
+  const links = new Set<H2Link>();
+  const server = createSocketServer(options, (socket) => {
+    const link = new H2Link(socket, services, bridge, options, () => links.delete(link));
+    links.add(link);
+  });
+  const address = await listen(server, options.address);
+  let closing: Promise<void> | undefined;
+  const drain = () => {
+    if (server.listening) server.close();
+    for (const link of links) link.drain();
+  };
+  const close = () => {
+    closing ??= new Promise<void>((resolve) => {
+      if (server.listening) server.close(() => resolve());
+      else resolve();
+      for (const link of links) link.destroy();
+      bridge.close();
+    });
+    return closing;
+  };
+  return { address, drain, close, [Symbol.asyncDispose]: close };
+}
+
+function createSocketServer(options: GrpcListenerOptions, onSocket: (socket: Socket) => void): Server {
+  const limits = { noDelay: true, highWaterMark: socketHighBytes };
+  if (options.tls === undefined) return createServer(limits, onSocket);
+  const server = createTlsServer({ ...limits, ...tlsServerOptions(options.tls), ALPNProtocols: ["h2"] });
+  followTls(server, options.tls, options.onConnectionError);
+  server.on("tlsClientError", options.onConnectionError);
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.destroyed) return;
+    if (socket.alpnProtocol === "h2") return onSocket(socket);
+    socket.on("error", () => {});
+    socket.destroy();
+    options.onConnectionError(new Error("client did not offer HTTP/2 (ALPN h2)"));
+  });
+  return server;
+}
+
+/** One client's connection. */
+class H2Link implements H2Handler {
+  readonly #socket: H2Socket;
+  readonly #services: ReadonlyMap<string, PacketService>;
+  readonly #bridge: H2Bridge;
+  readonly #options: GrpcListenerOptions;
+  readonly #onGone: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    socket: Socket,
+    services: ReadonlyMap<string, PacketService>,
+    bridge: H2Bridge,
+    options: GrpcListenerOptions,
+    onGone: () => void,
+  ) {
+    this.#services = services;
+    this.#bridge = bridge;
+    this.#options = options;
+    this.#onGone = onGone;
+    this.#timer = setTimeout(() => this.#onBeginLimit(), beginLimitMs);
+    this.#socket = new H2Socket(socket, this, h2Options);
+    socket.once("close", () => {
+      clearTimeout(this.#timer);
+      this.#onGone();
+    });
+  }
+
+  drain(): void {
+    this.#socket.connection.drain();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // ---- H2Handler ----
+
+  onRequest(stream: H2Stream, headers: RequestHeaders): void {
+    const service = this.#services.get(headers.get(":path"));
+    if (service !== undefined && isGrpc(headers)) service.handle(new H2Call(stream, headers, service.counts));
+    else this.#bridge.handle(stream, headers);
+  }
+
+  onClose(error: H2Error | undefined): void {
+    if (error !== undefined && error.code !== h2Code.connectError) this.#options.onConnectionError(error);
+  }
+
+  // ---- timers ----
+
+  #onBeginLimit(): void {
+    if (!this.#socket.connection.begun) {
+      this.#socket.connection.close(h2Code.settingsTimeout, `no HTTP/2 in ${beginLimitMs} ms`);
+      return;
+    }
+    this.#keepAlive();
+  }
+
+  /** Pings at intervals, and gives the connection up when an answer does not come in time. */
+  #keepAlive(): void {
+    const intervalMs = this.#options.keepaliveTimeMs ?? 0;
+    if (intervalMs === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = setTimeout(() => {
+        this.#options.onConnectionError(new Error(`no answer to a ping in ${keepaliveTimeoutMs} ms`));
+        this.#socket.destroy();
+      }, keepaliveTimeoutMs);
+      this.#socket.connection.ping(() => {
+        clearTimeout(this.#timer);
+        this.#keepAlive();
+      });
+    }, intervalMs);
+  }
+}
+
+/** `application/grpc` and its protobuf form; grpc-web and every other content type belong to the router. */
+function isGrpc(headers: RequestHeaders): boolean {
+  if (headers.get(":method") !== "POST") return false;
+  const type = headers.get("content-type");
+  return type === "application/grpc" || type === "application/grpc+proto" || type.startsWith("application/grpc;");
+}
+
+class H2Call implements IncomingCall {
+  readonly #stream: H2Stream;
+  readonly #headers: RequestHeaders;
+  readonly #counts: StreamCounts | undefined;
+  #gone: AbortController | undefined;
+
+  constructor(stream: H2Stream, headers: RequestHeaders, counts: StreamCounts | undefined) {
+    this.#stream = stream;
+    this.#headers = headers;
+    this.#counts = counts;
+  }
+
+  /** Made when it is asked for: most calls are answered at once. */
+  get signal(): AbortSignal {
+    if (this.#gone === undefined) {
+      const gone = new AbortController();
+      this.#gone = gone;
+      this.#stream.onGone(() => gone.abort(new ConnectError("the caller went away", Code.Canceled)));
+    }
+    return this.#gone.signal;
+  }
+
+  metadata(key: string): readonly string[] {
+    return this.#headers.all(key);
+  }
+
+  accept(metadata: Readonly<Record<string, string>>): PacketStream {
+    return new H2PacketStream(this.#stream, metadata, this.#counts);
+  }
+
+  refuse(error: ConnectError): void {
+    this.#stream.respond(refusalHeaders(error), true);
+    this.#stream.reset(h2Code.noError);
+  }
+}

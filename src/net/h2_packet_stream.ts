@@ -1,0 +1,134 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { h2Code } from "../h2/frame.ts";
+import type { HeaderField } from "../h2/header_table.ts";
+import type { H2Stream, H2StreamEnd, H2StreamHandler } from "../h2/stream.ts";
+import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
+import type { ConnectId } from "../wire/connect_id.ts";
+import { dataHeader } from "../wire/data_header.ts";
+import { framePacket, type Packet } from "../wire/packet.ts";
+import { PacketError } from "../wire/packet_error.ts";
+import { PacketReader } from "../wire/packet_reader.ts";
+import { grpcError, statusTrailers, type StreamCounts } from "./grpc_stream.ts";
+
+/** How long a peer may keep a stream open that this side has ended, in milliseconds. */
+const lingerMs = 10_000;
+
+const responseHeaders: readonly HeaderField[] = [[":status", "200"], ["content-type", "application/grpc"]];
+
+const okTrailers: readonly HeaderField[] = Object.entries(statusTrailers(undefined));
+
+/** Response headers that refuse a call: its status goes out at once, without a body. */
+export function refusalHeaders(error: ConnectError): readonly HeaderField[] {
+  return [...responseHeaders, ...Object.entries(statusTrailers(error))];
+}
+
+/** The serving side of a packet call over our own HTTP/2. */
+export class H2PacketStream implements PacketStream, H2StreamHandler {
+  readonly #stream: H2Stream;
+  readonly #counts: StreamCounts | undefined;
+  #handler: PacketStreamHandler | undefined;
+  #reader: PacketReader | undefined;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+  /** The first thing that went wrong on this side; it decides what the owner is told. */
+  #failure: Error | undefined;
+
+  /** Answers the call: response headers with `metadata` leave now, before any packet. */
+  constructor(stream: H2Stream, metadata: Readonly<Record<string, string>>, counts: StreamCounts | undefined) {
+    this.#stream = stream;
+    this.#counts = counts;
+    const own = Object.entries(metadata);
+    stream.respond(own.length === 0 ? responseHeaders : [...responseHeaders, ...own]);
+  }
+
+  start(handler: PacketStreamHandler): void {
+    this.#handler = handler;
+    this.#reader = new PacketReader(handler, this.#counts?.received);
+    this.#stream.start(this);
+  }
+
+  sendPacket(packet: Packet): boolean {
+    this.#counts?.sent.packet(packet.type);
+    return this.#stream.write(framePacket(packet));
+  }
+
+  sendData(id: ConnectId, payload: Uint8Array): boolean {
+    if (this.#stream.closed) return true;
+    this.#counts?.sent.data();
+    this.#counts?.sent.bytes(payload.length);
+    this.#stream.write(dataHeader(id, payload.length));
+    return this.#stream.write(payload);
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  end(error?: Error): void {
+    if (this.#stream.closed || this.#linger !== undefined) return;
+    // A peer that never ends its own side must not hold the stream for ever.
+    this.#linger = setTimeout(() => this.#stream.reset(h2Code.cancel), lingerMs);
+    this.#stream.end(error === undefined ? okTrailers : Object.entries(statusTrailers(grpcError(error))));
+  }
+
+  destroy(error: Error): void {
+    this.#failure ??= error;
+    this.#stream.reset(h2Code.cancel);
+  }
+
+  // ---- H2StreamHandler ----
+
+  onData(bytes: Uint8Array): void {
+    // After an error the bytes behind it are not looked at.
+    if (this.#failure !== undefined) return;
+    try {
+      this.#reader?.push(bytes);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  onDrain(): void {
+    this.#handler?.onDrain();
+  }
+
+  onEnd(): void {
+    if (this.#failure !== undefined) return;
+    try {
+      this.#reader?.end();
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    this.#handler?.onEnd();
+  }
+
+  onClose(end: H2StreamEnd): void {
+    clearTimeout(this.#linger);
+    this.#handler?.onClose(this.#outcome(end));
+  }
+
+  #refuse(error: unknown): void {
+    if (!(error instanceof PacketError)) throw error;
+    this.#failure = error;
+    this.end(error);
+    this.#stream.resume();
+  }
+
+  #outcome(end: H2StreamEnd): StreamEnd {
+    if (this.#failure !== undefined) return { kind: "failed", error: grpcError(this.#failure) };
+    // One side had said all that it wanted to, so that the rest of the stream told nothing more.
+    if (end.kind === "ended" || this.#stream.remoteEnded || this.#stream.localEnded) return { kind: "ended" };
+    return { kind: "failed", error: lostError(end) };
+  }
+}
+
+/** The error for a stream that was cut: the peer's reset, or a lost connection. */
+export function lostError(end: Exclude<H2StreamEnd, { kind: "ended" }>): ConnectError {
+  if (end.kind === "lost") return new ConnectError(`connection was lost: ${end.message}`, Code.Unavailable);
+  if (end.code === h2Code.cancel) return new ConnectError("stream was canceled", Code.Canceled);
+  return new ConnectError(`stream was reset (HTTP/2 code ${end.code})`, Code.Unavailable);
+}

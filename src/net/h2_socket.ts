@@ -1,0 +1,58 @@
+import type { Socket } from "node:net";
+import { H2Connection, type H2Handler, type H2Options, type H2Output } from "../h2/connection.ts";
+
+/** A socket under an HTTP/2 connection of our own. */
+export class H2Socket implements H2Output {
+  readonly #socket: Socket;
+  readonly connection: H2Connection;
+  #scheduled = false;
+  #ended = false;
+  readonly #flush = () => {
+    this.#scheduled = false;
+    this.connection.flush();
+  };
+
+  constructor(socket: Socket, handler: H2Handler, options: H2Options) {
+    this.#socket = socket;
+    this.connection = new H2Connection(this, handler, options);
+    socket.on("data", (bytes: Uint8Array) => this.connection.push(bytes));
+    socket.on("drain", () => this.connection.drained());
+    // A connection that breaks has an error and a close; the close is what ends it.
+    socket.on("error", (error: Error) => this.connection.lost(error.message));
+    socket.on("end", () => this.connection.lost("closed by the peer"));
+    socket.on("close", () => this.connection.lost("closed"));
+  }
+
+  // ---- H2Output ----
+
+  write(pieces: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed || this.#ended) return true;
+    const [first] = pieces;
+    if (pieces.length === 1 && first !== undefined) return socket.write(first);
+    socket.cork();
+    let more = true;
+    for (const piece of pieces) more = socket.write(piece);
+    socket.uncork();
+    return more;
+  }
+
+  /** What is written within one turn of the event loop goes out in one write. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#flush);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    // What the peer still sends is read and dropped, so that it sees the last frames and no reset.
+    this.#socket.end();
+  }
+
+  /** Drops the connection without another word. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,79 @@
+import process from "node:process";
+import { type IncomingCall, listenGrpc } from "../../src/net/grpc_listener.ts";
+import { listenGrpcOwn } from "../../src/net/h2_listener.ts";
+import type { PacketStream } from "../../src/tunnel/packet_stream.ts";
+import type { ConnectId } from "../../src/wire/connect_id.ts";
+import { closeResponse, dialed, dialFailed, type Packet, PacketType } from "../../src/wire/packet.ts";
+
+/** The server under measurement: `h2_server.ts own|runtime SOCKET`. The dial's address says what it does. */
+const [kind, path] = Deno.args;
+if (path === undefined) throw new Error("usage: h2_server.ts own|runtime SOCKET");
+
+const payload = new Uint8Array(64 * 1024);
+
+class Measured {
+  readonly #stream: PacketStream;
+  #toSend = 0;
+  #toReceive = 0;
+
+  constructor(call: IncomingCall) {
+    this.#stream = call.accept({});
+    this.#stream.start(this);
+  }
+
+  onPacket(packet: Packet): void {
+    if (packet.payload.case === "dialRequest") this.#dial(packet.payload.value.address);
+    if (packet.type === PacketType.CLOSE_REQ) {
+      this.#stream.sendPacket(closeResponse(1));
+      this.#stream.end();
+    }
+  }
+
+  onData(_id: ConnectId, bytes: Uint8Array): void {
+    this.#toReceive -= bytes.length;
+    if (this.#toReceive <= 0) this.#stream.sendPacket(closeResponse(1));
+  }
+
+  onDrain(): void {
+    this.#pump();
+  }
+
+  onEnd(): void {
+    this.#stream.end();
+  }
+
+  onClose(): void {}
+
+  #dial(address: string): void {
+    const [what, bytes] = address.split(":");
+    if (what === "stats") {
+      const { user, system } = process.cpuUsage();
+      const stats = { cpuSeconds: (user + system) / 1e6, rssBytes: Deno.memoryUsage().rss };
+      this.#stream.sendPacket(dialFailed(1n, JSON.stringify(stats)));
+      this.#stream.end();
+      return;
+    }
+    this.#stream.sendPacket(dialed(1n, 1));
+    if (what === "upload") this.#toReceive = Number(bytes);
+    if (what === "download") {
+      this.#toSend = Number(bytes);
+      this.#pump();
+    }
+  }
+
+  /** Sends what is left in pieces as a link hands them over, each in a turn of its own. */
+  #pump(): void {
+    while (this.#toSend > 0) {
+      this.#toSend -= payload.length;
+      if (!this.#stream.sendData(1, payload)) break;
+    }
+  }
+}
+
+const open = kind === "own" ? listenGrpcOwn : listenGrpc;
+await open({
+  address: { kind: "unix", path, deleteExisting: true },
+  services: [{ path: "/ProxyService/Proxy", handle: (call) => void new Measured(call) }],
+  router: (_request, response) => void response.writeHead(404).end(),
+  onConnectionError: () => {},
+});
