@@ -1,6 +1,7 @@
 import { ProxyService } from "../../gen/client/client_pb.ts";
 import { connectGrpc, type GrpcConnection, type GrpcTarget } from "../net/grpc_client.ts";
 import { isTlsFailure } from "../net/tls_failure.ts";
+import type { PacketStream } from "../tunnel/packet_stream.ts";
 import { formatFeatures, metadataKeys } from "../wire/metadata.ts";
 import type { PacketCounts } from "../wire/packet_counts.ts";
 import type { ClientSegment } from "./client_events.ts";
@@ -9,6 +10,9 @@ import { PacketTunnel } from "./packet_tunnel.ts";
 import { ProxyError } from "./proxy_error.ts";
 
 const proxyPath = `/${ProxyService.typeName}/${ProxyService.method.proxy.name}`;
+
+/** How often a dial is made whose stream the proxy refuses unseen. */
+const maxAttempts = 3;
 
 /** What a gRPC dialler needs to know. */
 export interface GrpcDiallerOptions {
@@ -41,12 +45,29 @@ export class GrpcDialler implements Dialler {
   }
 
   async dial(address: string, signal: AbortSignal): Promise<DialledStream> {
-    const connection = await this.connect(signal);
-    const { stream } = connection.open(proxyPath, {
-      [metadataKeys.features]: formatFeatures(["early-data"]),
-      "user-agent": this.#options.userAgent,
-    }, { sent: this.#options.packets.from_client, received: this.#options.packets.to_client });
-    return await new Promise((resolve, reject) => {
+    for (let attempt = 1;; attempt++) {
+      const call = (await this.connect(signal)).open(proxyPath, {
+        [metadataKeys.features]: formatFeatures(["early-data"]),
+        "user-agent": this.#options.userAgent,
+      }, { sent: this.#options.packets.from_client, received: this.#options.packets.to_client });
+      try {
+        return await this.#dialOn(call.stream, address, signal);
+      } catch (error) {
+        // A proxy that goes away refuses what it has not looked at; another connection leads to the next one.
+        if (!call.refused || attempt === maxAttempts) throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new ProxyError("tunnel-closed", "proxy client is closed"));
+    await this.#connecting?.catch(() => {});
+    this.#connection?.close();
+    await this.#connection?.closed;
+  }
+
+  #dialOn(stream: PacketStream, address: string, signal: AbortSignal): Promise<DialledStream> {
+    return new Promise((resolve, reject) => {
       const onAbort = () => tunnel.giveUp(signal.reason);
       const tunnel = new PacketTunnel(stream, { protocol: "tcp", address }, randomDialId(), {
         onStreamFailed: this.#options.onStreamFailed,
@@ -60,13 +81,6 @@ export class GrpcDialler implements Dialler {
       tunnel.dial();
       if (signal.aborted) onAbort();
     });
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort(new ProxyError("tunnel-closed", "proxy client is closed"));
-    await this.#connecting?.catch(() => {});
-    this.#connection?.close();
-    await this.#connection?.closed;
   }
 
   async #open(): Promise<GrpcConnection> {

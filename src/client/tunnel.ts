@@ -212,6 +212,8 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
 
   /** The caller aborted the writable: the whole tunnel goes, unsent bytes with it. */
   #drop(reason: unknown): void {
+    // The abort itself errors the writable, with the caller's reason.
+    this.#writableDone = true;
     this.#destroy(new ProxyError("cancelled", `tunnel to ${this.address} was aborted`, { cause: reason }));
   }
 

@@ -1,7 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { connect } from "node:http2";
+import { connect, constants } from "node:http2";
 import type { ClientHttp2Session } from "node:http2";
 import { connect as connectSocket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
 import { ClientGrpcStream, type StreamCounts } from "./grpc_stream.ts";
 import { formatHostPort } from "../wire/host_port.ts";
@@ -19,6 +20,8 @@ export type GrpcTarget =
     readonly serverName?: string;
     /** ALPN protocols to offer before `h2`. */
     readonly alpnProtocols?: readonly string[];
+    /** A connection whose handshake is done, to use instead of a new one. */
+    readonly socket?: TLSSocket;
   }
   | { readonly kind: "unix"; readonly path: string };
 
@@ -27,6 +30,8 @@ export interface OpenedCall {
   readonly stream: PacketStream;
   /** Response metadata, once the server has sent it; rejects when the call ends before that. */
   readonly metadata: Promise<(key: string) => readonly string[]>;
+  /** The server refused the call without having looked at it, so that it may be made again (RFC 9113 section 8.7). */
+  readonly refused: boolean;
 }
 
 /** One HTTP/2 connection to a gRPC server, for any number of packet calls. */
@@ -99,6 +104,7 @@ function open(target: GrpcTarget): ClientHttp2Session {
     minVersion: "TLSv1.2",
     ...(target.serverName === undefined ? {} : { servername: target.serverName }),
     ALPNProtocols: [...new Set([...(target.alpnProtocols ?? []), "h2"])],
+    ...(target.socket === undefined ? {} : { createConnection: () => target.socket }),
   });
 }
 
@@ -124,7 +130,13 @@ function openCall(
     ...metadata,
   }, { endStream: false });
   const call = new ClientGrpcStream(stream, counts);
-  return { stream: call, metadata: call.metadata };
+  return {
+    stream: call,
+    metadata: call.metadata,
+    get refused() {
+      return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    },
+  };
 }
 
 function unavailable(target: GrpcTarget, cause: Error): ConnectError {
