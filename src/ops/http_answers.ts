@@ -11,9 +11,11 @@ export interface MetricsSource {
 
 /** Plain text as Go's servers send it. */
 export function plainText(body: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(body, {
+  const bytes = new TextEncoder().encode(body);
+  return new Response(bytes, {
     status,
-    headers: { "content-type": "text/plain; charset=utf-8", ...headers },
+    // The length too, because a HEAD request's answer has lost its body by the time the runtime would count it.
+    headers: { "content-type": "text/plain; charset=utf-8", "content-length": String(bytes.length), ...headers },
   });
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { leakTest } from "../../tests/support/leak_free.ts";
 import { until } from "../../tests/support/until.ts";
 import { agentAdminApp } from "./admin.ts";
+import { agentHealthApp } from "./health.ts";
 import { HttpListenError, serveHttp } from "./http_server.ts";
 
 const local = { host: "127.0.0.1", port: 0 };
@@ -119,6 +120,21 @@ leakTest("a handler that throws is a 500 and the server goes on", async () => {
   assert.equal(await response.text(), "500 internal server error\n");
   fail = false;
   assert.equal(await (await fetch(`http://127.0.0.1:${server.port}`)).text(), "ok");
+});
+
+leakTest("[agent 6] HEAD gets the header of GET, length included, and no body", async () => {
+  const metrics = { text: () => Promise.resolve("up 1\n"), contentType: "text/plain" };
+  const app = agentHealthApp({ readiness: () => "no servers connected", metrics });
+  await using server = await serveHttp(local, app.fetch);
+  for (const path of ["/healthz", "/readyz"]) {
+    const url = `http://127.0.0.1:${server.port}${path}`;
+    const get = await fetch(url);
+    const body = await get.text();
+    const head = await fetch(url, { method: "HEAD" });
+    assert.equal(head.status, get.status);
+    assert.equal(head.headers.get("content-length"), String(body.length));
+    assert.equal(await head.text(), "");
+  }
 });
 
 leakTest("requests that Fetch does not know get answers too: CONNECT, TRACE, no host, a broken host", async () => {
