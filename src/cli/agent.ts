@@ -13,7 +13,7 @@ import { watchEventLoop } from "../ops/event_loop.ts";
 import { agentHealthApp } from "../ops/health.ts";
 import { type HttpServer, serveHttp } from "../ops/http_server.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
-import { grpcLinks } from "./agent_links.ts";
+import { agentLinks } from "./agent_links.ts";
 import type { AgentOptions } from "./agent_options.ts";
 import { endingSignals } from "./signals.ts";
 import { version } from "./version.ts";
@@ -64,9 +64,10 @@ export async function startAgent(options: AgentOptions, parts: AgentParts = {}):
           readToken: () => readToken(options.serviceAccountTokenPath),
         }),
       },
-      transport: grpcLinks({
+      transport: agentLinks({
         tls: () => tls.material,
         alpnProtocols: options.alpnProto,
+        direct: options.linkProtocol !== "grpc",
         counts: { received: packets.to_agent, sent: packets.from_agent },
       }),
       resolve,

@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { isIP } from "node:net";
 import { AgentService } from "../../gen/agent/agent_pb.ts";
 import type { LinkConnection, LinkTransport } from "../agent/open_link.ts";
-import { connectGrpc, type GrpcConnection } from "../net/grpc_client.ts";
 import type { StreamCounts } from "../net/grpc_stream.ts";
+import { connectLink, type LinkClient } from "../net/link_client.ts";
 import type { TlsMaterial } from "../net/tls_files.ts";
 
 const connectPath = `/${AgentService.typeName}/${AgentService.method.connect.name}`;
@@ -15,28 +15,30 @@ export interface AgentLinkOptions {
   readonly tls: () => TlsMaterial;
   readonly alpnProtocols: readonly string[];
   readonly counts: StreamCounts;
+  /** Offer servers a link without HTTP/2. */
+  readonly direct: boolean;
 }
 
-/** Links over gRPC: one HTTP/2 connection and one call of AgentService each. */
-export function grpcLinks(options: AgentLinkOptions): LinkTransport {
+/** Links to servers, one connection each: direct ones where both sides have them, else one call of AgentService. */
+export function agentLinks(options: AgentLinkOptions): LinkTransport {
   return async (target, signal) => {
-    const connection = await connectGrpc({
-      kind: "tls",
+    const server = {
+      kind: "tls" as const,
       host: target.host,
       port: target.port,
       tls: options.tls(),
       // A certificate is checked against an address by itself; TLS has no names for them (RFC 6066 section 3).
       ...(isIP(target.serverName) === 0 ? { serverName: target.serverName } : {}),
       alpnProtocols: options.alpnProtocols,
-    }, signal);
-    return link(connection, options.counts);
+    };
+    return link(await connectLink(server, signal, options.direct), options.counts);
   };
 }
 
-function link(connection: GrpcConnection, counts: StreamCounts): LinkConnection {
+function link(connection: LinkClient, counts: StreamCounts): LinkConnection {
   return {
     open: (metadata) => connection.open(connectPath, metadata, counts),
-    probe: (original) => original ? callHealth(connection) : connection.ping(),
+    probe: (original) => original && !connection.direct ? callHealth(connection) : connection.ping(),
     close: () => connection.close(),
   };
 }
@@ -45,7 +47,7 @@ function link(connection: GrpcConnection, counts: StreamCounts): LinkConnection 
  * Asks a server of the original for its health, which it answers with "unimplemented". It takes more than two pings in 30 s
  * for an attack and closes the connection; a call is none, and any answer shows that it lives.
  */
-async function callHealth(connection: GrpcConnection): Promise<void> {
+async function callHealth(connection: LinkClient): Promise<void> {
   if (!connection.usable) return await connection.ping();
   const { stream, metadata } = connection.open(healthPath, {});
   await metadata.then(() => {}, () => {});

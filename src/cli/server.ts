@@ -17,8 +17,11 @@ import { version } from "./version.ts";
 
 const log = getLogger(["server"]);
 
-/** How often a stopping server looks whether its last tunnel has ended. */
-const lastTunnelPollMs = 50;
+/** How often a stopping server looks whether what it waits for has happened. */
+const pollMs = 20;
+
+/** How long agents may take to end their links once their tunnels are closed. */
+const lastWordsMs = 1_000;
 
 /** Clients are told of the end of their tunnels with this text. */
 const shutdownText = "proxy server is shutting down";
@@ -90,8 +93,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       server.drain();
       frontend.drain();
       for (const backend of server.pool.all()) backend.sendDrain();
-      await lastTunnel(server, graceMs);
+      log.info("waiting for {tunnels} tunnels, {milliseconds} ms at most", {
+        tunnels: server.establishedTunnels,
+        milliseconds: graceMs,
+      });
+      await until(() => server.establishedTunnels + server.pendingDials === 0, graceMs);
       server.closeTunnels(shutdownText);
+      for (const backend of [...server.pool.all()]) backend.close();
+      await until(() => server.pool.size === 0, lastWordsMs);
       await resources.disposeAsync();
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -105,13 +114,10 @@ async function tlsFor(options: ServerOptions, files: TlsFiles, undo: AsyncDispos
   return { files: watched, minVersion, ...(cipherSuites === undefined ? {} : { cipherSuites: new Set(cipherSuites) }) };
 }
 
-async function lastTunnel(server: ProxyServer, graceMs: number): Promise<void> {
-  const deadline = performance.now() + graceMs;
-  const open = () => server.establishedTunnels + server.pendingDials;
-  if (open() > 0 && graceMs > 0) log.info("waiting for {tunnels} tunnels", { tunnels: open(), milliseconds: graceMs });
-  while (open() > 0 && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, lastTunnelPollMs));
-  }
+/** Waits until a condition holds, for `limitMs` at most. */
+async function until(condition: () => boolean, limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, pollMs));
 }
 
 /** Runs proxy-server until a signal ends it. @returns the exit code */

@@ -2,7 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { getLogger } from "@logtape/logtape";
 import { listenConnect } from "../net/connect_listener.ts";
-import { type GrpcListenerOptions, listenGrpc } from "../net/grpc_listener.ts";
+import { type GrpcListenerOptions, type IncomingCall, listenGrpc } from "../net/grpc_listener.ts";
 import { formatAddress, type ListenAddress } from "../net/listen.ts";
 import type { ServerTls } from "../net/tls_server.ts";
 import type { ProxyServer } from "../server/proxy_server.ts";
@@ -71,15 +71,17 @@ export async function listenAgents(
   tls: ServerTls,
   routes: CommonRoutes,
 ): Promise<ServerListener> {
+  const service = {
+    path: packetPaths.connect,
+    handle: (call: IncomingCall) => server.agents.handle(call),
+    counts: { received: server.packets.from_agent, sent: server.packets.to_agent },
+  };
   const listener = await listenGrpc({
     address: { kind: "tcp", host: options.agentBindAddress, port: options.agentPort },
     tls,
     keepaliveTimeMs: options.keepaliveTimeMs,
-    services: [{
-      path: packetPaths.connect,
-      handle: (call) => server.agents.handle(call),
-      counts: { received: server.packets.from_agent, sent: server.packets.to_agent },
-    }],
+    services: [service],
+    ...(options.linkProtocol === "grpc" ? {} : { directService: service }),
     router: connectNodeAdapter({
       routes(router) {
         agentRoutes(router, server.agents);

@@ -98,13 +98,14 @@ function open(target: GrpcTarget): ClientHttp2Session {
       createConnection: () => connectSocket(target.path),
     });
   }
+  const { socket } = target;
   return connect(`https://${formatHostPort(target.host, target.port)}`, {
     ...target.tls,
     settings: http2Settings,
     minVersion: "TLSv1.2",
     ...(target.serverName === undefined ? {} : { servername: target.serverName }),
     ALPNProtocols: [...new Set([...(target.alpnProtocols ?? []), "h2"])],
-    ...(target.socket === undefined ? {} : { createConnection: () => target.socket }),
+    ...(socket === undefined ? {} : { createConnection: () => socket }),
   });
 }
 

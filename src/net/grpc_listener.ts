@@ -9,10 +9,14 @@ import type {
   ServerHttp2Session,
   ServerHttp2Stream,
 } from "node:http2";
+import type { Server, Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
+import { linkProtocol } from "../wire/link_frame.ts";
 import { ServerGrpcStream, statusTrailers, type StreamCounts, valuesOf } from "./grpc_stream.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
+import { acceptDirect, directSocketOptions } from "./direct_link.ts";
 import { listen, type ListenAddress } from "./listen.ts";
 import { followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
 
@@ -43,6 +47,8 @@ export interface GrpcListenerOptions {
   /** Absent: clear text (HTTP/2 with prior knowledge), for Unix sockets. */
   readonly tls?: ServerTls;
   readonly services: readonly PacketService[];
+  /** The service that peers reach over a direct link, where both sides offer it by ALPN; only with `tls`. */
+  readonly directService?: PacketService;
   /** Serves every request that is not a packet stream. */
   readonly router: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
   /** How long a connection may be silent before it is pinged, in milliseconds; 0 or absent: never pinged. */
@@ -64,20 +70,20 @@ export interface GrpcListener extends AsyncDisposable {
 /** Opens an HTTP/2 listener for packet services and, behind them, whatever the router serves. */
 export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcListener> {
   const services = new Map(options.services.map((service) => [service.path, service]));
-  const server = createHttp2Server(options);
+  const { server, http2, links } = createServers(options);
   // Never listens: it turns the streams handed to it into requests for the router.
   const fallback = createServer(options.router);
   const sessions = new Set<ServerHttp2Session>();
-  server.on("session", (session: ServerHttp2Session) => {
+  http2.on("session", (session: ServerHttp2Session) => {
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
     session.on("error", options.onConnectionError);
     session.setLocalWindowSize(connectionWindowBytes);
     keepAlive(session, options.keepaliveTimeMs ?? 0);
   });
-  server.on("sessionError", options.onConnectionError);
+  http2.on("sessionError", options.onConnectionError);
   server.on("tlsClientError", options.onConnectionError);
-  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
+  http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
     // Without a listener an aborted stream would end the process.
     stream.on("error", () => {});
     const service = services.get(headers[":path"] ?? "");
@@ -95,17 +101,47 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
       if (server.listening) server.close(() => resolve());
       else resolve();
       for (const session of sessions) session.destroy();
+      for (const link of links) link.destroy();
     });
     return closing;
   };
   return { address, drain, close, [Symbol.asyncDispose]: close };
 }
 
-function createHttp2Server(options: GrpcListenerOptions): Http2Server | Http2SecureServer {
-  if (options.tls === undefined) return createServer({ settings: http2Settings });
-  const server = createSecureServer({ ...tlsServerOptions(options.tls), settings: http2Settings });
-  followTls(server, options.tls, options.onConnectionError);
-  return server;
+/** What listens, what speaks HTTP/2 (the same, unless direct links are offered beside it), and the open direct links. */
+interface Servers {
+  readonly server: Server;
+  readonly http2: Http2Server | Http2SecureServer;
+  readonly links: ReadonlySet<Socket>;
+}
+
+function createServers(options: GrpcListenerOptions): Servers {
+  const { tls, directService } = options;
+  const links = new Set<Socket>();
+  if (tls === undefined) {
+    const server = createServer({ settings: http2Settings });
+    return { server, http2: server, links };
+  }
+  if (directService === undefined) {
+    const server = createSecureServer({ ...tlsServerOptions(tls), settings: http2Settings });
+    followTls(server, tls, options.onConnectionError);
+    return { server, http2: server, links };
+  }
+  const http2 = createServer({ settings: http2Settings });
+  const server = createTlsServer({
+    ...tlsServerOptions(tls),
+    ...directSocketOptions,
+    ALPNProtocols: [linkProtocol, "h2"],
+  });
+  followTls(server, tls, options.onConnectionError);
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.destroyed) return;
+    if (socket.alpnProtocol !== linkProtocol) return void http2.emit("connection", socket);
+    links.add(socket);
+    socket.once("close", () => links.delete(socket));
+    acceptDirect(socket, directService, options);
+  });
+  return { server, http2, links };
 }
 
 /** `application/grpc` and its protobuf form; grpc-web and every other content type belong to the router. */

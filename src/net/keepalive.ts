@@ -1,4 +1,10 @@
-import type { Http2Session } from "node:http2";
+/** A connection that can be asked for a sign of life. */
+export interface Pingable {
+  readonly destroyed: boolean;
+  ping(onAnswer: () => void): unknown;
+  destroy(error: Error): void;
+  once(event: "close", listener: () => void): unknown;
+}
 
 /**
  * How long a peer may take to answer a ping before its connection is given up. With the default interval a dead peer is
@@ -7,12 +13,12 @@ import type { Http2Session } from "node:http2";
 export const keepaliveTimeoutMs = 15_000;
 
 /**
- * Pings an HTTP/2 connection at intervals and drops it when an answer does not come in time, so that a peer that vanished
+ * Pings a connection at intervals and drops it when an answer does not come in time, so that a peer that vanished
  * without a word is noticed. A connection whose peer lives is never dropped, however slow its streams are.
  * @param intervalMs between pings; 0: never
  * @param timeoutMs for an answer
  */
-export function keepAlive(session: Http2Session, intervalMs: number, timeoutMs: number = keepaliveTimeoutMs): void {
+export function keepAlive(session: Pingable, intervalMs: number, timeoutMs: number = keepaliveTimeoutMs): void {
   if (intervalMs === 0) return;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = () => {

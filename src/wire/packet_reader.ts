@@ -2,6 +2,7 @@ import { byteAt, readUint32 } from "./bytes.ts";
 import { type ConnectId, connectId } from "./connect_id.ts";
 import { dataTags } from "./data_header.ts";
 import { grpcPrefixBytes, wireLimits } from "./limits.ts";
+import { maxLinkFrameBytes } from "./link_frame.ts";
 import { decodePacket, type Packet, PacketType } from "./packet.ts";
 import type { PacketCounts } from "./packet_counts.ts";
 import { PacketError } from "./packet_error.ts";
@@ -17,6 +18,9 @@ export interface PacketSink {
   /** Every other packet, whole. Its payload may be missing or of another type: the receiver checks. */
   onPacket(packet: Packet): void;
 }
+
+/** Takes the body of a message that is no packet: a frame of a direct link. The body is only valid during the call. */
+export type FrameHandler = (kind: number, body: Uint8Array) => void;
 
 /** Results of the parsing steps beside an offset: more bytes are needed, or the DATA packet has an unusual form. */
 const more = -1;
@@ -48,10 +52,16 @@ export class PacketReader {
   /** How many bytes must be held before it is worth looking again. */
   #wanted = 0;
 
-  /** @param counts where packets and payload bytes are counted as they are read: a DATA packet once, by its header */
-  constructor(sink: PacketSink, counts?: PacketCounts) {
+  readonly #onFrame: FrameHandler | undefined;
+
+  /**
+   * @param counts where packets and payload bytes are counted as they are read: a DATA packet once, by its header
+   * @param onFrame takes messages whose first byte is not zero; without it they are refused, as gRPC has it
+   */
+  constructor(sink: PacketSink, counts?: PacketCounts, onFrame?: FrameHandler) {
     this.#sink = sink;
     this.#counts = counts;
+    this.#onFrame = onFrame;
   }
 
   /**
@@ -118,9 +128,7 @@ export class PacketReader {
     const have = bytes.length - at;
     if (have < grpcPrefixBytes) return this.#want(grpcPrefixBytes);
     const messageBytes = readUint32(bytes, at + 1);
-    if (byteAt(bytes, at) !== 0) {
-      throw new PacketError("compressed", `message flags are ${byteAt(bytes, at)}, but no compression was agreed on`);
-    }
+    if (byteAt(bytes, at) !== 0) return this.#takeFrame(bytes, at, messageBytes);
     if (messageBytes > wireLimits.maxMessageBytes) {
       throw new PacketError(
         "too-large",
@@ -178,6 +186,23 @@ export class PacketReader {
     this.#payloadId = id;
     if (limit > start) this.#deliver(id, bytes.subarray(start, limit));
     return limit;
+  }
+
+  #takeFrame(bytes: Uint8Array, at: number, bodyBytes: number): number {
+    const kind = byteAt(bytes, at);
+    if (this.#onFrame === undefined) {
+      throw new PacketError("compressed", `message flags are ${kind}, but no compression was agreed on`);
+    }
+    if (bodyBytes > maxLinkFrameBytes) {
+      throw new PacketError(
+        "too-large",
+        `frame of kind ${kind} has ${bodyBytes} bytes, more than ${maxLinkFrameBytes}`,
+      );
+    }
+    const behind = at + grpcPrefixBytes + bodyBytes;
+    if (bytes.length < behind) return this.#want(grpcPrefixBytes + bodyBytes);
+    this.#onFrame(kind, bytes.subarray(at + grpcPrefixBytes, behind));
+    return behind;
   }
 
   #decode(message: Uint8Array): void {

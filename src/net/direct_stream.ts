@@ -1,0 +1,253 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Socket } from "node:net";
+import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
+import type { ConnectId } from "../wire/connect_id.ts";
+import { dataHeader } from "../wire/data_header.ts";
+import {
+  helloFrame,
+  linkFrame,
+  linkFrameKinds,
+  type LinkStatus,
+  readHello,
+  readStatus,
+  statusFrame,
+} from "../wire/link_frame.ts";
+import { framePacket, type Packet } from "../wire/packet.ts";
+import { PacketError } from "../wire/packet_error.ts";
+import { PacketReader } from "../wire/packet_reader.ts";
+import { grpcError, type StreamCounts } from "./grpc_stream.ts";
+
+/** How long a peer may keep the connection open that this side has ended, in milliseconds. */
+const lingerMs = 10_000;
+
+/** Bytes that may wait for a peer that pings: one that only pings and never reads is dropped. */
+const maxUnsentBytes = 64 * 1024 * 1024;
+
+/** What the peer said first. */
+export type Hello = (key: string) => readonly string[];
+
+/**
+ * A direct link: packets straight on one TLS connection, as the frames of link_frame.ts. Both sides begin with a hello and
+ * end with a status. Reading stops behind the peer's hello until the stream is started.
+ */
+export class DirectStream implements PacketStream {
+  readonly #socket: Socket;
+  readonly #counts: StreamCounts | undefined;
+  readonly #reader: PacketReader;
+  readonly #hello = Promise.withResolvers<Hello>();
+  #handler: PacketStreamHandler | undefined;
+  /** What came behind the hello in one chunk, before the stream was started. */
+  #early: (() => void)[] = [];
+  #helloSeen = false;
+  #peerStatus: LinkStatus | undefined;
+  #failure: Error | undefined;
+  #ending = false;
+  #closed = false;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+  #corked = false;
+  readonly #pongs: (() => void)[] = [];
+
+  constructor(socket: Socket, counts: StreamCounts | undefined) {
+    this.#socket = socket;
+    this.#counts = counts;
+    // A caller that never asks for the hello must not meet its failure as an unhandled rejection.
+    this.#hello.promise.catch(() => {});
+    this.#reader = new PacketReader(
+      {
+        onData: (id, payload) => {
+          if (this.#handler !== undefined) this.#handler.onData(id, payload);
+          else this.#beforeStart(() => this.#handler?.onData(id, payload));
+        },
+        onPacket: (packet) => {
+          if (this.#handler !== undefined) this.#handler.onPacket(packet);
+          else this.#beforeStart(() => this.#handler?.onPacket(packet));
+        },
+      },
+      counts?.received,
+      (kind, body) => this.#onFrame(kind, body),
+    );
+    socket.on("data", (chunk: Uint8Array) => this.#onChunk(chunk));
+    socket.on("drain", () => this.#handler?.onDrain());
+    socket.on("end", () => this.#onEnd());
+    socket.on("error", (error: Error) => {
+      this.#failure ??= new ConnectError(error.message, Code.Unavailable, undefined, undefined, error);
+    });
+    socket.on("close", () => this.#onClose());
+    if (socket.destroyed) this.#onClose();
+  }
+
+  /** The peer's hello; rejects when the connection ends before it. */
+  get hello(): Promise<Hello> {
+    return this.#hello.promise;
+  }
+
+  sendHello(metadata: Readonly<Record<string, string>>): void {
+    if (this.#writable()) this.#socket.write(helloFrame(metadata));
+  }
+
+  start(handler: PacketStreamHandler): void {
+    this.#handler = handler;
+    const early = this.#early;
+    this.#early = [];
+    for (const step of early) this.#guarded(step);
+    if (this.#closed) handler.onClose(this.#outcome());
+    else this.#socket.resume();
+  }
+
+  sendPacket(packet: Packet): boolean {
+    if (!this.#writable()) return true;
+    this.#counts?.sent.packet(packet.type);
+    this.#cork();
+    return this.#socket.write(framePacket(packet));
+  }
+
+  sendData(id: ConnectId, payload: Uint8Array): boolean {
+    if (!this.#writable()) return true;
+    this.#counts?.sent.data();
+    this.#counts?.sent.bytes(payload.length);
+    this.#cork();
+    this.#socket.write(dataHeader(id, payload.length));
+    return this.#socket.write(payload);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#socket.resume();
+  }
+
+  end(error?: Error): void {
+    if (this.#closed || this.#ending) return;
+    this.#ending = true;
+    const status = error === undefined ? undefined : grpcError(error);
+    this.#socket.end(statusFrame({ code: status?.code ?? 0, message: status?.rawMessage ?? "" }));
+    // A peer that never ends its own side must not hold the connection for ever.
+    this.#linger = setTimeout(() => this.#socket.destroy(), lingerMs);
+  }
+
+  destroy(error: Error): void {
+    this.#failure ??= error;
+    this.#socket.destroy();
+  }
+
+  /** Asks the peer for a sign of life; `onAnswer` is called with it, or when the connection is gone. */
+  ping(onAnswer: () => void): void {
+    if (!this.#writable()) return onAnswer();
+    this.#pongs.push(onAnswer);
+    this.#socket.write(linkFrame(linkFrameKinds.ping, new Uint8Array(8)));
+  }
+
+  /** One write to the system for all packets of a turn of the event loop. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket.cork();
+    queueMicrotask(this.#uncork);
+  }
+
+  readonly #uncork = (): void => {
+    this.#corked = false;
+    this.#socket.uncork();
+  };
+
+  #writable(): boolean {
+    return !this.#closed && !this.#ending && !this.#socket.destroyed;
+  }
+
+  #onFrame(kind: number, body: Uint8Array): void {
+    if (!this.#helloSeen && kind !== linkFrameKinds.hello && kind !== linkFrameKinds.status) {
+      throw new PacketError("malformed", `link begins with a frame of kind ${kind}, not with a hello`);
+    }
+    switch (kind) {
+      case linkFrameKinds.hello:
+        if (this.#helloSeen) throw new PacketError("malformed", "link says hello twice");
+        this.#helloSeen = true;
+        if (this.#handler === undefined) this.#socket.pause();
+        this.#hello.resolve(readHello(body));
+        break;
+      case linkFrameKinds.status:
+        this.#peerStatus = readStatus(body);
+        break;
+      case linkFrameKinds.ping:
+        if (this.#socket.writableLength > maxUnsentBytes) {
+          return this.destroy(new Error("peer pings and does not read"));
+        }
+        if (this.#writable()) this.#socket.write(linkFrame(linkFrameKinds.pong, body));
+        break;
+      case linkFrameKinds.pong:
+        this.#pongs.shift()?.();
+        break;
+        // Frames of later versions are skipped.
+    }
+  }
+
+  #beforeStart(step: () => void): void {
+    if (!this.#helloSeen) throw new PacketError("malformed", "link begins with a packet, not with a hello");
+    this.#early.push(step);
+  }
+
+  #onChunk(chunk: Uint8Array): void {
+    if (this.#failure !== undefined) return;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** Runs a step that looks at what the peer sent. */
+  #guarded(step: () => void): void {
+    if (this.#failure !== undefined) return;
+    try {
+      step();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** A peer that breaks the framing is told so and loses its link. */
+  #broken(error: unknown): void {
+    if (!(error instanceof PacketError)) throw error;
+    this.#failure = grpcError(error);
+    this.end(error);
+    this.#socket.resume();
+  }
+
+  #onEnd(): void {
+    const step = () => {
+      this.#guarded(() => {
+        this.#reader.end();
+        // Without a status the connection was cut, and the close that follows tells so.
+        if (this.#peerStatus === undefined) this.#socket.destroy();
+        else this.#handler?.onEnd();
+      });
+    };
+    if (this.#handler !== undefined) step();
+    else if (this.#helloSeen) this.#early.push(step);
+    else this.#socket.destroy();
+  }
+
+  #onClose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#linger);
+    const end = this.#outcome();
+    this.#hello.reject(
+      end.kind === "failed" ? end.error : new ConnectError("link ended without a hello", Code.Internal),
+    );
+    for (const onAnswer of this.#pongs.splice(0)) onAnswer();
+    this.#handler?.onClose(end);
+  }
+
+  #outcome(): StreamEnd {
+    const status = this.#peerStatus;
+    if (status !== undefined && status.code !== 0) {
+      return { kind: "failed", error: new ConnectError(status.message, status.code) };
+    }
+    if (this.#failure !== undefined) return { kind: "failed", error: this.#failure };
+    if (status !== undefined) return { kind: "ended" };
+    return { kind: "failed", error: new ConnectError("connection was lost", Code.Unavailable) };
+  }
+}
