@@ -211,7 +211,7 @@ Deno.test("[server W13] packet types that a peer invents share one series", asyn
   assert.deepEqual(packets, [[`${server}stream_packets_total{packet_type="Unknown",segment="from_agent"}`, 1_001]]);
 });
 
-Deno.test("[server W34] [server W35] dial failures are counted by reason, and agents over all strategies", async () => {
+Deno.test("[server W35] dial failures are counted by reason, and agents over all strategies", async () => {
   const tables = serverTables();
   tables.backends = () => [
     { agentId: "a", tunnels: 1, draining: false },
