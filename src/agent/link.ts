@@ -28,7 +28,7 @@ export interface LinkContext {
 
 /** What a link tells its owner. */
 export interface LinkOwner {
-  /** The link became idle: no tunnel, no dial. */
+  /** The link became idle: no tunnel, no dial, nothing left to write. Told also when the link is gone. */
   linkIdle(link: Link): void;
   /** Called once, when the link is gone and everything on it has been told. */
   linkClosed(link: Link, end: StreamEnd): void;
@@ -377,6 +377,6 @@ export class Link implements PacketStreamHandler, EndpointLink {
   }
 
   #reportIdle(): void {
-    if (this.idle && !this.#closed) this.#owner.linkIdle(this);
+    if (this.idle) this.#owner.linkIdle(this);
   }
 }

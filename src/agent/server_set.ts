@@ -74,6 +74,8 @@ export class ServerSet implements LinkOwner {
   /** Links that are given up: duplicates, and those that were too many. They serve what is on them, then close. */
   readonly #retired = new Set<ServerConnection>();
   readonly #byLink = new Map<Link, ServerConnection>();
+  /** Links that are gone, whose last sockets still write to their destinations. */
+  readonly #ending = new Set<Link>();
   readonly #onChange: () => void;
   #cancelTimer: () => void = () => {};
   #resolvedAt = -Infinity;
@@ -128,10 +130,11 @@ export class ServerSet implements LinkOwner {
     return this.#connections;
   }
 
-  /** Every link that carries or may carry tunnels, those included that are given up. */
+  /** Every link with something on it or to come: those that are given up too, and those that are gone but still write. */
   *links(): IterableIterator<Link> {
     for (const connection of this.#connections.values()) yield connection.link;
     for (const connection of this.#retired) yield connection.link;
+    yield* this.#ending;
   }
 
   // ---- the end ----
@@ -155,6 +158,7 @@ export class ServerSet implements LinkOwner {
   destroy(reason: string): void {
     this.#halt(reason);
     for (const connection of [...this.#connections.values(), ...this.#retired]) connection.destroy(new Error(reason));
+    for (const link of [...this.#ending]) link.destroy(new Error(reason));
   }
 
   #halt(reason: string): void {
@@ -165,6 +169,7 @@ export class ServerSet implements LinkOwner {
   // ---- LinkOwner ----
 
   linkIdle(link: Link): void {
+    this.#ending.delete(link);
     this.#byLink.get(link)?.idle();
     this.#onChange();
   }
@@ -176,6 +181,7 @@ export class ServerSet implements LinkOwner {
     connection.closed();
     const { serverId } = link.server;
     connection.route.links--;
+    if (!link.idle) this.#ending.add(link);
     if (this.#retired.delete(connection)) {
       log.debug("closed the spare link to server {serverId}", { serverId });
     } else if (this.#connections.get(serverId) === connection) {

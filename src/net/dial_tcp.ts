@@ -36,12 +36,17 @@ export function dialTcp(network: string, address: string, options: DialOptions):
   if (typeof target === "string") {
     return Promise.resolve(failed({ reason: "unknown", message: `dial ${network}: address ${address}: ${target}` }));
   }
+  const literal = isIP(target.host);
+  if (family !== 0 && literal !== 0 && literal !== family) {
+    const message = `dial ${network}: address ${target.host}: no suitable address found`;
+    return Promise.resolve(failed({ reason: "unknown", message }));
+  }
   return new Promise((resolve) => {
     const socket = connect({
       host: target.host,
       port: target.port,
       ...(family === 0 ? {} : { family }),
-      autoSelectFamily: isIP(target.host) === 0,
+      autoSelectFamily: literal === 0,
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,

@@ -77,17 +77,17 @@ export interface FakeServer extends AsyncDisposable {
   link(index?: number): Promise<FakeAgentLink>;
   /** Sends GOAWAY; streams run on. */
   goAway(): void;
-  /** Changes what later calls meet. */
-  set(options: Partial<FakeServerOptions>): void;
+  /** Accepts later calls, whatever earlier ones met. */
+  acceptAll(): void;
   close(): Promise<void>;
 }
 
 const connectPath = `/${AgentService.typeName}/${AgentService.method.connect.name}`;
 
-export async function startFakeServer(initial: FakeServerOptions = {}): Promise<FakeServer> {
-  let options = initial;
+export async function startFakeServer(options: FakeServerOptions = {}): Promise<FakeServer> {
+  let accepts = options.refuse === undefined && options.silent !== true;
   const certificates = await testCertificates();
-  const material = initial.tls ?? {
+  const material = options.tls ?? {
     cert: certificates.server.certPem,
     key: certificates.server.keyPem,
     ca: certificates.ca.certPem,
@@ -96,8 +96,10 @@ export async function startFakeServer(initial: FakeServerOptions = {}): Promise<
   const links: FakeAgentLink[] = [];
   const handle = (call: IncomingCall) => {
     calls.push(call);
-    if (options.silent === true) return;
-    if (options.refuse !== undefined) return call.refuse(options.refuse);
+    if (!accepts) {
+      if (options.refuse !== undefined) call.refuse(options.refuse);
+      return;
+    }
     const stream = call.accept({
       serverid: options.serverId ?? "server-1",
       servercount: options.serverCount ?? "1",
@@ -108,7 +110,7 @@ export async function startFakeServer(initial: FakeServerOptions = {}): Promise<
     stream.start(link);
   };
   const listener: GrpcListener = await listenGrpc({
-    address: { kind: "tcp", host: "127.0.0.1", port: initial.port ?? 0 },
+    address: { kind: "tcp", host: "127.0.0.1", port: options.port ?? 0 },
     tls: {
       files: {
         material,
@@ -136,8 +138,8 @@ export async function startFakeServer(initial: FakeServerOptions = {}): Promise<
     },
     link: async (index = 0) => await until(`agent link ${index} is up`, () => links[index]) ?? links[0] ?? fail(),
     goAway: () => listener.drain(),
-    set: (change) => {
-      options = { ...options, ...change };
+    acceptAll: () => {
+      accepts = true;
     },
     close: () => listener.close(),
     [Symbol.asyncDispose]: () => listener.close(),
