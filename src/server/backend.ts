@@ -283,9 +283,9 @@ export class Backend implements PacketStreamHandler, TunnelLink {
       return;
     }
     if (tunnel === undefined) {
-      // Nobody waits any more: what the agent has opened must be closed again.
+      // Nobody waits any more: what the agent has opened must be closed again. An open tunnel's id is a repeated answer.
       this.#options.events.dialFailed("unrecognized_response");
-      if (id !== 0) this.#writer.sendPacket(closeRequest(id));
+      if (id !== 0 && !this.#tunnels.has(id)) this.#writer.sendPacket(closeRequest(id));
       return;
     }
     if (id === 0 || this.#tunnels.has(id)) {
