@@ -81,12 +81,15 @@ export class RawCall implements AsyncDisposable {
     this.#stream.on("trailers", trailers);
     this.#stream.on("data", (chunk: Buffer) => this.#take(chunk));
     this.#stream.on("error", () => {});
-    this.ended = new Promise((resolve) =>
-      this.#stream.once("close", () => {
-        this.#end = { status, message, reset: this.#stream.rstCode ?? constants.NGHTTP2_NO_ERROR };
+    this.ended = new Promise((resolve) => {
+      const onEnd = () => {
+        this.#end ??= { status, message, reset: this.#stream.rstCode ?? constants.NGHTTP2_NO_ERROR };
         resolve(this.#end);
-      })
-    );
+      };
+      // The server has said its last word at `end`; the stream may stay half-open until the client has, too.
+      this.#stream.once("end", onEnd);
+      this.#stream.once("close", onEnd);
+    });
   }
 
   /** Calls a method over a connection of its own; the authority over a Unix socket is written as Go clients write it. */

@@ -117,20 +117,40 @@ export function logsOf(topology: Topology): string {
   return [topology.server.program, topology.agent?.program].map((program) => program?.tail() ?? "").join("\n");
 }
 
+const shared: {
+  readonly start: () => Promise<Topology>;
+  started?: PromiseSettledResult<Topology>;
+}[] = [];
+
 /**
- * A topology that the tests of a file share: started before the first, stopped after the last. When it does not start,
- * each of the tests fails with the reason.
+ * A topology that the tests of a file share: started before the first, stopped after the last, as all the others of
+ * that file. When it does not start, each of its tests fails with the reason.
  */
 export function sharedTopology(kind: FrontendKind, options: TopologyOptions = {}): () => Topology {
-  let started: PromiseSettledResult<Topology> | undefined;
-  Deno.test.beforeAll(async () => {
-    [started] = await Promise.allSettled([startTopology(kind, options)]);
-  });
-  Deno.test.afterAll(async () => {
-    if (started?.status === "fulfilled") await started.value[Symbol.asyncDispose]();
-  });
+  if (shared.length === 0) {
+    Deno.test.beforeAll(startShared);
+    Deno.test.afterAll(stopShared);
+  }
+  const one: (typeof shared)[number] = { start: () => startTopology(kind, options) };
+  shared.push(one);
   return () => {
-    if (started?.status === "fulfilled") return started.value;
-    throw started?.reason ?? new Error(`the ${kind} topology has not been started`);
+    if (one.started?.status === "fulfilled") return one.started.value;
+    throw one.started?.reason ?? new Error(`the ${kind} topology has not been started`);
   };
+}
+
+async function startShared(): Promise<void> {
+  const results = await Promise.allSettled(shared.map(({ start }) => start()));
+  shared.forEach((one, index) => {
+    const result = results[index];
+    if (result !== undefined) one.started = result;
+  });
+}
+
+async function stopShared(): Promise<void> {
+  const stops = await Promise.allSettled(shared.map(async ({ started }) => {
+    if (started?.status === "fulfilled") await started.value[Symbol.asyncDispose]();
+  }));
+  const failures = stops.flatMap((stop) => stop.status === "rejected" ? [stop.reason] : []);
+  if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join("\n"));
 }
