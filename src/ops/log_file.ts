@@ -28,7 +28,8 @@ export class LogFile implements LogDestination, Disposable {
     this.#options = options;
     this.#path = options.path();
     this.#file = openAppending(this.#path);
-    this.#bytes = this.#file.statSync().size;
+    // Its end is its size; asking for that by name would take leave to read what may only be written.
+    this.#bytes = this.#file.seekSync(0, Deno.SeekMode.End);
     this.#writeHeading();
   }
 

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { binaries } from "../../tools/binaries.ts";
+import { build } from "../../tools/build.ts";
+import { noStubCode } from "../../tools/compile.ts";
+import { freePort } from "../support/free_port.ts";
+import { leakTest } from "../support/leak_free.ts";
+import { processesWith } from "../support/process_list.ts";
+import { httpGet, Program } from "../support/processes.ts";
+import { until } from "../support/until.ts";
+
+/** Built once, in a folder of its own: what a developer has built stays as it is. */
+let building: Promise<string> | undefined;
+
+/** @returns the folder, with a space in its name */
+function built(): Promise<string> {
+  building ??= (async () => {
+    const folder = `${await Deno.makeTempDir({ prefix: "konnectivity-build-" })}/a folder`;
+    assert.equal(await build(folder), 0);
+    return folder;
+  })();
+  return building;
+}
+
+Deno.test.afterAll(async () => {
+  if (building === undefined) return;
+  const folder = await building;
+  await Deno.remove(folder.replace(/\/a folder$/, ""), { recursive: true });
+});
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  const [program = "", ...args] = command;
+  const output = await new Deno.Command(program, { args, env: { NO_COLOR: "1", ...env }, stdin: "null" }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+}
+
+/** Starts a launcher and waits until its test server answers. */
+async function serve(launcher: string, port: number, ...flags: string[]): Promise<Program> {
+  const program = new Program("http-test-server", [launcher, `--server-port=${port}`, ...flags]);
+  await until("it answers", async () => {
+    assert.equal(program.status, undefined, program.log);
+    return (await httpGet(port, "/success")).status === 200;
+  });
+  return program;
+}
+
+leakTest("every launcher runs its own program", async () => {
+  const folder = await built();
+  for (const { name } of binaries) {
+    const { code, stdout, stderr } = await run([`${folder}/bin/${name}`, "--version"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ `));
+    assert.match((await run([`${folder}/bin/${name}`, "--help"])).stdout, new RegExp(`^Usage:\\n {2}${name} `, "m"));
+  }
+});
+
+leakTest("a launcher becomes its program, with the permissions of its command line and no others", async () => {
+  const folder = await built();
+  const port = await freePort();
+  await using program = await serve(`${folder}/bin/http-test-server`, port);
+  assert.equal(await Deno.realPath(`/proc/${program.pid}/exe`), await Deno.realPath(Deno.execPath()));
+  const words = (await Deno.readTextFile(`/proc/${program.pid}/cmdline`)).split("\0");
+  const granted = words.filter((word) => word.startsWith("--allow"));
+  assert.deepEqual(granted, [`--allow-net=127.0.0.1:${port}`]);
+  assert.ok(words.includes("--no-prompt"));
+});
+
+leakTest("the exit code of the program is the launcher's, and an error is told once", async () => {
+  const folder = await built();
+  const unknown = await run([`${folder}/bin/proxy-server`, "--no-such-flag"]);
+  assert.equal(unknown.code, 1);
+  assert.equal(unknown.stdout, "");
+  assert.equal(unknown.stderr.split("unknown flag: --no-such-flag").length, 2, unknown.stderr);
+  const invalid = await run([`${folder}/bin/http-test-server`, "--server-port=80"]);
+  assert.equal(invalid.code, 1);
+  assert.match(invalid.stderr, /80/);
+});
+
+leakTest("a port that is taken ends the program behind a launcher with 1", async () => {
+  const folder = await built();
+  const port = await freePort();
+  await using _first = await serve(`${folder}/bin/http-test-server`, port);
+  const second = await run([`${folder}/bin/http-test-server`, `--server-port=${port}`]);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}`));
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  leakTest(`${signal} to a launcher ends its program in order and leaves nothing`, async () => {
+    const folder = await built();
+    const program = await serve(`${folder}/bin/http-test-server`, await freePort());
+    program.signal(signal);
+    assert.equal((await program.ended).code, 0, program.log);
+    await program.stop();
+    assert.deepEqual(await processesWith(folder), []);
+  });
+}
+
+leakTest("SIGKILL to a launcher leaves nothing", async () => {
+  const folder = await built();
+  const port = await freePort();
+  const program = await serve(`${folder}/bin/http-test-server`, port);
+  program.signal("SIGKILL");
+  await program.ended;
+  await program.stop();
+  assert.deepEqual(await processesWith(folder), []);
+  assert.equal((await httpGet(port, "/success")).status, 0);
+});
+
+leakTest("values with spaces, quotes, stars and dollars reach the program as they are", async () => {
+  const folder = await built();
+  const file = `${folder}/it's * a "log" $HOME \`file\`.log`;
+  const program = await serve(
+    `${folder}/bin/http-test-server`,
+    await freePort(),
+    "--logtostderr=false",
+    "--log-file",
+    file,
+  );
+  program.signal("SIGTERM");
+  assert.equal((await program.ended).code, 0, program.log);
+  await program.stop();
+  assert.match(await Deno.readTextFile(file), /serving test pages/);
+});
+
+leakTest("a launcher works through a symbolic link and from another folder", async () => {
+  const folder = await built();
+  await Deno.symlink(`${folder}/bin/proxy-agent`, `${folder}/linked agent`);
+  const { code, stdout } = await run(["sh", "-c", `cd / && "$0" --version`, `${folder}/linked agent`]);
+  assert.equal(code, 0);
+  assert.match(stdout, /^proxy-agent /);
+});
+
+// A shell stands between, so that the launcher does not find the runtime in the process that started it.
+const throughShell = ["sh", "-c", '"$0" "$@"; exit $?'] as const;
+
+leakTest("a launcher takes the runtime that DENO names, and says so when that is none", async () => {
+  const folder = await built();
+  const launcher = [...throughShell, `${folder}/bin/proxy-server`, "--version"];
+  const bare = { PATH: "/usr/bin:/bin" };
+  const named = await run(launcher, { ...bare, DENO: Deno.execPath() });
+  assert.equal(named.code, 0, named.stderr);
+  const wrong = await run(launcher, { ...bare, DENO: `${folder}/none` });
+  assert.equal(wrong.code, 127);
+  assert.match(wrong.stderr, /^Error: DENO is set to .*none, which is no program/);
+});
+
+leakTest("a launcher goes past npm's wrapper script to the binary beside it", async () => {
+  const folder = await built();
+  const packages = `${folder}/npm/node_modules`;
+  await Deno.mkdir(`${packages}/.bin`, { recursive: true });
+  await Deno.mkdir(`${packages}/deno`);
+  await Deno.mkdir(`${packages}/@deno/linux-x64-glibc`, { recursive: true });
+  await Deno.writeTextFile(`${packages}/deno/bin.cjs`, "#!/bin/sh\nexit 99\n", { mode: 0o755 });
+  await Deno.symlink("../deno/bin.cjs", `${packages}/.bin/deno`);
+  await Deno.symlink(Deno.execPath(), `${packages}/@deno/linux-x64-glibc/deno`);
+  const launcher = [...throughShell, `${folder}/bin/proxy-server`, "--version"];
+  const { code, stdout, stderr } = await run(launcher, { PATH: `${packages}/.bin:/usr/bin:/bin`, DENO: "" });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^proxy-server /);
+});
+
+leakTest("from source a program is launched alike", async () => {
+  const launch = new URL("../../tools/launch.sh", import.meta.url).pathname;
+  const port = await freePort();
+  const program = new Program("http-test-server", ["sh", launch, "test-server", `--server-port=${port}`]);
+  await until("it answers", async () => {
+    assert.equal(program.status, undefined, program.log);
+    return (await httpGet(port, "/success")).status === 200;
+  });
+  assert.equal(await Deno.realPath(`/proc/${program.pid}/exe`), await Deno.realPath(Deno.execPath()));
+  program.signal("SIGTERM");
+  assert.equal((await program.ended).code, 0, program.log);
+  await program.stop();
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  leakTest(`${signal} to deno task ends the program that it runs, with the program's exit code`, async () => {
+    const port = await freePort();
+    const task = new Program("task", [Deno.execPath(), "task", "-q", "test-server", `--server-port=${port}`]);
+    await until("it answers", async () => {
+      assert.equal(task.status, undefined, task.log);
+      return (await httpGet(port, "/success")).status === 200;
+    });
+    task.signal(signal);
+    assert.equal((await task.ended).code, 0, task.log);
+    await task.stop();
+    assert.deepEqual(await processesWith(`--server-port=${port}`), []);
+  });
+}
+
+leakTest("compile gets as far as the runtime stub, and says what to do where there is none", async () => {
+  const compile = new URL("../../tools/compile.ts", import.meta.url).pathname;
+  const { code, stderr } = await run([Deno.execPath(), "run", "-A", compile], { DENORT_BIN: "/no/such/denort" });
+  assert.equal(code, noStubCode, stderr);
+  assert.match(stderr, /Could not find denort at '\/no\/such\/denort'/);
+  assert.match(stderr, /^Error: deno compile needs the runtime stub "denort"/m);
+});
