@@ -19,6 +19,8 @@ export interface FakeServerOptions {
   readonly features?: string;
   /** Instead of accepting. */
   readonly refuse?: ConnectError;
+  /** Offers direct links, where they are asked for. */
+  readonly direct?: boolean;
   /** Takes the call and never answers it. */
   readonly silent?: boolean;
   /** Instead of the test's own. */
@@ -120,6 +122,7 @@ export async function startFakeServer(options: FakeServerOptions = {}): Promise<
       },
     },
     services: [{ path: connectPath, handle }],
+    ...(options.direct === true ? { directService: { path: connectPath, handle } } : {}),
     router: (_request, response) => {
       // As a gRPC server answers a method that it does not have.
       response.writeHead(200, { "content-type": "application/grpc", "grpc-status": String(Code.Unimplemented) });
