@@ -14,6 +14,8 @@ export interface Permissions {
   readonly read: readonly string[];
   readonly write: readonly string[];
   readonly env: readonly string[];
+  /** System information: the runtime's profiler is behind it, and cannot be had without the rest. */
+  readonly sys: boolean;
 }
 
 /** A path cannot be named in a list of permissions. */
@@ -54,6 +56,7 @@ export function serverPermissions(
     ],
     write: [...socket, ...logFiles(options.logging)],
     env: ["PROXY_SERVER_ID", ...kube.env],
+    sys: options.enableProfiling,
   };
 }
 
@@ -84,6 +87,7 @@ export function agentPermissions(options: AgentOptions, { kube = noKubeAccess }:
     ],
     write: logFiles(options.logging),
     env: ["PROXY_AGENT_ID", ...kube.env],
+    sys: options.enableProfiling,
   };
 }
 
@@ -95,6 +99,7 @@ export function testClientPermissions(options: TestClientOptions, { cwd }: Permi
     read: [...socket, ...given(options.clientCert, options.clientKey, options.caCert)],
     write: [...socket, ...logFiles(options.logging)],
     env: ["HTTP2_READ_IDLE_TIMEOUT_SECONDS", "HTTP2_PING_TIMEOUT_SECONDS"],
+    sys: false,
   };
 }
 
@@ -105,6 +110,7 @@ export function testServerPermissions(options: TestServerOptions): Permissions {
     read: [],
     write: logFiles(options.logging),
     env: [],
+    sys: false,
   };
 }
 
@@ -113,7 +119,7 @@ export function testServerPermissions(options: TestServerOptions): Permissions {
  * libraries, system information and remote code are refused by name, so that no other flag brings them back.
  * @throws {PermissionsError} when a path holds a comma, which the runtime's lists cannot express
  */
-export function denoFlags({ net, read, write, env }: Permissions): string[] {
+export function denoFlags({ net, read, write, env, sys }: Permissions): string[] {
   // An entry that the runtime cannot parse would keep it from starting; without it the program refuses the option itself.
   const hosts = net === true
     ? []
@@ -128,7 +134,7 @@ export function denoFlags({ net, read, write, env }: Permissions): string[] {
     "--ignore-env",
     "--deny-run",
     "--deny-ffi",
-    "--deny-sys",
+    sys ? "--allow-sys" : "--deny-sys",
     "--deny-import",
   ];
 }

@@ -1,15 +1,18 @@
 import { getLogger } from "@logtape/logtape";
+import { AgentService as AgentDescriptor } from "../../gen/agent/agent_pb.ts";
+import { ProxyService as ProxyDescriptor } from "../../gen/client/client_pb.ts";
 import type { TlsFiles } from "../net/tls_files.ts";
 import type { ServerTls } from "../net/tls_server.ts";
 import { type WatchedTls, watchTls } from "../net/tls_watch.ts";
 import { ProxyServer } from "../server/proxy_server.ts";
 import { serverAdminApp } from "../ops/admin.ts";
 import { watchEventLoop } from "../ops/event_loop.ts";
+import { healthRoutes, HealthStatus } from "../ops/grpc_health.ts";
 import { serverHealthApp } from "../ops/health.ts";
 import { type HttpServer, serveHttp } from "../ops/http_server.ts";
 import { createServerMetrics } from "../ops/server_metrics.ts";
 import { parseProxyStrategies } from "./proxy_strategies.ts";
-import { type CommonRoutes, listenAgents, listenFrontend, type ServerListener } from "./server_listeners.ts";
+import { listenAgents, listenFrontend, type ServerListener } from "./server_listeners.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { endingSignals } from "./signals.ts";
 import { tlsPolicy } from "./tls_policy.ts";
@@ -54,9 +57,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     strategies,
     dialTimeoutMs: options.backendDialTimeoutMs,
     events: metrics.events,
+    onChange: () => {
+      frontendHealth.changed();
+      agentHealth.changed();
+    },
   });
+  const frontendHealth = new HealthStatus({
+    services: [ProxyDescriptor.typeName],
+    serving: () => server.notReady === undefined,
+  });
+  const agentHealth = new HealthStatus({ services: [AgentDescriptor.typeName], serving: () => !server.draining });
   undo.use(watchEventLoop((seconds) => metrics.eventLoopDelay.observe(seconds)));
-  const routes: CommonRoutes = () => {};
   const frontendTls = options.udsName === ""
     ? await tlsFor(options, { cert: options.serverCert, key: options.serverKey, ca: options.serverCaCert }, undo)
     : undefined;
@@ -80,8 +91,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       serverAdminApp({ metrics, profiling: options.enableProfiling }).fetch,
     ),
   );
-  const frontend = undo.use(await listenFrontend(options, server, frontendTls, routes));
-  const agents = undo.use(await listenAgents(options, server, clusterTls, routes));
+  const frontend = undo.use(
+    await listenFrontend(options, server, frontendTls, (router) => healthRoutes(router, frontendHealth)),
+  );
+  const agents = undo.use(
+    await listenAgents(options, server, clusterTls, (router) => healthRoutes(router, agentHealth)),
+  );
   const resources = undo.move();
   return {
     server,

@@ -9,6 +9,14 @@ interface Member {
   readonly reach: Reach;
 }
 
+/** What a pool's owner may choose. */
+export interface BackendPoolOptions {
+  /** An agent came or went. */
+  readonly onChange?: () => void;
+  /** Uniform in [0, 1); a parameter so that tests can choose. */
+  readonly random?: () => number;
+}
+
 /** Dials begin at a random number, so that ids of two servers, or of a server and its restart, hardly meet in a log. */
 let lastTunnelId = BigInt(Math.floor(Math.random() * 2 ** 40)) << 12n;
 
@@ -21,20 +29,25 @@ export class BackendPool {
   /** Backends that a dial was tried on already, while it has no answer. */
   readonly #tried = new WeakMap<ServerTunnel, Set<Backend>>();
 
-  /** @param random uniform in [0, 1); a parameter so that tests can choose */
-  constructor(strategyNames: readonly StrategyName[], events: ServerEvents, random: () => number = Math.random) {
+  readonly #onChange: () => void;
+
+  constructor(strategyNames: readonly StrategyName[], events: ServerEvents, options: BackendPoolOptions = {}) {
     this.#strategies = strategyNames;
     this.#events = events;
-    this.#random = random;
+    this.#random = options.random ?? Math.random;
+    this.#onChange = options.onChange ?? (() => {});
   }
 
   add(backend: Backend): void {
     this.#members.push({ backend, reach: reachOf(backend.info.identifiers) });
+    this.#onChange();
   }
 
   remove(backend: Backend): void {
     const at = this.#members.findIndex((member) => member.backend === backend);
-    if (at >= 0) this.#members.splice(at, 1);
+    if (at < 0) return;
+    this.#members.splice(at, 1);
+    this.#onChange();
   }
 
   /** Connected agent streams. */

@@ -16,6 +16,8 @@ export interface ProxyServerOptions {
   /** Milliseconds that an agent may take to answer a dial; 0 waits for ever. */
   readonly dialTimeoutMs: number;
   readonly events: ServerEvents;
+  /** Called when an agent came or went, or the server began to drain: {@link ProxyServer.notReady} may have changed. */
+  readonly onChange?: () => void;
   /** Absent: the agent listener's TLS decides alone. */
   readonly authenticate?: Authenticate;
 }
@@ -32,10 +34,12 @@ export class ProxyServer implements ServerGauges {
     from_agent: new PacketCounts(),
     to_agent: new PacketCounts(),
   };
+  readonly #onChange: () => void;
   #draining = false;
 
   constructor(options: ProxyServerOptions) {
-    this.pool = new BackendPool(options.strategies, options.events);
+    this.#onChange = options.onChange ?? (() => {});
+    this.pool = new BackendPool(options.strategies, options.events, { onChange: this.#onChange });
     this.agents = new AgentService(this.pool, {
       serverId: options.serverId,
       serverCount: options.serverCount,
@@ -45,6 +49,11 @@ export class ProxyServer implements ServerGauges {
     });
     this.proxy = new ProxyService(this.pool, options.events);
     this.connect = new ConnectFrontend(this.pool);
+  }
+
+  /** The server takes no new agents and tunnels. */
+  get draining(): boolean {
+    return this.#draining;
   }
 
   /** Why the server should get no traffic now; undefined when it should. */
@@ -59,6 +68,7 @@ export class ProxyServer implements ServerGauges {
     this.agents.drain();
     this.proxy.drain();
     this.connect.drain();
+    this.#onChange();
   }
 
   /** Ends every tunnel; clients are told why. */
