@@ -34,7 +34,7 @@ export type RolePermissions =
   | { readonly kind: "flags"; readonly flags: readonly string[] }
   | { readonly kind: "error"; /** For stderr. */ readonly text: string };
 
-const nothing: Permissions = { net: [], read: [], write: [], env: [] };
+const nothing: Permissions = { net: [], read: [], write: [], env: [], sys: false };
 
 /**
  * The permissions for one command line of a role: exactly what it needs, as flags of `deno run`. A command line that asks
