@@ -12,6 +12,7 @@ import { type AgentMetrics, createAgentMetrics } from "../ops/agent_metrics.ts";
 import { watchEventLoop } from "../ops/event_loop.ts";
 import { agentHealthApp } from "../ops/health.ts";
 import { type HttpServer, serveHttp } from "../ops/http_server.ts";
+import { formatHostPort } from "../wire/host_port.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
 import { agentLinks } from "./agent_links.ts";
 import type { AgentOptions } from "./agent_options.ts";
@@ -70,7 +71,7 @@ export async function startAgent(options: AgentOptions, parts: AgentParts = {}):
         direct: options.linkProtocol !== "grpc",
         counts: { received: packets.to_agent, sent: packets.from_agent },
       }),
-      resolve,
+      resolve: (host) => resolve(host, options.proxyServerPort),
       syncIntervalMs: options.syncIntervalMs,
       syncIntervalCapMs: options.syncIntervalCapMs,
       syncForever: options.syncForever,
@@ -146,8 +147,16 @@ async function readToken(path: string): Promise<string> {
   }
 }
 
-async function resolve(host: string): Promise<string[]> {
+/**
+ * The addresses of a host. Where the permissions name the host, its addresses may not be dialled by themselves, so that the
+ * host remains the one way to it.
+ */
+async function resolve(host: string, port: number): Promise<string[]> {
   if (isIP(host) !== 0) return [host];
   const found = await lookup(host, { all: true });
+  for (const { address } of found) {
+    const { state } = await Deno.permissions.query({ name: "net", host: formatHostPort(address, port) });
+    if (state !== "granted") return [host];
+  }
   return found.map(({ address }) => address);
 }
