@@ -86,11 +86,6 @@ export class FrameSender {
     this.flush();
   }
 
-  /** Bytes on the way out are stuck below this connection. */
-  get blocked(): boolean {
-    return this.#blocked;
-  }
-
   flush(): void {
     writer.begin();
     for (const frames of this.#control) writer.add(frames);

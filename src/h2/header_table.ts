@@ -100,10 +100,6 @@ export class DynamicTable {
     this.#evict();
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   #evict(): void {
     while (this.#bytes > this.#maxBytes) {
       const oldest = this.#entries.pop();

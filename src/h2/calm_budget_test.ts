@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { CalmBudget } from "./calm_budget.ts";
+import { h2Limits } from "./limits.ts";
+
+function spend(budget: CalmBudget, count: number): boolean {
+  for (let i = 0; i < count; i++) if (!budget.take(1)) return false;
+  return true;
+}
+
+Deno.test("a burst is allowed, and not one more", () => {
+  const budget = new CalmBudget(() => 0);
+  assert.ok(spend(budget, h2Limits.idleFrameBurst));
+  assert.ok(!budget.take(1));
+});
+
+Deno.test("time gives back", () => {
+  let now = 0;
+  const budget = new CalmBudget(() => now);
+  spend(budget, h2Limits.idleFrameBurst);
+  now = 2000;
+  assert.ok(spend(budget, 2 * h2Limits.idleFramesPerSecond - 1));
+  assert.ok(!spend(budget, 2));
+});
+
+Deno.test("a connection that pings every ten seconds for a year is left alone", () => {
+  let now = 0;
+  const budget = new CalmBudget(() => now);
+  for (let i = 0; i < 365 * 24 * 360; i++) {
+    now += 10_000;
+    assert.ok(budget.take(1));
+  }
+});
+
+Deno.test("rest earns no more than one burst", () => {
+  let now = 0;
+  const budget = new CalmBudget(() => now);
+  now = 1e9;
+  assert.ok(spend(budget, 2 * h2Limits.idleFrameBurst - 1), "the first, and the one that time gave");
+  assert.ok(!spend(budget, h2Limits.idleFrameBurst));
+});
+
+Deno.test("each DATA frame that is sent pays for one answer to it", () => {
+  const budget = new CalmBudget(() => 0);
+  for (let i = 0; i < 100_000; i++) {
+    budget.earn();
+    assert.ok(budget.take(1));
+  }
+});
