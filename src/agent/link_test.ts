@@ -39,7 +39,7 @@ Deno.test("a dial is answered with the client's number and the next connection i
   assert.equal(world.link.pendingDials, 0);
 });
 
-Deno.test("[agent 9] ConnectionMismatch: DATA for a connection that was never dialled is answered with a close, once", async () => {
+Deno.test("[agent 9-3] ConnectionMismatch: DATA for a connection that was never dialled is answered with a close, once", async () => {
   const world = new LinkWorld();
   world.server.stream.sendData(12345, text("x"));
   world.server.stream.sendData(12345, text("y"));
@@ -54,7 +54,7 @@ Deno.test("DATA without a connection id is dropped without an answer", async () 
   assert.deepEqual(world.server.log, []);
 });
 
-Deno.test("[agent 9] Close_Client: a close is answered without an error, a second one as unknown, and the socket ends", async () => {
+Deno.test("[agent 9-2] Close_Client: a close is answered without an error, a second one as unknown, and the socket ends", async () => {
   const world = new LinkWorld();
   const { id, socket } = await world.tunnel();
   world.server.stream.sendPacket(closeRequest(id));
@@ -114,7 +114,7 @@ Deno.test("[agent weak 2] packets without a payload, with another type's, or of 
   assert.equal(world.server.text(id), "still here");
 });
 
-Deno.test("[pains a] the client gives up while the dial is under way: the dial is cancelled and nothing is answered", async () => {
+Deno.test("[pains a-4] the client gives up while the dial is under way: the dial is cancelled and nothing is answered", async () => {
   const world = new LinkWorld();
   world.server.stream.sendPacket(dialRequest(target, 5n));
   await world.settle();
@@ -131,7 +131,7 @@ Deno.test("[pains a] the client gives up while the dial is under way: the dial i
   assert.equal(world.link.idle, true);
 });
 
-Deno.test("[agent weak 34] [pains a] a dial given up while its answer is on the way closes what it opened", async () => {
+Deno.test("[agent weak 34] [pains a-4] a dial given up while its answer is on the way closes what it opened", async () => {
   const world = new LinkWorld();
   const { id, socket } = await world.tunnel(9n);
   world.server.stream.sendPacket(closeDial(9n));
@@ -358,7 +358,7 @@ Deno.test("a link that is lost behind a close does not take the bytes that were 
   assert.equal(socket.ended, true);
 });
 
-Deno.test("[agent 9] Drain: DRAIN goes out at once, without a packet coming in; tunnels and new dials go on", async () => {
+Deno.test("[agent 9-5] [pains a-17] Drain: DRAIN goes out at once, without a packet coming in; tunnels and new dials go on", async () => {
   const world = new LinkWorld();
   const { id, socket } = await world.tunnel();
   world.link.drain();
@@ -400,7 +400,7 @@ Deno.test("a server that ends its side of the link ends the link", async () => {
   assert.deepEqual(world.ended, { kind: "ended" });
 });
 
-Deno.test("[pains a] a hundred dials that fail leave a link that works and holds nothing", async () => {
+Deno.test("[pains a-3] a hundred dials that fail leave a link that works and holds nothing", async () => {
   const world = new LinkWorld();
   for (let random = 1n; random <= 100n; random++) world.server.stream.sendPacket(dialRequest(target, random));
   await world.settle();

@@ -230,7 +230,7 @@ Deno.test("[agent weak 10] a server that never sends its headers is given up, an
   assert.equal(world.links[0]?.closed, true);
 });
 
-Deno.test("[agent 9] server restart: a lost server is joined again within the interval", async () => {
+Deno.test("[agent 9-38] server restart: a lost server is joined again within the interval", async () => {
   const world = new SetWorld();
   world.names.set("lb", ["lb"]);
   const first = server("a");
@@ -266,7 +266,7 @@ Deno.test("a second link to the same server is told to drain and closed when not
   assert.equal(world.links[0]?.closed, false);
 });
 
-Deno.test("[agent weak 17] attempts that lead nowhere new come further and further apart", async () => {
+Deno.test("[agent weak 17] [pains a-19] attempts that lead nowhere new come further and further apart", async () => {
   const world = new SetWorld();
   world.names.set("lb", ["lb"]);
   world.place("lb", server("a", 3));
@@ -280,7 +280,7 @@ Deno.test("[agent weak 17] attempts that lead nowhere new come further and furth
   assert.equal(world.open().length, 1);
 });
 
-Deno.test("[agent weak 17] something new behind a balancer is looked for quickly again after a server was lost", async () => {
+Deno.test("[agent weak 17] [pains a-21] something new behind a balancer is looked for quickly again after a server was lost", async () => {
   const world = new SetWorld();
   world.names.set("lb", ["lb"]);
   const a = server("a", 2);
@@ -316,7 +316,7 @@ Deno.test("[agent weak 6] an old link that ends late does not remove the new one
   assert.equal(world.set.connections.get("a"), connection);
 });
 
-Deno.test("[agent weak 18] [pains a] a complete set asks again now and then, and so notices that there are more servers", async () => {
+Deno.test("[agent weak 18] [pains a-20] a complete set asks again now and then, and so notices that there are more servers", async () => {
   const world = new SetWorld();
   world.names.set("lb", ["lb"]);
   const a = server("a", 1);

@@ -12,7 +12,7 @@ function refusal(...args: string[]): string {
   return parsed.kind === "error" ? parsed.message : assert.fail(parsed.kind);
 }
 
-Deno.test("[agent 9] proxy-agent's defaults are the original's, but for the keepalive", () => {
+Deno.test("[agent 9-20] proxy-agent's defaults are the original's, but for the keepalive", () => {
   const { agentId, logging, keepaliveTimeMs, ...rest } = options([]);
   assert.deepEqual(rest, {
     agentCert: "",
@@ -74,7 +74,7 @@ Deno.test("lists add up", () => {
 });
 
 for (const flag of ["lease-label", "lease-label-selector"]) {
-  Deno.test(`[agent 9] --${flag} takes label selectors, refuses what is none`, () => {
+  Deno.test(`[agent 9-28..29] --${flag} takes label selectors, refuses what is none`, () => {
     for (const text of ["k8s-app=konnectivity-server", "", "a=b,c=d"]) {
       assert.equal(options([`--${flag}=${text}`]).leaseLabelSelector, text);
     }

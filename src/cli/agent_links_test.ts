@@ -20,7 +20,7 @@ for (const direct of [false, true]) {
   const over = direct ? "over a direct link" : "over gRPC";
 
   leakTest(
-    `[agent 9] ServeData_HTTP: a request goes through and its answer comes back, then the server's close, ${over}`,
+    `[agent 9-1] ServeData_HTTP: a request goes through and its answer comes back, then the server's close, ${over}`,
     async () => {
       await using lab = await AgentLab.open();
       await using server = await startFakeServer({ direct });
@@ -43,7 +43,7 @@ for (const direct of [false, true]) {
   );
 
   leakTest(
-    `[agent 9] a refused dial says \`connection refused\`, an unknown name \`no such host\`, and both count as unknown, ${over}`,
+    `[agent 9-43] a refused dial says \`connection refused\`, an unknown name \`no such host\`, and both count as unknown, ${over}`,
     async () => {
       await using lab = await AgentLab.open();
       await using server = await startFakeServer({ direct });
@@ -161,7 +161,7 @@ for (const direct of [false, true]) {
     },
   );
 
-  leakTest(`[agent 9] 50 dials and requests that are given up leave no connection, ${over}`, async () => {
+  leakTest(`[agent 9-44] 50 dials and requests that are given up leave no connection, ${over}`, async () => {
     await using lab = await AgentLab.open();
     await using server = await startFakeServer({ direct });
     const { agent } = await lab.agent(server.port);
@@ -181,7 +181,7 @@ for (const direct of [false, true]) {
   });
 
   leakTest(
-    `[agent weak 5] [pains a] a server that goes away takes its connections with it, and no other server's, ${over}`,
+    `[agent weak 5] [pains a-15] a server that goes away takes its connections with it, and no other server's, ${over}`,
     async () => {
       await using lab = await AgentLab.open();
       const one = await startFakeServer({ direct, serverId: "one" });

@@ -10,22 +10,25 @@ import { closeRequest } from "../wire/packet.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-leakTest("[agent 9] [server 13.8] an agent is ready once it has a server, and says so on its health port", async () => {
-  await using lab = await AgentLab.open();
-  const running = await lab.agent(await unusedPort());
-  assert.deepEqual(await health(running, "/healthz"), { status: 200, body: "ok" });
-  assert.deepEqual(await health(running, "/readyz"), {
-    status: 503,
-    body: "[+]ping ok\n[-]server-connected failed: no servers connected\n",
-  });
-  await using server = await startFakeServer();
-  const connected = await lab.agent(server.port);
-  await until("the agent is ready", async () => (await health(connected, "/readyz")).status === 200);
-  assert.equal(await metric(connected, "open_server_connections"), "1");
-  assert.equal(await metric(connected, "known_server_count"), "1");
-});
+leakTest(
+  "[agent 9-37] [server 13.8-21] an agent is ready once it has a server, and says so on its health port",
+  async () => {
+    await using lab = await AgentLab.open();
+    const running = await lab.agent(await unusedPort());
+    assert.deepEqual(await health(running, "/healthz"), { status: 200, body: "ok" });
+    assert.deepEqual(await health(running, "/readyz"), {
+      status: 503,
+      body: "[+]ping ok\n[-]server-connected failed: no servers connected\n",
+    });
+    await using server = await startFakeServer();
+    const connected = await lab.agent(server.port);
+    await until("the agent is ready", async () => (await health(connected, "/readyz")).status === 200);
+    assert.equal(await metric(connected, "open_server_connections"), "1");
+    assert.equal(await metric(connected, "known_server_count"), "1");
+  },
+);
 
-leakTest("[agent 9] server restart on the same port: healthy count 1, 0, 1", async () => {
+leakTest("[agent 9-38] server restart on the same port: healthy count 1, 0, 1", async () => {
   await using lab = await AgentLab.open();
   const first = await startFakeServer();
   const { agent } = await lab.agent(first.port);
@@ -38,7 +41,7 @@ leakTest("[agent 9] server restart on the same port: healthy count 1, 0, 1", asy
 });
 
 leakTest(
-  "[agent 9] HA: three servers behind a random balancer are all found; one removed leaves 2, a new one makes 3",
+  "[agent 9-40] HA: three servers behind a random balancer are all found; one removed leaves 2, a new one makes 3",
   async () => {
     await using lab = await AgentLab.open();
     const start = (id: string) => startFakeServer({ serverId: id, serverCount: "3" });
@@ -58,7 +61,7 @@ leakTest(
 );
 
 leakTest(
-  "[agent weak 4] [pains a] with an original server, a destination that does not read delays its neighbours and stops none",
+  "[agent weak 4] with an original server, a destination that does not read delays its neighbours and stops none",
   async () => {
     await using lab = await AgentLab.open();
     await using server = await startFakeServer();
@@ -78,7 +81,7 @@ leakTest(
 );
 
 leakTest(
-  "[agent weak 9] [agent 9] a server that says it goes away keeps its streams, and they keep their tunnels",
+  "[agent weak 9] a server that says it goes away keeps its streams, and they keep their tunnels",
   async () => {
     await using lab = await AgentLab.open();
     await using server = await startFakeServer();
@@ -98,7 +101,7 @@ leakTest(
 );
 
 leakTest(
-  "[agent 9] [server 13.8] TestProxyHandle_AfterDrain: a draining agent still serves what comes, then ends with its last tunnel",
+  "[agent 9-45] [server 13.8-13] TestProxyHandle_AfterDrain: a draining agent still serves what comes, then ends with its last tunnel",
   async () => {
     await using lab = await AgentLab.open();
     await using server = await startFakeServer();

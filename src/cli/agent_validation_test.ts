@@ -33,7 +33,7 @@ async function refusal(...args: string[]): Promise<string> {
 const prefix = "failed to validate agent options with ";
 const noFile = "stat none: no such file or directory";
 
-Deno.test("[agent 9] the original's rules hold in its words, one by one", async () => {
+Deno.test("[agent 9-22..27] the original's rules hold in its words, one by one", async () => {
   const cases: [string[], string][] = [
     [["--agent-key=none"], `error checking agent key none, got ${noFile}`],
     [["--agent-key=k"], 'cannot have agent cert empty when agent key is set to "k"'],
@@ -68,7 +68,7 @@ Deno.test("[agent 9] the original's rules hold in its words, one by one", async 
   for (const [args, message] of cases) assert.equal(await fault(...args), message, args.join(" "));
 });
 
-Deno.test("[agent 9] what the original accepts, its rules accept", async () => {
+Deno.test("[agent 9-21..24] what the original accepts, its rules accept", async () => {
   assert.equal(await fault(), undefined);
   for (const port of ["1023", "1024", "49151", "49152"]) {
     for (const flag of ["proxy-server-port", "health-server-port", "admin-server-port"]) {

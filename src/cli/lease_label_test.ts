@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseLabels } from "./lease_label.ts";
 
-Deno.test("[server 13.3] labels are key=value pairs, trimmed", () => {
+Deno.test("[server 13.3-3] labels are key=value pairs, trimmed", () => {
   assert.deepEqual([...parseLabels("app=myapp,env=prod,version=1.0")], [
     ["app", "myapp"],
     ["env", "prod"],
@@ -13,7 +13,7 @@ Deno.test("[server 13.3] labels are key=value pairs, trimmed", () => {
   assert.deepEqual([...parseLabels("=")], [["", ""]]);
 });
 
-Deno.test("[server 13.3] what is no list of labels is refused", () => {
+Deno.test("[server 13.3-3] what is no list of labels is refused", () => {
   assert.throws(() => parseLabels(""), { message: "empty string provided" });
   assert.throws(() => parseLabels("app=myapp,env=prod,invalid"), { message: "invalid label format: invalid" });
   assert.throws(() => parseLabels("a=b=c"), { message: "invalid label format: a=b=c" });

@@ -135,7 +135,7 @@ const programs: readonly [Program, string][] = [
 ];
 
 for (const [program, own] of programs) {
-  Deno.test(`[server 13.7] [agent 9] every flag of the original's ${program.name} has its name, type and default`, () => {
+  Deno.test(`[server 13.7-1] [agent 9-20] every flag of the original's ${program.name} has its name, type and default`, () => {
     const lines = (own + loggingFlags).split("\n").filter((line) => line !== "");
     for (const line of lines) {
       const [name = "", type = "", original = ""] = line.split(" ");

@@ -14,7 +14,7 @@ function optionsOf(parsed: ParsedFlags<ServerOptions>): ServerOptions {
   return parsed.kind === "options" ? parsed.options : assert.fail();
 }
 
-Deno.test("[server 13.7] proxy-server's defaults are the original's, but for two that are safer", () => {
+Deno.test("[server 13.7-1] proxy-server's defaults are the original's, but for two that are safer", () => {
   const { serverId, logging, keepaliveTimeMs, backendDialTimeoutMs, ...rest } = options();
   assert.deepEqual(rest, {
     serverCert: "",

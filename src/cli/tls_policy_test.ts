@@ -7,7 +7,7 @@ const secureTls12 = ["ECDSA", "RSA"].flatMap((signature) =>
     .map((suite) => `TLS_ECDHE_${signature}_WITH_${suite}`)
 );
 
-Deno.test("[server 13.3] TLS versions are Go's; the floor is 1.2", () => {
+Deno.test("[server 13.3-2] TLS versions are Go's; the floor is 1.2", () => {
   for (const version of ["", "VersionTLS10", "VersionTLS11", "VersionTLS12"]) {
     assert.equal(tlsVersionFault(version), undefined);
     assert.equal(tlsPolicy(version, []).minVersion, "TLSv1.2");

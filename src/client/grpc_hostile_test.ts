@@ -27,7 +27,7 @@ async function failure(promise: Promise<unknown>): Promise<ProxyError> {
   return assert.fail("it succeeded");
 }
 
-leakTest("[client 1.7] a cancelled dial sends DIAL_CLS, and the client goes on", async () => {
+leakTest("[client 1.7-9] a cancelled dial sends DIAL_CLS, and the client goes on", async () => {
   let answering = false;
   await using proxy = await fakeGrpcProxy({
     ...echoScript,
@@ -52,7 +52,7 @@ leakTest("[client 1.7] a cancelled dial sends DIAL_CLS, and the client goes on",
   assert.ok(tunnel);
 });
 
-leakTest("[client 1.7] an aborted signal fails the dial before anything is sent", async () => {
+leakTest("[client 1.7-9] an aborted signal fails the dial before anything is sent", async () => {
   await using proxy = await fakeGrpcProxy(echoScript);
   await using client = await proxy.connect();
   const error = await failure(client.dial("host:1", { signal: AbortSignal.abort(new Error("no")) }));
@@ -71,7 +71,7 @@ leakTest("[client 1.7] a signal that aborts after the dial leaves the tunnel alo
   assert.deepEqual((await tunnel.readable.getReader().read()).value, new Uint8Array([1]));
 });
 
-leakTest("[client 1.7] a proxy that never answers a dial costs the dial timeout, and is told by DIAL_CLS", async () => {
+leakTest("[pains a-2] a proxy that never answers a dial costs the dial timeout, and is told by DIAL_CLS", async () => {
   await using proxy = await fakeGrpcProxy({});
   const reasons: DialFailureReason[] = [];
   await using client = await proxy.connect({
@@ -92,7 +92,7 @@ const dialOutcomes: readonly [title: string, answer: (random: bigint) => Packet,
   ["an answer to another dial", (random) => dialed(random ^ 1n, 1), "protocol-error", "unknown"],
 ];
 for (const [title, answer, code, reason] of dialOutcomes) {
-  leakTest(`[client 1.7] ${title} fails a dial as ${code}, counted as ${reason}`, async () => {
+  leakTest(`[client 1.7-10..11] ${title} fails a dial as ${code}, counted as ${reason}`, async () => {
     await using proxy = await fakeGrpcProxy({ onDial: (call) => void call.stream.sendPacket(answer(call.random)) });
     await using client = await proxy.connect();
     const error = await failure(client.dial("host:1"));
@@ -101,7 +101,7 @@ for (const [title, answer, code, reason] of dialOutcomes) {
   });
 }
 
-leakTest("[client 1.7] close waits 10 seconds at most for CLOSE_RSP; here less is allowed", async () => {
+leakTest("[client 1.7-6] [pains a-8] close waits 10 seconds at most for CLOSE_RSP; here less is allowed", async () => {
   const silent: CallScript = { onDial: (call) => call.answer(1) };
   await using proxy = await fakeGrpcProxy(silent);
   await using client = await proxy.connect({ closeTimeoutMs: 100 });
@@ -113,7 +113,7 @@ leakTest("[client 1.7] close waits 10 seconds at most for CLOSE_RSP; here less i
   assert.equal(proxy.calls[0]?.log.at(-1), "CLOSE_REQ 1");
 });
 
-leakTest("[client 1.7] the close handshake names the connection, and both sides end", async () => {
+leakTest("[client 1.7-5] the close handshake names the connection, and both sides end", async () => {
   await using proxy = await fakeGrpcProxy({ ...echoScript, onDial: (call) => call.answer(100) });
   await using client = await proxy.connect();
   const tunnel = await client.dial("host:1");
@@ -124,7 +124,7 @@ leakTest("[client 1.7] the close handshake names the connection, and both sides 
   assert.deepEqual(proxy.calls[0]?.end, { kind: "ended" });
 });
 
-leakTest("[client 1.7] closing again sends nothing again", async () => {
+leakTest("[pains a-16] closing again sends nothing again", async () => {
   await using proxy = await fakeGrpcProxy(echoScript);
   await using client = await proxy.connect();
   const tunnel = await client.dial("host:1");
@@ -133,7 +133,7 @@ leakTest("[client 1.7] closing again sends nothing again", async () => {
   assert.equal(proxy.calls[0]?.log.filter((entry) => entry.startsWith("CLOSE_REQ")).length, 1);
 });
 
-leakTest("[client 1.7] a cancelled dial leaves its neighbours alone", async () => {
+leakTest("[client 1.7-16] a cancelled dial leaves its neighbours alone", async () => {
   await using proxy = await fakeGrpcProxy({
     ...echoScript,
     onDial: (call) => {
@@ -151,7 +151,7 @@ leakTest("[client 1.7] a cancelled dial leaves its neighbours alone", async () =
   assert.deepEqual((await tunnel.readable.getReader().read()).value, new Uint8Array([7]));
 });
 
-leakTest("[client 1.7] 8 dials one after another use one connection", async () => {
+leakTest("[client 1.7-14] 8 dials one after another use one connection", async () => {
   let sessions = new Set<unknown>();
   await using proxy = await rawGrpcProxy((stream) => {
     sessions = sessions.add(stream.session);
@@ -164,7 +164,7 @@ leakTest("[client 1.7] 8 dials one after another use one connection", async () =
   assert.equal(sessions.size, 1);
 });
 
-leakTest("[client 1.7] closing fails 64 dials in progress as tunnel-closed and waits for them", async () => {
+leakTest("[client 1.7-24] closing fails 64 dials in progress as tunnel-closed and waits for them", async () => {
   await using proxy = await fakeGrpcProxy({});
   const client = await proxy.connect();
   const dials = Array.from({ length: 64 }, () => failure(client.dial("host:1")));
@@ -175,7 +175,7 @@ leakTest("[client 1.7] closing fails 64 dials in progress as tunnel-closed and w
   assert.equal(client.gauges.dialing, 0);
 });
 
-leakTest("a lost proxy breaks its tunnels, and the next dial connects anew", async () => {
+leakTest("[client 1.7-25] [pains a-11] a lost proxy breaks its tunnels, and the next dial connects anew", async () => {
   await using first = await fakeGrpcProxy(echoScript);
   await using client = await first.connect();
   const tunnel = await client.dial("host:1");
@@ -190,7 +190,7 @@ leakTest("a lost proxy breaks its tunnels, and the next dial connects anew", asy
   assert.ok(again);
 });
 
-leakTest("a dial that is pending when the proxy is lost fails as tunnel-closed", async () => {
+leakTest("[pains a-9] a dial that is pending when the proxy is lost fails as tunnel-closed", async () => {
   await using proxy = await fakeGrpcProxy({});
   await using client = await proxy.connect();
   const dial = failure(client.dial("host:1"));
@@ -221,7 +221,7 @@ leakTest("a GOAWAY leaves open tunnels alone, and the next dial uses another con
   await tunnel.closed;
 });
 
-leakTest("[client 1.7] a connection that is refused, or is no HTTP/2, is proxy-unreachable", async () => {
+leakTest("[client 1.7-26] a connection that is refused, or is no HTTP/2, is proxy-unreachable", async () => {
   const options = { mode: "grpc", transport: "unix", path: "/nonexistent/proxy.sock" } as const;
   const error = await failure(connect(options));
   assert.deepEqual([error.code, dialFailureReason(error)], ["proxy-unreachable", "streamsetup"]);
@@ -241,7 +241,7 @@ const refusals: readonly [title: string, headers: Record<string, string | number
   ["HTTP status 404", { ":status": 404 }, "proxy-refused"],
 ];
 for (const [title, headers, code] of refusals) {
-  leakTest(`[client 1.7] a call that is answered with ${title} fails the dial as ${code}`, async () => {
+  leakTest(`[client 1.7-26] a call that is answered with ${title} fails the dial as ${code}`, async () => {
     await using proxy = await rawGrpcProxy((stream) => {
       stream.respond(headers, { endStream: true });
     });

@@ -77,7 +77,7 @@ function code(error: Error | undefined): string | undefined {
   return error instanceof ProxyError ? error.code : error?.message;
 }
 
-Deno.test("[client 1.7] a dial sends the address as it is and opens on the proxy's answer", () => {
+Deno.test("[client 1.7-1] a dial sends the address as it is and opens on the proxy's answer", () => {
   const scene = new Scene();
   const [request] = scene.proxy.packets;
   assert.deepEqual(request?.payload.value && { ...request.payload.value, $typeName: "", $unknown: "" }, {
@@ -93,7 +93,7 @@ Deno.test("[client 1.7] a dial sends the address as it is and opens on the proxy
   assert.equal(scene.tunnel.state, "open");
 });
 
-Deno.test("[client 1.7] DATA right behind the answer is kept until somebody reads", () => {
+Deno.test("[client 1.7-2] DATA right behind the answer is kept until somebody reads", () => {
   const scene = new Scene();
   scene.pair.far.sendPacket(dialed(random, 7));
   scene.pair.far.sendData(7, new TextEncoder().encode("early "));
@@ -116,7 +116,7 @@ Deno.test("an end that came before anybody reads is told after the bytes before 
   assert.deepEqual([scene.text, scene.ended, scene.closed], ["all", true, { error: undefined }]);
 });
 
-Deno.test("[client 1.7] an answer with an error is `endpoint` with the agent's text, and the stream ends", () => {
+Deno.test("[client 1.7-10] an answer with an error is `endpoint` with the agent's text, and the stream ends", () => {
   const scene = new Scene();
   scene.say(dialFailed(random, "dial tcp: no"));
   assert.equal(code(scene.dialled?.error), "endpoint");
@@ -130,13 +130,13 @@ Deno.test("a missing agent is told apart from the destination's failure", () => 
   assert.equal(code(scene.dialled?.error), "no-agent");
 });
 
-Deno.test("[client 1.7] DIAL_CLS is `dial-closed`", () => {
+Deno.test("[client 1.7-11] DIAL_CLS is `dial-closed`", () => {
   const scene = new Scene();
   scene.say(closeDial(random));
   assert.equal(code(scene.dialled?.error), "dial-closed");
 });
 
-Deno.test("[client 1.7] giving up sends DIAL_CLS before the stream ends, and fails the dial with the reason", () => {
+Deno.test("[client 1.7-9] giving up sends DIAL_CLS before the stream ends, and fails the dial with the reason", () => {
   const scene = new Scene();
   const reason = new ProxyError("cancelled", "no more");
   scene.tunnel.giveUp(reason);
@@ -215,7 +215,7 @@ Deno.test("packets that mean nothing, repeated answers and packets without paylo
   assert.equal(scene.closed, undefined);
 });
 
-Deno.test("[client 1.7] DATA for an unknown connection is answered with one CLOSE_REQ, and the tunnel lives", () => {
+Deno.test("[client 1.3] DATA for an unknown connection is answered with one CLOSE_REQ, and the tunnel lives", () => {
   const scene = Scene.open();
   scene.data(8, "not mine");
   scene.data(8, "not mine either");
@@ -232,7 +232,7 @@ Deno.test("a proxy that floods with unknown connections loses the stream", () =>
   assert.equal(scene.proxy.log.filter((entry) => entry === "CLOSE_REQ").length, 16);
 });
 
-Deno.test("[client 1.7] close asks, drops what still comes, and ends on the proxy's answer", () => {
+Deno.test("[client 1.7-5] close asks, drops what still comes, and ends on the proxy's answer", () => {
   const scene = Scene.open();
   scene.tunnel.close();
   scene.pair.settle();
@@ -270,7 +270,7 @@ Deno.test("a DIAL_CLS for the open tunnel breaks it", () => {
   assert.equal(code(scene.closed?.error), "connection-broken");
 });
 
-Deno.test("[client 1.7] a lost stream is `tunnel-closed`, for the dial as for the open tunnel", () => {
+Deno.test("[client 1.4] a lost stream is `tunnel-closed`, for the dial as for the open tunnel", () => {
   const dialing = new Scene();
   dialing.pair.far.lose(new ConnectError("gone", Code.Unavailable));
   assert.equal(code(dialing.dialled?.error), "tunnel-closed");

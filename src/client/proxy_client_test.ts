@@ -32,7 +32,7 @@ function bothTest(title: string, body: (proxy: FakeProxy) => Promise<void>): voi
   }
 }
 
-bothTest("[client 1.7] an echo of three writes comes back over MODE", async (proxy) => {
+bothTest("[client 1.7-4] an echo of three writes comes back over MODE", async (proxy) => {
   await using client = await proxy.connect();
   await using echo = await echoDestination();
   await using tunnel = await client.dial(echo.address);
@@ -150,7 +150,7 @@ bothTest("a caller may reuse its buffer once a write is done over MODE", async (
 });
 
 bothTest(
-  "[client 1.7] a refused dial over MODE says so in the agent's words, and the client goes on",
+  "[client 1.7-27] a refused dial over MODE says so in the agent's words, and the client goes on",
   async (proxy) => {
     await using client = await proxy.connect();
     await using echo = await echoDestination();
@@ -165,7 +165,7 @@ bothTest(
   },
 );
 
-bothTest("[client 1.7] 50 dials at once over MODE are apart from each other", async (proxy) => {
+bothTest("[client 1.7-15] 50 dials at once over MODE are apart from each other", async (proxy) => {
   await using client = await proxy.connect();
   await using echo = await echoDestination();
   await Promise.all(Array.from({ length: 50 }, async (_, i) => {
@@ -179,7 +179,7 @@ bothTest("[client 1.7] 50 dials at once over MODE are apart from each other", as
 });
 
 bothTest(
-  "[client 1.7] a dial after close fails as tunnel-closed over MODE, and closing twice is one close",
+  "[client 1.7-8] [client 1.7-21] a dial after close fails as tunnel-closed over MODE, and closing twice is one close",
   async (proxy) => {
     const client = await proxy.connect();
     await Promise.all([client.close(), client.close()]);

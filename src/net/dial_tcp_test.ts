@@ -44,12 +44,15 @@ leakTest("a destination that refuses, and one that is none, are told in Go's wor
   assert.equal(await failureOf("tcp4", "[::1]:80"), "dial tcp4: address ::1: no suitable address found");
 });
 
-leakTest("[agent 9] a destination that does not answer is an i/o timeout after the time that was given", async () => {
-  using full = await fullListener();
-  assert.equal(await failureOf("tcp", full.address, 200), `dial tcp ${full.address}: i/o timeout`);
-});
+leakTest(
+  "[agent 9-43] a destination that does not answer is an i/o timeout after the time that was given",
+  async () => {
+    using full = await fullListener();
+    assert.equal(await failureOf("tcp", full.address, 200), `dial tcp ${full.address}: i/o timeout`);
+  },
+);
 
-leakTest("[pains a] a dial that is given up leaves no socket, whenever that happens", async () => {
+leakTest("[pains a-4] a dial that is given up leaves no socket, whenever that happens", async () => {
   using full = await fullListener();
   const giveUp = new AbortController();
   const dial = dialTcp("tcp", full.address, { timeoutMs: 20_000, signal: giveUp.signal });

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import assert from "node:assert/strict";
 import { ServerWorld } from "../../tests/support/server_world.ts";
 
-Deno.test("[server 13.4] an agent needs exactly one id, and at most one set of identifiers", async () => {
+Deno.test("[server 13.4-1] an agent needs exactly one id, and at most one set of identifiers", async () => {
   const world = new ServerWorld();
   const refusals = [
     [{ agentid: [] }, "expected one agent ID in the context, got []"],
@@ -54,7 +54,7 @@ Deno.test("a refused agent sees the reason's own gRPC code; anything unexpected 
   assert.equal(world.server.pool.size, 0);
 });
 
-Deno.test("[server 13.5] ready_backend_connections: 0 at the start, 1 after an agent came, 0 after it left", async () => {
+Deno.test("[server 13.5-28] ready_backend_connections: 0 at the start, 1 after an agent came, 0 after it left", async () => {
   const world = new ServerWorld();
   assert.equal(world.server.readyBackends("default"), 0);
   const agent = await world.agent();

@@ -30,7 +30,7 @@ function lose(peer: Peer | undefined): void {
   peer?.stream.lose();
 }
 
-Deno.test("[server 13.5] default: any agent, the one that is left, none", async () => {
+Deno.test("[server 13.5-13] default: any agent, the one that is left, none", async () => {
   const { world, peers } = await worldOf(["default"], { a: "", b: "", c: "" });
   assert.deepEqual(picks(world, "x:1"), ["a", "b", "c"]);
   lose(peers["a"]);
@@ -40,7 +40,7 @@ Deno.test("[server 13.5] default: any agent, the one that is left, none", async 
   assert.deepEqual(picks(world, "x:1"), []);
 });
 
-Deno.test("[server 13.5] defaultRoute: only agents that say so", async () => {
+Deno.test("[server 13.5-14] defaultRoute: only agents that say so", async () => {
   const { world, peers } = await worldOf(["defaultRoute"], {
     none: "",
     no: "default-route=false",
@@ -53,7 +53,7 @@ Deno.test("[server 13.5] defaultRoute: only agents that say so", async () => {
   assert.deepEqual(picks(world, "x:1"), []);
 });
 
-Deno.test("[server 13.5] destHost: the owner of a host or address, whatever the port", async () => {
+Deno.test("[server 13.5-15..16] destHost: the owner of a host or address, whatever the port", async () => {
   const { world, peers } = await worldOf(["destHost"], {
     one: "host=localhost&host=node1.mydomain.com&ipv4=1.2.3.4&ipv6=9878::7675:1292:9183:7562",
     route: "default-route=true",
@@ -71,7 +71,7 @@ Deno.test("[server 13.5] destHost: the owner of a host or address, whatever the 
   assert.deepEqual(picks(world, "localhost"), []);
 });
 
-Deno.test("[server 13.5] destHost,default: the owner, else anybody", async () => {
+Deno.test("[server 13.5-17] destHost,default: the owner, else anybody", async () => {
   const { world, peers } = await worldOf(["destHost", "default"], { a: "host=here", b: "", c: "" });
   assert.deepEqual(picks(world, "here:1"), ["a"]);
   assert.deepEqual(picks(world, "elsewhere:1"), ["a", "b", "c"]);
@@ -82,7 +82,7 @@ Deno.test("[server 13.5] destHost,default: the owner, else anybody", async () =>
   assert.deepEqual(picks(world, "here:1"), []);
 });
 
-Deno.test("[server 13.4] [server 13.5] equal identifiers: any of their owners, as long as one is left", async () => {
+Deno.test("[server 13.4-7] [server 13.5-18] [pains a-24] equal identifiers: any of their owners, as long as one is left", async () => {
   const { world, peers } = await worldOf(["destHost", "default"], {
     b1: "host=localhost&ipv4=127.0.0.1",
     b2: "host=localhost&ipv4=127.0.0.1",
@@ -96,7 +96,7 @@ Deno.test("[server 13.4] [server 13.5] equal identifiers: any of their owners, a
   assert.deepEqual(picks(world, "localhost:1"), []);
 });
 
-Deno.test("[server 13.4] default: a draining agent is never picked while another is there, and serves when alone", async () => {
+Deno.test("[server 13.4-8] default: a draining agent is never picked while another is there, and serves when alone", async () => {
   const { world, peers } = await worldOf(["default"], { a: "", b: "", c: "" });
   peers["b"]?.stream.sendPacket(drain());
   world.settle();
@@ -107,7 +107,7 @@ Deno.test("[server 13.4] default: a draining agent is never picked while another
   assert.deepEqual(picks(world, "x:1"), ["a", "b", "c"]);
 });
 
-Deno.test("[server 13.4] destHost: the draining owner is passed over for the other one, both draining serve", async () => {
+Deno.test("[server 13.4-9] destHost: the draining owner is passed over for the other one, both draining serve", async () => {
   const { world, peers } = await worldOf(["destHost"], { a: "host=localhost", b: "host=localhost", c: "host=other" });
   peers["a"]?.stream.sendPacket(drain());
   world.settle();
@@ -153,7 +153,7 @@ Deno.test("destHost: the longest prefix wins among ranges, an address wins over 
   assert.deepEqual(picks(world, "name:1"), []);
 });
 
-Deno.test("[server 13.5] ready backends are counted by distinct identifiers, per strategy", async () => {
+Deno.test("[server 13.5-29] ready backends are counted by distinct identifiers, per strategy", async () => {
   const world = new ServerWorld({ strategies: ["default", "destHost"] });
   const counts = () => [world.server.readyBackends("default"), world.server.readyBackends("destHost")];
   assert.deepEqual(counts(), [0, 0]);
@@ -175,7 +175,7 @@ Deno.test("[server W32] the server is ready when any of its strategies could cho
   assert.equal(scoped.server.notReady, "no connection to any proxy agent");
 });
 
-Deno.test("[server 13.8] with only a draining agent new requests still work", async () => {
+Deno.test("[server 13.8-13] with only a draining agent new requests still work", async () => {
   const { world, peers } = await worldOf(["default"], { a: "" });
   peers["a"]?.stream.sendPacket(drain());
   world.settle();

@@ -18,7 +18,7 @@ function openTunnel(world: ServerWorld, agent: Peer, id: number, features?: stri
   return client;
 }
 
-Deno.test("[server 13.5] without an agent a dial is answered with `No agent available`", () => {
+Deno.test("[server 13.5-23] without an agent a dial is answered with `No agent available`", () => {
   const world = new ServerWorld();
   const client = world.client();
   client.stream.sendPacket(dialRequest(target, 111n));
@@ -29,7 +29,7 @@ Deno.test("[server 13.5] without an agent a dial is answered with `No agent avai
   assert.deepEqual(world.events.dialFailures, ["no_agent"]);
 });
 
-Deno.test("[server 13.5] a dial, data and a close reach the agent in their order", async () => {
+Deno.test("[server 13.5-24] a dial, data and a close reach the agent in their order", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const client = openTunnel(world, agent, 1);
@@ -45,7 +45,7 @@ Deno.test("[server 13.5] a dial, data and a close reach the agent in their order
   assert.deepEqual(world.events.closes, ["closed by client"]);
 });
 
-Deno.test("[server 13.5] DATA before a dial is answered with `backend not initialized`", () => {
+Deno.test("[server 13.5-26] DATA before a dial is answered with `backend not initialized`", () => {
   const world = new ServerWorld();
   const client = world.client();
   client.stream.sendData(7, bytes("x"));
@@ -64,7 +64,7 @@ Deno.test("CLOSE_REQ before a dial is answered and the stream can still dial", a
   assert.deepEqual(agent.log, ["DIAL_REQ"]);
 });
 
-Deno.test("[server 13.5] [server W6] DATA for another connection ends the client's own tunnel and touches no other", async () => {
+Deno.test("[server 13.5-27] [server W6] DATA for another connection ends the client's own tunnel and touches no other", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const victim = openTunnel(world, agent, 1);
@@ -121,7 +121,7 @@ Deno.test("[server W6] two clients with the same random each get their own answe
   assert.deepEqual(second.log, ["DIAL_RSP no"]);
 });
 
-Deno.test("[server W7] streams of one agent id keep their tunnels apart under equal connection ids", async () => {
+Deno.test("[server W7] [server 13.5-30] [pains a-12..13] streams of one agent id keep their tunnels apart under equal connection ids", async () => {
   const world = new ServerWorld();
   const old = await world.agent();
   const client = openTunnel(world, old, 1);
@@ -140,7 +140,7 @@ Deno.test("[server W7] streams of one agent id keep their tunnels apart under eq
   assert.equal(other.log.at(-1), "DATA 1 3");
 });
 
-Deno.test("[server W8] [pains a] a second dial on a stream is refused and the first tunnel goes on", async () => {
+Deno.test("[server W8] [pains a-26] a second dial on a stream is refused and the first tunnel goes on", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const client = openTunnel(world, agent, 1);
@@ -153,7 +153,7 @@ Deno.test("[server W8] [pains a] a second dial on a stream is refused and the fi
   assert.equal(agent.text(1), "still");
 });
 
-Deno.test("[server W9] [pains a] a client that is gone when the agent answers leaves no connection at the agent", async () => {
+Deno.test("[server W9] [pains a-10] a client that is gone when the agent answers leaves no connection at the agent", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const client = world.client();
@@ -169,7 +169,7 @@ Deno.test("[server W9] [pains a] a client that is gone when the agent answers le
   assert.deepEqual(world.events.dialFailures, ["frontend_close", "unrecognized_response"]);
 });
 
-Deno.test("[server W10] [pains a] DIAL_CLS behind a completed dial closes the connection at the agent", async () => {
+Deno.test("[server W10] [pains a-5] DIAL_CLS behind a completed dial closes the connection at the agent", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const client = openTunnel(world, agent, 1);
@@ -178,7 +178,7 @@ Deno.test("[server W10] [pains a] DIAL_CLS behind a completed dial closes the co
   assert.deepEqual(agent.log, ["DIAL_REQ", "CLOSE_REQ 1"]);
 });
 
-Deno.test("[pains a] DIAL_CLS cancels a pending dial at the agent", async () => {
+Deno.test("[pains a-4] DIAL_CLS cancels a pending dial at the agent", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const client = world.client();
@@ -256,7 +256,7 @@ Deno.test("an agent that answers a dial twice, or one that was never asked, is t
   assert.deepEqual(agent.log.slice(1), ["CLOSE_REQ 2", "CLOSE_REQ 3"]);
 });
 
-Deno.test("[server W18] [pains a] a lost agent fails its pending dials at once, with the reason", async () => {
+Deno.test("[server W18] [pains a-9] a lost agent fails its pending dials at once, with the reason", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const client = world.client();
@@ -268,7 +268,7 @@ Deno.test("[server W18] [pains a] a lost agent fails its pending dials at once, 
   assert.deepEqual(world.events.dialFailures, ["backend_close"]);
 });
 
-Deno.test("[server 13.5] [pains a] a lost agent closes its established tunnels and no others", async () => {
+Deno.test("[server 13.5-21] [pains a-14] a lost agent closes its established tunnels and no others", async () => {
   const world = new ServerWorld();
   const first = await world.agent({ agentid: "a" });
   const lost = openTunnel(world, first, 1);
@@ -324,7 +324,7 @@ Deno.test("[server W19] the stream ends once its tunnel's end was told", async (
   assert.equal(client.ended, true);
 });
 
-Deno.test("[pains a] a client that vanishes closes its connection at the agent", async () => {
+Deno.test("[pains a-15] a client that vanishes closes its connection at the agent", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
   const client = openTunnel(world, agent, 1);
@@ -389,7 +389,7 @@ Deno.test("an agent that sends more than a tunnel's window loses that tunnel and
   assert.equal(other.text(2), "fine");
 });
 
-Deno.test("[server 13.5] [server W14] a client that stops reading holds back its own tunnel only, and gets credit when it reads", async () => {
+Deno.test("[server W14] a client that stops reading holds back its own tunnel only, and gets credit when it reads", async () => {
   const world = new ServerWorld();
   const agent = await world.agent({ "konnectivity-features": "window" });
   const slow = openTunnel(world, agent, 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hostOf } from "./strategies.ts";
 
-Deno.test("[server 13.3] the port is removed from a host", () => {
+Deno.test("[server 13.3-1] [agent 9-32] the port is removed from a host", () => {
   const hosts: Record<string, string> = {
     "localhost:8080": "localhost",
     "localhost": "localhost",

@@ -12,23 +12,23 @@ function refused(query: string): void {
   );
 }
 
-Deno.test("[server 13.1] a semicolon is an error", () => {
+Deno.test("[server 13.1-1] a semicolon is an error", () => {
   refused(";");
   refused("ipv4=1.2.3.4;ipv6=::");
 });
 
-Deno.test("[server 13.1] an unknown key gives the empty set and no error", () => {
+Deno.test("[server 13.1-2] an unknown key gives the empty set and no error", () => {
   assert.deepEqual(parseIdentifiers("invalid=1.2.3.4"), none);
 });
 
-Deno.test("[server 13.1] each kind of identifier is read", () => {
+Deno.test("[server 13.1-3..6] each kind of identifier is read", () => {
   assert.deepEqual(parseIdentifiers("ipv4=1.2.3.4"), { ...none, ipv4: ["1.2.3.4"] });
   assert.deepEqual(parseIdentifiers("ipv6=100::"), { ...none, ipv6: ["100::"] });
   assert.deepEqual(parseIdentifiers("host=node1.mydomain.com"), { ...none, host: ["node1.mydomain.com"] });
   assert.deepEqual(parseIdentifiers("cidr=127.0.0.1/16"), { ...none, cidr: ["127.0.0.1/16"] });
 });
 
-Deno.test("[server 13.1] default-route is on for true, off for false, off without an error for anything else", () => {
+Deno.test("[server 13.1-7..9] default-route is on for true, off for false, off without an error for anything else", () => {
   assert.equal(parseIdentifiers("default-route=true").defaultRoute, true);
   assert.equal(parseIdentifiers("default-route=false").defaultRoute, false);
   assert.equal(parseIdentifiers("default-route=invalid").defaultRoute, false);
@@ -43,13 +43,13 @@ Deno.test("default-route is read as Go reads a bool", () => {
   }
 });
 
-Deno.test("[server 13.1] of several default-route values the first counts", () => {
+Deno.test("[server 13.1-10] of several default-route values the first counts", () => {
   assert.equal(parseIdentifiers("default-route=true&default-route=false").defaultRoute, true);
   assert.equal(parseIdentifiers("default-route=false&default-route=true").defaultRoute, false);
   assert.equal(parseIdentifiers("default-route=what&default-route=true").defaultRoute, false);
 });
 
-Deno.test("[server 13.1] repeated identifiers are all kept, in order", () => {
+Deno.test("[server 13.1-11] repeated identifiers are all kept, in order", () => {
   const query = "host=localhost&host=node1.mydomain.com&cidr=127.0.0.1/16&cidr=10.0.0.0/8" +
     "&ipv4=1.2.3.4&ipv4=5.6.7.8&ipv6=::&ipv6=100::&default-route=true";
   assert.deepEqual(parseIdentifiers(query), {
@@ -61,7 +61,7 @@ Deno.test("[server 13.1] repeated identifiers are all kept, in order", () => {
   });
 });
 
-Deno.test("[server 13.1] uid is ignored", () => {
+Deno.test("[server 13.1-12] uid is ignored", () => {
   assert.deepEqual(parseIdentifiers("uid=value"), none);
 });
 

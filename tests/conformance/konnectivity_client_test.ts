@@ -5,19 +5,19 @@ import { assertScenario, sharedTopology, type Topology } from "./topology.ts";
 
 /** Scenarios of go/client, and what each shows of the Go client library on a tunnel of ours. */
 const claims: Readonly<Record<string, string>> = {
-  "echo": "[client 1.7] gets back what it sends, and Close is answered",
-  "upload": "[server 13.8] uploads 10 MiB, every byte in its place",
-  "download": "[server 13.8] downloads 10 MiB, every byte in its place, and sees the end after the last",
-  "parallel": "[server 13.8] carries 50 tunnels at once without mixing them up",
-  "refused": "[server 13.8] learns that the destination refused the connection",
+  "echo": "[client 1.7-1] gets back what it sends, and Close is answered",
+  "upload": "[client 6] uploads 10 MiB, every byte in its place",
+  "download": "[server 13.8-9] downloads 10 MiB, every byte in its place, and sees the end after the last",
+  "parallel": "[client 1.7-15] carries 50 tunnels at once without mixing them up",
+  "refused": "[server 13.8-2] learns that the destination refused the connection",
   "no-port": "learns that a destination lacks its port",
-  "cancelled": "[server 13.8] gives up a dial that hangs, and its tunnel ends",
-  "cancelled-parallel": "[server 13.8] ends 50 tunnels in use, and every destination is left",
-  "tunnel-cancelled": "[server 13.8] ends a tunnel below a reader, and the destination is left",
+  "cancelled": "[server 13.8-5] gives up a dial that hangs, and its tunnel ends",
+  "cancelled-parallel": "[server 13.8-6] ends 50 tunnels in use, and every destination is left",
+  "tunnel-cancelled": "[server 13.8-8] ends a tunnel below a reader, and the destination is left",
   "speaks-first": "[client 1.4] loses nothing of a destination that speaks first",
-  "close": "[client 1.7] is answered when it closes a connection that carried nothing",
+  "close": "[client 1.7-5] is answered when it closes a connection that carried nothing",
   "close-after-upload": "[agent 4.7] closes right behind 4 MiB, and the destination gets all of them",
-  "reusable": "[client 1.7] dials many times over one reusable tunnel, in turn, at once and past a failing dial",
+  "reusable": "[client 1.7-13] dials many times over one reusable tunnel, in turn, at once and past a failing dial",
 };
 
 const frontends = hasGo

@@ -42,7 +42,7 @@ for (const kind of frontendKinds) {
       await assertNoTunnelLeft(topology);
     });
 
-    leakTest(`[server 13.8] ${kind}: a refused destination is a 502 that says so`, async () => {
+    leakTest(`[server 13.8-12] ${kind}: a refused destination is a 502 that says so`, async () => {
       const topology = topologyOf();
       await using socket = await sendConnect(topology, topology.destinations.refused);
       const answer = await socket.rest();

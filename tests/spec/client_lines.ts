@@ -1,0 +1,33 @@
+import { excused, numbered, type SpecLine } from "./spec_line.ts";
+
+/** What the tests of the original's client library show. */
+export const clientLines: readonly SpecLine[] = numbered("client 1.7-", [
+  "a dial succeeds, and the gauges move",
+  "an answer that comes before the dial's own send is done is not lost",
+  excused("a second dial on a single-use tunnel is refused", "every tunnel object here dials many times"),
+  "an echo of three writes is read as it was written",
+  "the close handshake names connection 100 and ends both sides",
+  "a close that is not answered ends after its timeout, and readers see the end",
+  "a creation that fails leaves nothing",
+  "a dial on a client that was closed fails",
+  "a dial that is given up sends DIAL_CLS and ends its stream",
+  "an answer with an error is the endpoint's failure",
+  "DIAL_CLS is a closed dial",
+  "metrics are registered with the caller's registry",
+  "one dial over a tunnel for many",
+  "8 dials one after another use one connection",
+  "16 connections at once are apart from each other",
+  "a dial that is given up leaves its neighbours alone",
+  "a deadline holds while the stream is being opened",
+  "a stream that opens after its dial was given up is ended too",
+  "a network other than tcp is refused without a stream",
+  "a request that cannot be sent leaves nothing",
+  "a dial after close fails with its own code",
+  "closing, once or eight times at once, is one close that all wait for",
+  "close waits until every connection has ended",
+  "64 dials that race a close all end",
+  "a client ends by close only, not by the loss of its proxy",
+  "a connection that cannot be set up has its own code",
+  "a failure behind the proxy is not told as one of the connection to it",
+  "nothing is left open",
+]);
