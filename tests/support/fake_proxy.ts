@@ -203,13 +203,19 @@ export async function rawGrpcProxy(onStream: (stream: ServerHttp2Stream) => void
 /** An HTTP CONNECT proxy that does with each connection what the test wants; the head of the request was read. */
 export async function fakeConnectProxy(
   onConnect: (socket: Socket, head: string) => void,
-): Promise<FakeProxy & { readonly open: number }> {
+): Promise<FakeProxy & { /** Clients that have not ended their side. */ readonly open: number }> {
   const path = await socketPath();
   const sockets = new Set<Socket>();
+  const connected = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
+    connected.add(socket);
     socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
+    socket.on("end", () => connected.delete(socket));
+    socket.on("close", () => {
+      sockets.delete(socket);
+      connected.delete(socket);
+    });
     let head = "";
     const onData = (bytes: Uint8Array) => {
       head += new TextDecoder("latin1").decode(bytes);
@@ -223,7 +229,7 @@ export async function fakeConnectProxy(
   return {
     path,
     get open() {
-      return sockets.size;
+      return connected.size;
     },
     connect: (rest = {}) => connect({ mode: "http-connect", transport: "unix", path, ...rest }),
     [Symbol.asyncDispose]: async () => {
