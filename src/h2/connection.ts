@@ -90,7 +90,8 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   #dataStream: H2Stream | undefined;
   #dataPayload = 0;
   #draining = false;
-  #onPong: (() => void) | undefined;
+  /** Who waits for an answer to a ping, in the order in which they asked; absent while nobody does. */
+  #pongs: (() => void)[] | undefined;
   #peerLeaves = false;
   #closed = false;
 
@@ -145,10 +146,11 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     this.#sender.control(pingFrame(false, drainPing));
   }
 
-  /** Asks the peer for a sign of life; one question at a time. */
+  /** Asks the peer for a sign of life; a connection that ends before it gives none. */
   ping(onPong: () => void): void {
     if (this.#closed) return;
-    this.#onPong = onPong;
+    this.#pongs ??= [];
+    this.#pongs.push(onPong);
     this.#sender.control(pingFrame(false, probePing));
   }
 
@@ -345,9 +347,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
       this.#sender.control(goawayFrame(this.#lastStreamId, h2Code.noError));
       this.#closeWhenEmpty();
     } else if (payload[0] === probePing[0]) {
-      const onPong = this.#onPong;
-      this.#onPong = undefined;
-      onPong?.();
+      this.#pongs?.shift()?.();
     }
   }
 

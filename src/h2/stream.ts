@@ -34,6 +34,8 @@ export interface StreamHost {
   sendCredit(stream: H2Stream, bytes: number): void;
   /** The bytes that are held for paused streams became more or fewer. */
   heldChanged(bytes: number): void;
+  /** Asks the peer for a sign of life. */
+  ping(onPong: () => void): void;
   /** The stream is gone; it can be forgotten. */
   forget(stream: H2Stream): void;
 }
@@ -148,6 +150,11 @@ export class H2Stream {
     if (this.#localEnded && this.#remoteEnded) return this.close({ kind: "ended" });
     this.#host.sendReset(this, code);
     this.close({ kind: "reset", code, byPeer: false });
+  }
+
+  /** Asks the peer for a sign of life, on the connection; a stream that is gone gets none. */
+  ping(onPong: () => void): void {
+    if (!this.closed) this.#host.ping(onPong);
   }
 
   /** Stops delivery; the peer may fill its window meanwhile, and then waits. */

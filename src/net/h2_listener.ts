@@ -6,21 +6,20 @@ import { h2Code } from "../h2/frame.ts";
 import type { RequestHeaders } from "../h2/request_headers.ts";
 import type { H2Stream } from "../h2/stream.ts";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
+import { linkProtocol } from "../wire/link_frame.ts";
+import { acceptDirect, directSocketOptions } from "./direct_link.ts";
 import type { GrpcListener, GrpcListenerOptions, IncomingCall, PacketService } from "./grpc_listener.ts";
 import type { StreamCounts } from "./grpc_stream.ts";
 import { H2Bridge } from "./h2_bridge.ts";
 import { H2PacketStream, refusalHeaders } from "./h2_packet_stream.ts";
 import { H2Socket } from "./h2_socket.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
-import { keepaliveTimeoutMs } from "./keepalive.ts";
+import { keepAlive } from "./keepalive.ts";
 import { listen } from "./listen.ts";
 import { followTls, tlsServerOptions } from "./tls_server.ts";
 
 /** How long a connection may take to begin with HTTP/2, in milliseconds. */
 const beginLimitMs = 10_000;
-
-/** Bytes that a connection may have in the operating system's hands before its streams are asked to wait. */
-const socketHighBytes = 256 * 1024;
 
 const h2Options: H2Options = {
   streamWindowBytes: http2Settings.initialWindowSize,
@@ -30,16 +29,18 @@ const h2Options: H2Options = {
 };
 
 /**
- * Opens an HTTP/2 listener like `listenGrpc`, on the HTTP/2 of our own: packet services run on it directly, every other
- * request reaches the router over node:http2.
+ * Opens a listener like `listenGrpc`, on an HTTP/2 of our own: packet services run on it directly, every other request
+ * reaches the router over node:http2.
  */
 export async function listenGrpcOwn(options: GrpcListenerOptions): Promise<GrpcListener> {
   const services = new Map(options.services.map((service) => [service.path, service]));
   const bridge = new H2Bridge(options.router);
   const links = new Set<H2Link>();
-  const server = createSocketServer(options, (socket) => {
-    const link = new H2Link(socket, services, bridge, options, () => links.delete(link));
+  const direct = new Set<Socket>();
+  const server = createSocketServer(options, direct, (socket) => {
+    const link = new H2Link(socket, services, bridge, options);
     links.add(link);
+    socket.once("close", () => links.delete(link));
   });
   const address = await listen(server, options.address);
   let closing: Promise<void> | undefined;
@@ -52,6 +53,7 @@ export async function listenGrpcOwn(options: GrpcListenerOptions): Promise<GrpcL
       if (server.listening) server.close(() => resolve());
       else resolve();
       for (const link of links) link.destroy();
+      for (const socket of direct) socket.destroy();
       bridge.close();
     });
     return closing;
@@ -59,15 +61,29 @@ export async function listenGrpcOwn(options: GrpcListenerOptions): Promise<GrpcL
   return { address, drain, close, [Symbol.asyncDispose]: close };
 }
 
-function createSocketServer(options: GrpcListenerOptions, onSocket: (socket: Socket) => void): Server {
-  const limits = { noDelay: true, highWaterMark: socketHighBytes };
-  if (options.tls === undefined) return createServer(limits, onSocket);
-  const server = createTlsServer({ ...limits, ...tlsServerOptions(options.tls), ALPNProtocols: ["h2"] });
-  followTls(server, options.tls, options.onConnectionError);
+/** What listens: with TLS, ALPN decides between HTTP/2 and, where it is offered, a direct link. */
+function createSocketServer(
+  options: GrpcListenerOptions,
+  direct: Set<Socket>,
+  onHttp2: (socket: Socket) => void,
+): Server {
+  const { tls, directService } = options;
+  if (tls === undefined) return createServer({ noDelay: true }, onHttp2);
+  const server = createTlsServer({
+    ...tlsServerOptions(tls),
+    ...directSocketOptions,
+    ALPNProtocols: directService === undefined ? ["h2"] : [linkProtocol, "h2"],
+  });
+  followTls(server, tls, options.onConnectionError);
   server.on("tlsClientError", options.onConnectionError);
   server.on("secureConnection", (socket: TLSSocket) => {
     if (socket.destroyed) return;
-    if (socket.alpnProtocol === "h2") return onSocket(socket);
+    if (socket.alpnProtocol === "h2") return onHttp2(socket);
+    if (socket.alpnProtocol === linkProtocol && directService !== undefined) {
+      direct.add(socket);
+      socket.once("close", () => direct.delete(socket));
+      return acceptDirect(socket, directService, options);
+    }
     socket.on("error", () => {});
     socket.destroy();
     options.onConnectionError(new Error("client did not offer HTTP/2 (ALPN h2)"));
@@ -80,27 +96,29 @@ class H2Link implements H2Handler {
   readonly #socket: H2Socket;
   readonly #services: ReadonlyMap<string, PacketService>;
   readonly #bridge: H2Bridge;
-  readonly #options: GrpcListenerOptions;
-  readonly #onGone: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #onConnectionError: (error: Error) => void;
 
   constructor(
     socket: Socket,
     services: ReadonlyMap<string, PacketService>,
     bridge: H2Bridge,
     options: GrpcListenerOptions,
-    onGone: () => void,
   ) {
     this.#services = services;
     this.#bridge = bridge;
-    this.#options = options;
-    this.#onGone = onGone;
-    this.#timer = setTimeout(() => this.#onBeginLimit(), beginLimitMs);
-    this.#socket = new H2Socket(socket, this, h2Options);
-    socket.once("close", () => {
-      clearTimeout(this.#timer);
-      this.#onGone();
-    });
+    this.#onConnectionError = options.onConnectionError;
+    const http2 = new H2Socket(socket, this, h2Options);
+    this.#socket = http2;
+    const begin = setTimeout(() => this.#begun(), beginLimitMs);
+    socket.once("close", () => clearTimeout(begin));
+    keepAlive({
+      get destroyed() {
+        return socket.destroyed;
+      },
+      ping: (onAnswer) => http2.connection.ping(onAnswer),
+      destroy: (error) => socket.destroy(error),
+      once: (event, listener) => socket.once(event, listener),
+    }, options.keepaliveTimeMs ?? 0);
   }
 
   drain(): void {
@@ -120,33 +138,13 @@ class H2Link implements H2Handler {
   }
 
   onClose(error: H2Error | undefined): void {
-    if (error !== undefined && error.code !== h2Code.connectError) this.#options.onConnectionError(error);
+    if (error !== undefined && error.code !== h2Code.connectError) this.#onConnectionError(error);
   }
 
-  // ---- timers ----
-
-  #onBeginLimit(): void {
-    if (!this.#socket.connection.begun) {
-      this.#socket.connection.close(h2Code.settingsTimeout, `no HTTP/2 in ${beginLimitMs} ms`);
-      return;
-    }
-    this.#keepAlive();
-  }
-
-  /** Pings at intervals, and gives the connection up when an answer does not come in time. */
-  #keepAlive(): void {
-    const intervalMs = this.#options.keepaliveTimeMs ?? 0;
-    if (intervalMs === 0) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = setTimeout(() => {
-        this.#options.onConnectionError(new Error(`no answer to a ping in ${keepaliveTimeoutMs} ms`));
-        this.#socket.destroy();
-      }, keepaliveTimeoutMs);
-      this.#socket.connection.ping(() => {
-        clearTimeout(this.#timer);
-        this.#keepAlive();
-      });
-    }, intervalMs);
+  /** A connection that says nothing, or nothing that is HTTP/2, is not kept. */
+  #begun(): void {
+    const { connection } = this.#socket;
+    if (!connection.begun) connection.close(h2Code.settingsTimeout, `no HTTP/2 in ${beginLimitMs} ms`);
   }
 }
 

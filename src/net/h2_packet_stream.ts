@@ -28,6 +28,7 @@ export class H2PacketStream implements PacketStream, H2StreamHandler {
   readonly #counts: StreamCounts | undefined;
   #handler: PacketStreamHandler | undefined;
   #reader: PacketReader | undefined;
+  #roundTripMs = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
   /** The first thing that went wrong on this side; it decides what the owner is told. */
   #failure: Error | undefined;
@@ -38,6 +39,18 @@ export class H2PacketStream implements PacketStream, H2StreamHandler {
     this.#counts = counts;
     const own = Object.entries(metadata);
     stream.respond(own.length === 0 ? responseHeaders : [...responseHeaders, ...own]);
+  }
+
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  measure(): void {
+    const since = performance.now();
+    this.#stream.ping(() => {
+      const tookMs = performance.now() - since;
+      this.#roundTripMs = this.#roundTripMs === 0 ? tookMs : Math.min(this.#roundTripMs, tookMs);
+    });
   }
 
   start(handler: PacketStreamHandler): void {

@@ -1,6 +1,9 @@
 import type { Socket } from "node:net";
 import { H2Connection, type H2Handler, type H2Options, type H2Output } from "../h2/connection.ts";
 
+/** Bytes that may wait in a socket before its connection holds DATA back: enough to keep the operating system busy. */
+const socketHighBytes = 256 * 1024;
+
 /** A socket under an HTTP/2 connection of our own. */
 export class H2Socket implements H2Output {
   readonly #socket: Socket;
@@ -28,13 +31,12 @@ export class H2Socket implements H2Output {
   write(pieces: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (socket.destroyed || this.#ended) return true;
-    const [first] = pieces;
-    if (pieces.length === 1 && first !== undefined) return socket.write(first);
-    socket.cork();
-    let more = true;
-    for (const piece of pieces) more = socket.write(piece);
-    socket.uncork();
-    return more;
+    const corks = pieces.length > 1;
+    if (corks) socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (corks) socket.uncork();
+    // A socket that asks to hold back says when it may go on; below our own mark that is not worth waiting for.
+    return !socket.writableNeedDrain || socket.writableLength < socketHighBytes;
   }
 
   /** What is written within one turn of the event loop goes out in one write. */
@@ -49,6 +51,10 @@ export class H2Socket implements H2Output {
     this.#ended = true;
     // What the peer still sends is read and dropped, so that it sees the last frames and no reset.
     this.#socket.end();
+  }
+
+  get destroyed(): boolean {
+    return this.#socket.destroyed;
   }
 
   /** Drops the connection without another word. */
