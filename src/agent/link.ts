@@ -4,7 +4,7 @@ import { FairWriter, Lane } from "../tunnel/fair_writer.ts";
 import { flowLimits } from "../tunnel/flow_limits.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import { ReadGate } from "../tunnel/read_gate.ts";
-import { type GrowthBudget, ReceiveWindow } from "../tunnel/receive_window.ts";
+import { type GrowthBudget, type LinkPace, ReceiveWindow } from "../tunnel/receive_window.ts";
 import { SendWindow } from "../tunnel/send_window.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import type { Feature } from "../wire/metadata.ts";
@@ -61,6 +61,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
   readonly #owner: LinkOwner;
   readonly #writer: FairWriter;
   readonly #reading: ReadGate<Endpoint>;
+  readonly #pace: LinkPace;
   readonly #windows: boolean;
   readonly #dialing = new Map<bigint, Endpoint>();
   #pendingDials = 0;
@@ -89,11 +90,13 @@ export class Link implements PacketStreamHandler, EndpointLink {
     this.#owner = owner;
     this.#writer = new FairWriter(stream);
     this.#reading = new ReadGate(stream);
+    this.#pace = { now: () => context.clock.now(), roundTripMs: () => stream.roundTripMs };
   }
 
   /** Starts to serve the link. */
   start(): void {
     this.#stream.start(this);
+    if (this.#windows) this.#stream.measure();
   }
 
   /** Tunnels that are not over. */
@@ -258,7 +261,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
   }
 
   window(): ReceiveWindow | undefined {
-    return this.#windows ? new ReceiveWindow(this.#context.budget) : undefined;
+    return this.#windows ? new ReceiveWindow(this.#context.budget, this.#pace) : undefined;
   }
 
   heldChanged(endpoint: Endpoint): void {

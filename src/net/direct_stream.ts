@@ -45,6 +45,7 @@ export class DirectStream implements PacketStream {
   #closed = false;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #corked = false;
+  #roundTripMs = 0;
   readonly #pongs: (() => void)[] = [];
 
   constructor(socket: Socket, counts: StreamCounts | undefined) {
@@ -90,8 +91,12 @@ export class DirectStream implements PacketStream {
     const early = this.#early;
     this.#early = [];
     for (const step of early) this.#guarded(step);
-    if (this.#closed) handler.onClose(this.#outcome());
-    else this.#socket.resume();
+    if (this.#closed) return handler.onClose(this.#outcome());
+    this.#socket.resume();
+  }
+
+  measure(): void {
+    this.ping(() => {});
   }
 
   sendPacket(packet: Packet): boolean {
@@ -132,10 +137,19 @@ export class DirectStream implements PacketStream {
     this.#socket.destroy();
   }
 
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
   /** Asks the peer for a sign of life; `onAnswer` is called with it, or when the connection is gone. */
   ping(onAnswer: () => void): void {
     if (!this.#writable()) return onAnswer();
-    this.#pongs.push(onAnswer);
+    const since = performance.now();
+    this.#pongs.push(() => {
+      const tookMs = performance.now() - since;
+      this.#roundTripMs = this.#roundTripMs === 0 ? tookMs : Math.min(this.#roundTripMs, tookMs);
+      onAnswer();
+    });
     this.#socket.write(linkFrame(linkFrameKinds.ping, new Uint8Array(8)));
   }
 

@@ -54,6 +54,7 @@ abstract class GrpcStream implements PacketStream {
   readonly #counts: StreamCounts | undefined;
   #handler: PacketStreamHandler | undefined;
   #closed = false;
+  #roundTripMs = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
   /** The first thing that went wrong on this side; it decides what the owner is told. */
   protected failure: Error | undefined;
@@ -65,6 +66,19 @@ abstract class GrpcStream implements PacketStream {
       this.failure ??= error;
     });
     stream.on("close", () => this.#onClose());
+  }
+
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  measure(): void {
+    const since = performance.now();
+    const { session } = this.stream;
+    if (session === undefined || session.destroyed) return;
+    session.ping(() => {
+      this.#roundTripMs = performance.now() - since;
+    });
   }
 
   start(handler: PacketStreamHandler): void {

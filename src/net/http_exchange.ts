@@ -82,8 +82,11 @@ export class HttpExchange {
     else this.#request.end(body);
   }
 
-  /** Sends a body as it comes; a failure of its source breaks the request off. Ends early when the request is over. */
-  async stream(body: ReadableStream<Uint8Array>): Promise<void> {
+  /**
+   * Sends a body as it comes. Ends early when the request is over.
+   * @param onSourceError called when the body's source fails, which breaks the request off
+   */
+  async stream(body: ReadableStream<Uint8Array>, onSourceError: (error: unknown) => void): Promise<void> {
     const reader = body.getReader();
     try {
       for (;;) {
@@ -94,6 +97,7 @@ export class HttpExchange {
       }
       this.#request.end();
     } catch (error) {
+      onSourceError(error);
       this.#request.destroy(error instanceof Error ? error : new Error(String(error)));
     } finally {
       reader.releaseLock();

@@ -3,7 +3,7 @@ import { FairWriter, Lane } from "../tunnel/fair_writer.ts";
 import { flowLimits } from "../tunnel/flow_limits.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import { ReadGate } from "../tunnel/read_gate.ts";
-import { type GrowthBudget, ReceiveWindow } from "../tunnel/receive_window.ts";
+import { type GrowthBudget, type LinkPace, ReceiveWindow } from "../tunnel/receive_window.ts";
 import { SendWindow } from "../tunnel/send_window.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import type { AgentIdentifiers } from "../wire/identifiers.ts";
@@ -64,6 +64,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   readonly #options: BackendOptions;
   readonly #windows: boolean;
   readonly #reading: ReadGate<ServerTunnel>;
+  readonly #pace: LinkPace;
   readonly #dialing = new Map<bigint, PendingDial>();
   readonly #tunnels = new Map<ConnectId, ServerTunnel>();
   /** On a link without windows: tunnels whose client holds the link back, and when they are given up. */
@@ -80,11 +81,13 @@ export class Backend implements PacketStreamHandler, TunnelLink {
     this.#options = options;
     this.#windows = info.features.has("window");
     this.#reading = new ReadGate(link);
+    this.#pace = { now: () => performance.now(), roundTripMs: () => link.roundTripMs };
   }
 
   /** Starts to serve the link. */
   start(): void {
     this.#link.start(this);
+    if (this.#windows) this.#link.measure();
   }
 
   /** The agent asked to be spared new dials. */
@@ -303,7 +306,9 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   #flow(id: ConnectId, tunnel: ServerTunnel): TunnelFlow {
     const sending = new SendWindow(this.#windows ? flowLimits.initialWindowBytes : Infinity);
     const lane = new Lane(this.#writer, id, sending, tunnel);
-    return this.#windows ? { lane, sending, receiving: new ReceiveWindow(this.#options.growth) } : { lane, sending };
+    return this.#windows
+      ? { lane, sending, receiving: new ReceiveWindow(this.#options.growth, this.#pace) }
+      : { lane, sending };
   }
 
   #dialTimedOut(tunnel: ServerTunnel): void {

@@ -10,6 +10,7 @@ const highWaterBytes = 256 * 1024;
  * Slower than a stream of bytes, and the way for peers that speak another protocol than gRPC.
  */
 export class MessageStream implements PacketStream {
+  readonly roundTripMs = 0;
   readonly #incoming: AsyncIterable<Packet>;
   #handler: PacketStreamHandler | undefined;
   #outgoing: Packet[] = [];
@@ -26,6 +27,10 @@ export class MessageStream implements PacketStream {
 
   constructor(incoming: AsyncIterable<Packet>) {
     this.#incoming = incoming;
+  }
+
+  measure(): void {
+    // Typed messages come without pings.
   }
 
   start(handler: PacketStreamHandler): void {

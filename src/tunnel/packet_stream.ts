@@ -20,6 +20,10 @@ export interface PacketStreamHandler extends PacketSink {
  * Sending never fails: on a stream that is gone it does nothing, and {@link PacketStreamHandler.onClose} tells.
  */
 export interface PacketStream {
+  /** The shortest time in which the peer has answered a ping, in milliseconds; 0 while it is not known. */
+  readonly roundTripMs: number;
+  /** Pings the peer, where the stream can, so that {@link roundTripMs} becomes known. */
+  measure(): void;
   /** Starts delivery to `handler`. Called once. */
   start(handler: PacketStreamHandler): void;
   /** Sends a packet that is not DATA. Small and never held back; false as in {@link sendData}. */

@@ -24,15 +24,27 @@ export class GrowthBudget {
   }
 }
 
+/** Tells a window how fast its link is, so that it grows where distance holds it back and nowhere else. */
+export interface LinkPace {
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  /** The shortest time in which the peer has answered a ping, in milliseconds; 0 while unknown. */
+  roundTripMs(): number;
+}
+
 /**
  * What a peer may send on a tunnel: credit goes back when the bytes have left this side, not when they arrived, and in
- * portions, so that a packet of credit answers many packets of data. The window grows while its peer keeps using it up
- * and this side keeps emptying it.
+ * portions, so that a packet of credit answers many packets of data. The window grows while a whole window passes in about
+ * a round trip, since then it is the wait for credit that slows the peer down; where passing it takes longer, something
+ * else is slower, and a larger window would only make others wait behind it.
  *
  * Invariant: bytes held here + credit not returned yet + credit that the peer has = the window.
  */
 export class ReceiveWindow {
   readonly #budget: GrowthBudget;
+  readonly #pace: LinkPace;
+  /** When credit was returned last. */
+  #returnedAt: number;
   #window: number = flowLimits.initialWindowBytes;
   /** Credit that the peer has. */
   #credit: number = flowLimits.initialWindowBytes;
@@ -41,8 +53,10 @@ export class ReceiveWindow {
   /** The peer ran (nearly) out of credit since the last return. */
   #usedUp = false;
 
-  constructor(budget: GrowthBudget) {
+  constructor(budget: GrowthBudget, pace: LinkPace) {
     this.#budget = budget;
+    this.#pace = pace;
+    this.#returnedAt = pace.now();
   }
 
   /** The most that can be under way or held here. */
@@ -64,8 +78,12 @@ export class ReceiveWindow {
     if (this.#owed < this.#window >> 1) return 0;
     let credit = this.#owed;
     this.#owed = 0;
-    // Everything that arrived has left again: this side is faster than its peer's window.
-    if (this.#usedUp && this.#credit + credit === this.#window) credit += this.#grow();
+    const now = this.#pace.now();
+    // Half a window or more has passed since the last return.
+    const windowMs = (now - this.#returnedAt) * this.#window / credit;
+    this.#returnedAt = now;
+    const held = this.#window - this.#credit - credit;
+    if (this.#usedUp && held === 0 && windowMs < 2 * this.#pace.roundTripMs()) credit += this.#grow();
     this.#usedUp = false;
     this.#credit += credit;
     return credit;

@@ -12,6 +12,7 @@ type Item =
  * between the two directions that the test chooses; nothing is delivered from within a send.
  */
 export class PairEnd implements PacketStream {
+  roundTripMs = 0;
   /** Payload bytes under way above which a sender is told to hold back; a test may set it. */
   highWaterBytes = Infinity;
   #peer: PairEnd | undefined;
@@ -34,6 +35,8 @@ export class PairEnd implements PacketStream {
     if (this.#peer === undefined) throw new Error("this end was not joined");
     return this.#peer;
   }
+
+  measure(): void {}
 
   start(handler: PacketStreamHandler): void {
     this.#handler = handler;
