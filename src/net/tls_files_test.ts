@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { makeTestCertificates, testCertificates } from "../../tests/support/test_certificates.ts";
+import { readTlsFiles, TlsFilesError } from "./tls_files.ts";
+
+/** A folder with some files, removed after the test. */
+async function withFiles(
+  contents: Readonly<Record<string, string>>,
+  body: (path: (name: string) => string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [name, text] of Object.entries(contents)) await Deno.writeTextFile(`${folder}/${name}`, text);
+    await body((name) => `${folder}/${name}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** What reading a CA file comes to: how many certificates it holds, or the error's text. */
+async function readCa(text: string): Promise<number | string> {
+  let result: number | string = "";
+  await withFiles({ "ca.crt": text }, async (path) => {
+    try {
+      const { ca = "" } = await readTlsFiles({ ca: path("ca.crt"), cert: "", key: "" });
+      result = ca.split("-----BEGIN CERTIFICATE-----").length - 1;
+    } catch (error) {
+      assert.ok(error instanceof TlsFilesError && error.code === "bad-tls-files");
+      assert.ok(error.message.includes(path("ca.crt")), error.message);
+      result = error.message;
+    }
+  });
+  return result;
+}
+
+const badBase64 = "-----BEGIN CERTIFICATE-----\n!!! no base64 !!!\n-----END CERTIFICATE-----\n";
+/** Well-formed PEM whose bytes are no certificate. */
+const badDer = `-----BEGIN CERTIFICATE-----\n${btoa("no certificate")}\n-----END CERTIFICATE-----\n`;
+
+Deno.test("[server 13.3-5] [agent 9-30] a CA bundle: what is no certificate is skipped, one that cannot be decoded fails the file", async () => {
+  const { ca, server } = await testCertificates();
+  const other = await makeTestCertificates("another CA");
+  assert.equal(await readCa(ca.certPem), 1);
+  assert.equal(await readCa(`${ca.certPem}\n${other.ca.certPem}`), 2);
+  assert.equal(await readCa(`# as openssl prints it\nsubject=CN = x\n${ca.certPem}`), 1);
+  assert.equal(await readCa(`${ca.certPem}\n${server.keyPem}`), 1, "another kind of block");
+  assert.equal(await readCa(`${ca.certPem}\n${other.ca.certPem.slice(0, 200)}`), 1, "a block that is cut off");
+  assert.equal(await readCa(ca.certPem + badBase64), 1);
+  assert.match(String(await readCa(ca.certPem + badDer)), /holds a certificate that cannot be decoded/);
+  for (const empty of ["", "nothing", server.keyPem, badBase64]) {
+    assert.match(String(await readCa(empty)), /^failed to load CA cert: .* holds no certificate$/);
+  }
+});
+
+Deno.test("[pains a-31] a malformed certificate is refused with the file's name, wherever in the bundle it stands", async () => {
+  const { ca } = await testCertificates();
+  assert.match(String(await readCa(badDer + ca.certPem)), /ca\.crt holds a certificate that cannot be decoded/);
+  assert.match(String(await readCa(badDer)), /ca\.crt holds a certificate that cannot be decoded/);
+});
+
+Deno.test("a pair is read whole, its chain included, and must match", async () => {
+  const { ca, server, client } = await testCertificates();
+  const files = {
+    "tls.crt": server.certPem + ca.certPem,
+    "tls.key": server.keyPem,
+    "other.key": client.keyPem,
+    "no.key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+  };
+  await withFiles(files, async (path) => {
+    const read = (cert: string, key: string) =>
+      readTlsFiles({ ca: "", cert: cert === "" ? "" : path(cert), key: key === "" ? "" : path(key) });
+    const { cert = "", key, ca: none } = await read("tls.crt", "tls.key");
+    assert.equal(cert.split("-----BEGIN CERTIFICATE-----").length - 1, 2);
+    assert.equal(key, server.keyPem);
+    assert.equal(none, undefined);
+    const prefix = /^failed to load X509 key pair .*tls\.crt and .*key: /;
+    await assert.rejects(read("tls.crt", "other.key"), (error: Error) => {
+      return prefix.test(error.message) && error.message.endsWith("private key does not match public key");
+    });
+    await assert.rejects(read("tls.crt", "no.key"), (error: Error) => {
+      return prefix.test(error.message) && error.message.includes("the private key cannot be read");
+    });
+    await assert.rejects(read("tls.crt", "missing.key"), /cannot read .*missing\.key: /);
+    await assert.rejects(read("missing.crt", "tls.key"), /cannot read .*missing\.crt: /);
+    await assert.rejects(read("tls.key", "tls.key"), /holds no certificate/);
+  });
+});
