@@ -72,8 +72,10 @@ export async function prepare(input: Request | URL | string, init: TunnelRequest
 export async function exchange(tunnel: Tunnel, prepared: PreparedRequest, onDone: () => void): Promise<Response> {
   const { request, url } = prepared;
   const { signal } = request;
-  let broken: unknown;
-  tunnel.closed.catch((error: unknown) => broken = error);
+  /** The first cause of a failure, by whichever of the layers below knows it. */
+  let first: { readonly error: unknown } | undefined;
+  const blame = (error: unknown) => first ??= { error };
+  tunnel.closed.catch(blame);
   const socket = toDuplex(tunnel);
   socket.on("error", () => {});
   const onAbort = () => socket.destroy(new Error("aborted", { cause: signal.reason }));
@@ -82,7 +84,7 @@ export async function exchange(tunnel: Tunnel, prepared: PreparedRequest, onDone
     onDone();
   };
   /** What the caller shall see of an error that came up through the layers. */
-  const cause = (error: unknown): unknown => signal.aborted ? signal.reason : broken ?? named(error, url);
+  const cause = (error: unknown): unknown => signal.aborted ? signal.reason : (first?.error ?? named(error, url));
   signal.addEventListener("abort", onAbort);
   try {
     if (signal.aborted) onAbort();
@@ -92,7 +94,7 @@ export async function exchange(tunnel: Tunnel, prepared: PreparedRequest, onDone
       target: url.pathname + url.search,
       headers: headersFor(prepared),
     });
-    if (prepared.body instanceof ReadableStream) void http.stream(prepared.body);
+    if (prepared.body instanceof ReadableStream) void http.stream(prepared.body, blame);
     else http.end(prepared.body);
     const message = await http.response;
     return respond(message, request.method, cause, () => socket.destroy(new Error("response cancelled")), finish);

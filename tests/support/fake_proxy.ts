@@ -26,6 +26,8 @@ export interface CallScript {
   onData?(call: FakeCall, id: ConnectId, payload: Uint8Array): void;
   onCloseRequest?(call: FakeCall, id: ConnectId): void;
   onDrain?(call: FakeCall): void;
+  /** The stream is gone. */
+  onGone?(call: FakeCall): void;
 }
 
 /** One call of ProxyService.Proxy, as the fake proxy sees it. */
@@ -96,6 +98,7 @@ export class FakeCall implements PacketStreamHandler {
 
   onClose(end: StreamEnd): void {
     this.end = end;
+    this.#script.onGone?.(this);
   }
 }
 
@@ -153,6 +156,7 @@ export function relayGrpcProxy(): ReturnType<typeof fakeGrpcProxy> {
       if (endpoints.get(call)?.write(payload) === false) call.stream.pause();
     },
     onCloseRequest: (call) => endpoints.get(call)?.end(),
+    onGone: (call) => endpoints.get(call)?.destroy(),
   });
 }
 
