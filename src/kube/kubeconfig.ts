@@ -1,0 +1,141 @@
+import { dirname, resolve } from "node:path";
+import { parse } from "yaml";
+import { type ApiAccess, ApiAccessError, type ApiCredentials } from "./api_access.ts";
+import { FreshFile } from "./fresh_file.ts";
+import { listMember, memberOf, objectOf, textMember } from "./json_value.ts";
+import { textOf } from "./kube_error.ts";
+
+/** Ways to prove oneself that a kubeconfig can name and this client does not know, with what to do instead. */
+const refused: Readonly<Record<string, string>> = {
+  "exec": "runs a program for its credentials, which this program does not; use a client certificate or a token file",
+  "auth-provider":
+    "names an auth provider, which Kubernetes itself no longer knows; use a client certificate or a token",
+  "as": "acts as another user, which this program does not; use that user's own credentials",
+};
+
+/**
+ * Reads a kubeconfig (v1, YAML or JSON) and takes its current context.
+ * @param path for messages, and where relative paths in it start
+ * @throws {ApiAccessError} saying what is wrong with it
+ */
+export function parseKubeconfig(text: string, path: string): ApiAccess {
+  const fail = (what: string): ApiAccessError => new ApiAccessError(`${path}: ${what}`);
+  let config: unknown;
+  try {
+    config = parse(text);
+  } catch (cause) {
+    // The parser's message quotes the line, which may hold a secret.
+    const line = /at line (\d+), column \d+/.exec(textOf(cause))?.[0];
+    throw fail(`is not YAML${line === undefined ? "" : `: error ${line}`}`);
+  }
+  const named = (list: string, kind: string, name: string): unknown => {
+    const entry = listMember(config, list).find((each) => memberOf(each, "name") === name);
+    const value = memberOf(entry, kind);
+    if (objectOf(value) === undefined) throw fail(`has no ${kind} ${JSON.stringify(name)}`);
+    return value;
+  };
+  if (objectOf(config) === undefined) throw fail("holds no configuration");
+  const current = textMember(config, "current-context");
+  if (current === "") throw fail("has no current-context");
+  const context = named("contexts", "context", current);
+  const cluster = named("clusters", "cluster", textMember(context, "cluster"));
+  // A context without a user is legal: the API then sees an anonymous one.
+  const userName = textMember(context, "user");
+  const user = userName === "" ? {} : named("users", "user", userName);
+  for (const [member, why] of Object.entries(refused)) {
+    if (memberOf(user, member) !== undefined) throw fail(`user ${JSON.stringify(userName)} ${why}`);
+  }
+  const insecure = memberOf(cluster, "insecure-skip-tls-verify") === true;
+  const ca = source(cluster, "certificate-authority", path, fail);
+  if (insecure && ca !== undefined) {
+    throw fail("insecure-skip-tls-verify and a certificate authority exclude each other");
+  }
+  const serverName = textMember(cluster, "tls-server-name");
+  const proxy = textMember(cluster, "proxy-url");
+  return {
+    server: urlOf(textMember(cluster, "server"), ["https:", "http:"], "server", fail),
+    ...(proxy === "" ? {} : { proxy: urlOf(proxy, ["http:", "https:"], "proxy-url", fail) }),
+    ...(serverName === "" ? {} : { serverName }),
+    insecure,
+    ...credentialsOf(user, ca, path, fail),
+  };
+}
+
+/** Text of the file itself, or of a file that it names. */
+type Source = string | FreshFile;
+
+function read(source: Source): string | Promise<string> {
+  return typeof source === "string" ? source : source.text();
+}
+
+/** Text in base64 under `NAME-data`, which wins, or in the file that `NAME` names. */
+function source(
+  value: unknown,
+  name: string,
+  path: string,
+  fail: (what: string) => ApiAccessError,
+): Source | undefined {
+  const data = textMember(value, `${name}-data`);
+  if (data !== "") {
+    try {
+      return atob(data.replace(/\s/g, ""));
+    } catch {
+      throw fail(`${name}-data is not base64`);
+    }
+  }
+  const file = textMember(value, name);
+  return file === "" ? undefined : new FreshFile(resolve(dirname(path), file), name);
+}
+
+function credentialsOf(
+  user: unknown,
+  ca: Source | undefined,
+  path: string,
+  fail: (what: string) => ApiAccessError,
+): Pick<ApiAccess, "credentials" | "expire"> {
+  const cert = source(user, "client-certificate", path, fail);
+  const key = source(user, "client-key", path, fail);
+  if ((cert === undefined) !== (key === undefined)) {
+    throw fail("client-certificate and client-key are needed together, one is missing");
+  }
+  const tokenFile = textMember(user, "tokenFile");
+  const token: Source = tokenFile === ""
+    ? textMember(user, "token")
+    : new FreshFile(resolve(dirname(path), tokenFile), "tokenFile");
+  const name = textMember(user, "username");
+  const basic = name === "" ? "" : `Basic ${base64(`${name}:${textMember(user, "password")}`)}`;
+  return {
+    async credentials() {
+      const bearer = token === "" ? "" : `Bearer ${(await read(token)).trim()}`;
+      const authorization = bearer === "" ? basic : bearer;
+      const found: { -readonly [Name in keyof ApiCredentials]: ApiCredentials[Name] } = {};
+      if (ca !== undefined) found.ca = await read(ca);
+      if (cert !== undefined) found.cert = await read(cert);
+      if (key !== undefined) found.key = await read(key);
+      if (authorization !== "") found.authorization = authorization;
+      return found;
+    },
+    expire() {
+      for (const each of [ca, cert, key, token]) if (each instanceof FreshFile) each.expire();
+    },
+  };
+}
+
+function urlOf(
+  text: string,
+  protocols: readonly string[],
+  what: string,
+  fail: (what: string) => ApiAccessError,
+): URL {
+  if (text === "") throw fail(`${what} is missing`);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !protocols.includes(url.protocol)) {
+    const schemes = protocols.map((protocol) => `${protocol}//`).join(" or ");
+    throw fail(`${what} must be a URL that starts with ${schemes}`);
+  }
+  return url;
+}
+
+function base64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+}

@@ -1,0 +1,85 @@
+import type { Clock } from "./clock.ts";
+
+interface Waiting {
+  readonly go: () => void;
+}
+
+/**
+ * A token bucket, as Kubernetes' clients have it: `burst` calls at once, then `qps` a second, in the order they came.
+ * Calls that are given up while they wait take no token.
+ */
+export class RateLimiter {
+  readonly #qps: number;
+  readonly #burst: number;
+  readonly #clock: Clock;
+  readonly #queue = new Set<Waiting>();
+  #tokens: number;
+  #filledAt: number;
+  #cancelTimer: (() => void) | undefined;
+
+  /** @param qps above 0 @param burst at least 1 */
+  constructor(qps: number, burst: number, clock: Clock) {
+    this.#qps = qps;
+    this.#burst = burst;
+    this.#clock = clock;
+    this.#tokens = burst;
+    this.#filledAt = clock.now();
+  }
+
+  /** Calls that wait for their turn. */
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** Waits for this call's turn. @throws the signal's reason */
+  turn(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    this.#fill();
+    if (this.#queue.size === 0 && this.#tokens >= 1) {
+      this.#tokens--;
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      const waiting = {
+        go: () => {
+          signal.removeEventListener("abort", onAbort);
+          resolve();
+        },
+      };
+      const onAbort = () => {
+        this.#queue.delete(waiting);
+        reject(signal.reason);
+        if (this.#queue.size > 0) return;
+        this.#cancelTimer?.();
+        this.#cancelTimer = undefined;
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#queue.add(waiting);
+      this.#schedule();
+    });
+  }
+
+  #fill(): void {
+    const now = this.#clock.now();
+    // A time of day can go back.
+    const seconds = Math.max(0, now - this.#filledAt) / 1000;
+    this.#filledAt = now;
+    this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#qps);
+  }
+
+  #schedule(): void {
+    if (this.#cancelTimer !== undefined || this.#queue.size === 0) return;
+    const waitMs = Math.max(1, (1 - this.#tokens) / this.#qps * 1000);
+    this.#cancelTimer = this.#clock.after(waitMs, () => {
+      this.#cancelTimer = undefined;
+      this.#fill();
+      for (const waiting of this.#queue) {
+        if (this.#tokens < 1) break;
+        this.#tokens--;
+        this.#queue.delete(waiting);
+        waiting.go();
+      }
+      this.#schedule();
+    });
+  }
+}
