@@ -1,0 +1,323 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import assert from "node:assert/strict";
+import { FakeClock, turns } from "../../tests/support/fake_clock.ts";
+import { type FakeCall, startFakeKubeApi } from "../../tests/support/fake_kube_api.ts";
+import { leakTest } from "../../tests/support/leak_free.ts";
+import { ServerWorld } from "../../tests/support/server_world.ts";
+import { until } from "../../tests/support/until.ts";
+import { KubeClient } from "./kube_client.ts";
+import { memberOf, textMember } from "./json_value.ts";
+import { type Authenticate, createTokenAuthenticator, type TokenAuthenticatorOptions } from "./token_authenticator.ts";
+
+const forever = new AbortController().signal;
+const good = "system:serviceaccount:kube-system:konnectivity-agent";
+const audience = "system:konnectivity-server";
+const prefix = "Failed to validate authentication token, err:";
+
+/** What the API says of a token. */
+type Status = Readonly<Record<string, unknown>>;
+
+const accepted: Status = { authenticated: true, user: { username: good }, audiences: [audience] };
+
+/** An authenticator over an API that knows every token as the same. */
+async function world(
+  use: (authenticate: Authenticate, api: World) => Promise<void>,
+  options: Partial<TokenAuthenticatorOptions> = {},
+): Promise<void> {
+  await using api = await startFakeKubeApi();
+  const state: World = { status: accepted, reviews: [], handle: undefined };
+  api.handle = (call) => {
+    state.reviews.push(call);
+    if (state.handle !== undefined) state.handle(call);
+    else call.answer(201, { status: state.status });
+  };
+  using client = new KubeClient({
+    server: new URL(api.url),
+    insecure: false,
+    credentials: () => Promise.resolve({ ca: api.certificates.ca.certPem }),
+    expire: () => {},
+  }, { userAgent: "test", qps: 1000, burst: 1000 });
+  const authenticate = createTokenAuthenticator({
+    client,
+    namespace: "kube-system",
+    serviceAccount: "konnectivity-agent",
+    audience,
+    ...options,
+  });
+  await use(authenticate, state);
+}
+
+interface World {
+  status: Status;
+  readonly reviews: FakeCall[];
+  handle: ((call: FakeCall) => void) | undefined;
+}
+
+async function refusal(authenticate: Authenticate, ...authorization: string[]): Promise<ConnectError> {
+  const error = await authenticate(authorization, forever).then(() => assert.fail("it was let in"), (reason) => reason);
+  assert.ok(error instanceof ConnectError, String(error));
+  return error;
+}
+
+async function assertRefused(call: Promise<ConnectError>, code: Code, message: string): Promise<void> {
+  const error = await call;
+  assert.equal(error.rawMessage, message);
+  assert.equal(Code[error.code], Code[code]);
+}
+
+leakTest("[server 13.5] Token auth: no token metadata: refused", () =>
+  world(async (authenticate, { reviews }) => {
+    await assertRefused(
+      refusal(authenticate),
+      Code.Unauthenticated,
+      "Authentication context was not found in metadata",
+    );
+    assert.equal(reviews.length, 0);
+  }));
+
+leakTest(
+  "[server 13.5] Token auth: token without `Bearer `: refused",
+  () =>
+    world(async (authenticate, { reviews }) => {
+      for (const value of ["abc", "bearer abc", "Bearer", "Basic abc"]) {
+        await assertRefused(
+          refusal(authenticate, value),
+          Code.Unauthenticated,
+          `received token does not have "Bearer " prefix`,
+        );
+      }
+      assert.equal(reviews.length, 0);
+    }),
+);
+
+leakTest("[server 13.5] Token auth: two Bearer tokens: refused", () =>
+  world(async (authenticate, { reviews }) => {
+    await assertRefused(
+      refusal(authenticate, "Bearer a", "Bearer b"),
+      Code.Unauthenticated,
+      "too many (2) tokens are received",
+    );
+    assert.equal(reviews.length, 0);
+  }));
+
+leakTest("[server 13.5] Token auth: review says not authenticated: refused", () =>
+  world(async (authenticate, api) => {
+    api.status = { authenticated: false };
+    await assertRefused(
+      refusal(authenticate, "Bearer a"),
+      Code.Unauthenticated,
+      `${prefix}lookup failed: service account jwt not valid`,
+    );
+    api.status = { error: "[invalid bearer token]" };
+    await assertRefused(
+      refusal(authenticate, "Bearer b"),
+      Code.Unauthenticated,
+      `${prefix}lookup failed: [invalid bearer token]`,
+    );
+  }));
+
+leakTest(
+  "[server 13.5] Token auth: review call errors: refused, as something that may pass",
+  () =>
+    world(async (authenticate, api) => {
+      api.handle = (call) => call.fail(403, "Forbidden", "user s1 cannot create tokenreviews at api.internal");
+      await assertRefused(
+        refusal(authenticate, "Bearer a"),
+        Code.Unavailable,
+        `${prefix}Failed to authenticate request. err:Forbidden`,
+      );
+      // Nothing is known of the token, so the next agent is not refused for it.
+      api.handle = undefined;
+      await authenticate(["Bearer a"], forever);
+    }),
+);
+
+leakTest(
+  "[server 13.5] Token auth: authenticated but other namespace expected: refused",
+  () =>
+    world(async (authenticate, api) => {
+      api.status = { ...accepted, user: { username: "system:serviceaccount:other:konnectivity-agent" } };
+      await assertRefused(
+        refusal(authenticate, "Bearer a"),
+        Code.PermissionDenied,
+        `${prefix}lookup failed: incoming request from "other" namespace`,
+      );
+    }),
+);
+
+leakTest(
+  "[server 13.5] Token auth: authenticated but other service account expected: refused",
+  () =>
+    world(async (authenticate, api) => {
+      api.status = { ...accepted, user: { username: "system:serviceaccount:kube-system:other" } };
+      await assertRefused(
+        refusal(authenticate, "Bearer a"),
+        Code.PermissionDenied,
+        `${prefix}lookup failed: incoming request from "other" service account`,
+      );
+    }),
+);
+
+leakTest("[server 13.5] Token auth: all match: let in", () =>
+  world(async (authenticate, { reviews }) => {
+    await authenticate(["Bearer the-token"], forever);
+    const [call] = reviews;
+    assert.equal(`${call?.method} ${call?.path}`, "POST /apis/authentication.k8s.io/v1/tokenreviews");
+    assert.deepEqual(memberOf(call?.body, "spec"), { token: "the-token", audiences: [audience] });
+  }));
+
+leakTest(
+  "[server W23] the audiences in the answer count: one that names none may be of an API that knows none",
+  () =>
+    world(async (authenticate, api) => {
+      for (const audiences of [undefined, [], ["https://kubernetes"], "system:konnectivity-server"]) {
+        api.status = { authenticated: true, user: { username: good }, audiences };
+        await assertRefused(
+          refusal(authenticate, `Bearer ${JSON.stringify(audiences)}`),
+          Code.Unauthenticated,
+          `${prefix}lookup failed: service account jwt not valid for this audience`,
+        );
+      }
+    }),
+);
+
+leakTest("[server W23] no refusal tells a stranger whom the server expects", () =>
+  world(async (authenticate, api) => {
+    const users = [
+      "",
+      "admin",
+      "a:b:c:d",
+      "system:node:n1:x",
+      "system:serviceaccount:a:b:c",
+      "system:serviceaccount:a:b",
+    ];
+    for (const username of users) {
+      api.status = { ...accepted, user: { username } };
+      const error = await refusal(authenticate, `Bearer t-${username}`);
+      assert.equal(error.code, Code.PermissionDenied);
+      assert.doesNotMatch(error.message, /kube-system|konnectivity-agent|system:konnectivity-server/);
+    }
+  }));
+
+leakTest("[server W23] an API that does not answer is given up in time", () =>
+  world(async (authenticate, api) => {
+    api.handle = () => {};
+    await assertRefused(
+      refusal(authenticate, "Bearer a"),
+      Code.Unavailable,
+      `${prefix}Failed to authenticate request. err:no answer`,
+    );
+  }, { timeoutMs: 50 }));
+
+leakTest("[server W23] a good token is asked for once in a while, and again when it is old", async () => {
+  const clock = new FakeClock();
+  await world(async (authenticate, api) => {
+    await authenticate(["Bearer a"], forever);
+    await authenticate(["Bearer a"], forever);
+    assert.equal(api.reviews.length, 1);
+    await authenticate(["Bearer b"], forever);
+    assert.equal(api.reviews.length, 2);
+    api.status = { authenticated: false };
+    clock.advance(1_001);
+    assert.equal((await refusal(authenticate, "Bearer a")).code, Code.Unauthenticated);
+    assert.equal(api.reviews.length, 3);
+  }, { clock, cache: { goodMs: 1_000, badMs: 100, maxEntries: 10 } });
+});
+
+leakTest("a bad token is not asked for again for a short time", async () => {
+  const clock = new FakeClock();
+  await world(async (authenticate, api) => {
+    api.status = { authenticated: false };
+    await refusal(authenticate, "Bearer a");
+    await refusal(authenticate, "Bearer a");
+    assert.equal(api.reviews.length, 1);
+    api.status = accepted;
+    clock.advance(101);
+    await authenticate(["Bearer a"], forever);
+  }, { clock, cache: { goodMs: 1_000, badMs: 100, maxEntries: 10 } });
+});
+
+leakTest("a token that says when it ends is let in no longer than that", async () => {
+  const clock = new FakeClock();
+  const claims = btoa(JSON.stringify({ exp: 5 })).replaceAll("=", "");
+  await world(async (authenticate, api) => {
+    await authenticate([`Bearer h.${claims}.s`], forever);
+    clock.advance(4_000);
+    await authenticate([`Bearer h.${claims}.s`], forever);
+    assert.equal(api.reviews.length, 1);
+    clock.advance(1_000);
+    api.status = { authenticated: false };
+    await refusal(authenticate, `Bearer h.${claims}.s`);
+  }, { clock });
+});
+
+leakTest("the memory for verdicts is bounded: the oldest go", () =>
+  world(async (authenticate, { reviews }) => {
+    for (const token of ["a", "b", "c"]) await authenticate([`Bearer ${token}`], forever);
+    await authenticate(["Bearer c"], forever);
+    assert.equal(reviews.length, 3);
+    await authenticate(["Bearer a"], forever);
+    assert.equal(reviews.length, 4);
+  }, { cache: { goodMs: 1e6, badMs: 1e6, maxEntries: 2 } }));
+
+leakTest(
+  "a thousand agents with one token that come together are one review",
+  () =>
+    world(async (authenticate, { reviews }) => {
+      await Promise.all(Array.from({ length: 1_000 }, () => authenticate(["Bearer a"], forever)));
+      assert.equal(reviews.length, 1);
+    }),
+);
+
+leakTest(
+  "an agent that gives up does not take the review from others with its token",
+  () =>
+    world(async (authenticate, api) => {
+      const held: FakeCall[] = [];
+      api.handle = (call) => held.push(call);
+      const gone = new AbortController();
+      const first = authenticate(["Bearer a"], gone.signal);
+      const second = authenticate(["Bearer a"], forever);
+      await until("the review is under way", () => held.length === 1);
+      gone.abort(new Error("gone"));
+      await assert.rejects(first, /gone/);
+      await assert.rejects(authenticate(["Bearer a"], gone.signal), /gone/);
+      held[0]?.answer(201, { status: accepted });
+      await second;
+      assert.equal(api.reviews.length, 1);
+    }),
+);
+
+leakTest("reviews under way are bounded: who comes then may try again", () =>
+  world(async (authenticate, api) => {
+    const held: FakeCall[] = [];
+    api.handle = (call) => held.push(call);
+    const calls = ["a", "b"].map((token) => authenticate([`Bearer ${token}`], forever));
+    await until("the reviews are under way", () => held.length === 2);
+    assert.equal((await refusal(authenticate, "Bearer c")).code, Code.ResourceExhausted);
+    for (const call of held) call.answer(201, { status: accepted });
+    await Promise.all(calls);
+    api.handle = undefined;
+    await turns();
+    await authenticate(["Bearer c"], forever);
+  }, { maxReviews: 2 }));
+
+leakTest(
+  "a token of absurd length is refused without asking the API",
+  () =>
+    world(async (authenticate, { reviews }) => {
+      assert.equal((await refusal(authenticate, `Bearer ${"x".repeat(20_000)}`)).code, Code.Unauthenticated);
+      assert.equal((await refusal(authenticate, "Bearer ")).code, Code.Unauthenticated);
+      assert.equal(reviews.length, 0);
+    }),
+);
+
+leakTest(
+  "a token does not come back in an error, even when the API repeats it",
+  () =>
+    world(async (authenticate, api) => {
+      api.handle = (call) => call.fail(422, "Invalid", `bad token ${textMember(memberOf(call.body, "spec"), "token")}`);
+      const error = await refusal(authenticate, "Bearer s3cret");
+      assert.doesNotMatch(Deno.inspect(error, { depth: 20 }), /s3cret/);
+    }),
+);
