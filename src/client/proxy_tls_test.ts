@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { leakTest } from "../../tests/support/leak_free.ts";
-import { fakeTlsGrpcProxy } from "../../tests/support/fake_proxy.ts";
+import { fakeTlsGrpcProxy, fixedTls } from "../../tests/support/fake_proxy.ts";
 import { makeTestCertificates, testCertificates } from "../../tests/support/test_certificates.ts";
 import { listenConnect } from "../net/connect_listener.ts";
-import type { ServerTls } from "../net/tls_server.ts";
 import { connect, type ConnectOptions, ProxyError, type ProxyTls } from "./mod.ts";
 
 type Mode = ConnectOptions["mode"];
@@ -12,7 +11,7 @@ type Mode = ConnectOptions["mode"];
 async function tlsProxy(mode: Mode): Promise<AsyncDisposable & { readonly port: number }> {
   const { ca, server } = await testCertificates();
   const material = { ca: ca.certPem, cert: server.certPem, key: server.keyPem };
-  const tls = { files: { material, onChange: () => () => {} } } as unknown as ServerTls;
+  const tls = fixedTls(material);
   if (mode === "grpc") return await fakeTlsGrpcProxy(tls);
   const listener = await listenConnect({
     address: { kind: "tcp", host: "127.0.0.1", port: 0 },

@@ -2,7 +2,10 @@ import { createServer as createHttp2Server, type ServerHttp2Session, type Server
 import { createServer, type Socket } from "node:net";
 import { connect, type ConnectOptions, type ProxyClient } from "../../src/client/mod.ts";
 import { dialTcp } from "../../src/net/dial_tcp.ts";
+import { listenConnect } from "../../src/net/connect_listener.ts";
 import { type GrpcListener, type IncomingCall, listenGrpc } from "../../src/net/grpc_listener.ts";
+import { SocketStream } from "../../src/net/socket_stream.ts";
+import type { TlsMaterial } from "../../src/net/tls_files.ts";
 import type { ServerTls } from "../../src/net/tls_server.ts";
 import type { ByteStream } from "../../src/tunnel/byte_stream.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../../src/tunnel/packet_stream.ts";
@@ -250,34 +253,62 @@ export const established = "HTTP/1.1 200 Connection Established\r\n\r\n";
 
 /** An HTTP CONNECT proxy that is its own agent. */
 export function relayConnectProxy(): ReturnType<typeof fakeConnectProxy> {
-  return fakeConnectProxy((socket, head) => void relayConnect(socket, head));
+  return fakeConnectProxy((socket, head) => {
+    void relayConnect(head.split(" ")[1] ?? "", (answer) => {
+      if (answer === undefined) socket.write(established);
+      else socket.end(`HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n${answer}`);
+      return new SocketStream(socket);
+    });
+  });
 }
 
-async function relayConnect(socket: Socket, head: string): Promise<void> {
-  const address = head.split(" ")[1] ?? "";
+/** The same on TCP with TLS, by the project's own listener. */
+export async function relayTlsConnectProxy(
+  material: TlsMaterial,
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const listener = await listenConnect({
+    address: { kind: "tcp", host: "127.0.0.1", port: 0 },
+    tls: fixedTls(material),
+    fetch: async (request, bindings) => {
+      const address = decodeURIComponent(new URL(request.url).pathname.slice(1));
+      const result = await dialTcp("tcp", address, { timeoutMs: 20_000, signal: request.signal });
+      if (!result.ok) return new Response(result.failure.message, { status: 502 });
+      bindings.tunnel = (client) => splice(client, result.stream);
+      return new Response(null);
+    },
+    onConnectionError: () => {},
+  });
+  if (listener.address.kind !== "tcp") throw new Error("no port");
+  return { port: listener.address.port, [Symbol.asyncDispose]: () => listener.close() };
+}
+
+/** Certificates that never change, as listeners take them. */
+export function fixedTls(material: TlsMaterial): ServerTls {
+  return {
+    files: { material, expirySeconds: undefined, onChange: () => () => {}, [Symbol.asyncDispose]: async () => {} },
+  };
+}
+
+async function relayConnect(address: string, answer: (error: string | undefined) => ByteStream): Promise<void> {
   const result = await dialTcp("tcp", address, { timeoutMs: 20_000, signal: new AbortController().signal });
-  if (!result.ok) {
-    socket.end(`HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n${result.failure.message}`);
-    return;
+  if (!result.ok) return void answer(result.failure.message);
+  splice(answer(undefined), result.stream);
+}
+
+/** Carries bytes, ends and errors both ways. */
+function splice(a: ByteStream, b: ByteStream): void {
+  for (const [from, to] of [[a, b], [b, a]] as const) {
+    from.start({
+      onData: (bytes) => {
+        if (!to.write(bytes)) from.pause();
+      },
+      onDrain: () => to.resume(),
+      onEnd: () => to.end(),
+      onClose: (error) => {
+        if (error !== undefined) to.destroy();
+      },
+    });
   }
-  const endpoint = result.stream;
-  socket.write(established);
-  socket.on("data", (bytes: Uint8Array) => {
-    if (!endpoint.write(bytes)) socket.pause();
-  });
-  socket.on("drain", () => endpoint.resume());
-  socket.on("end", () => endpoint.end());
-  socket.on("close", () => endpoint.destroy());
-  endpoint.start({
-    onData: (bytes) => {
-      if (!socket.write(bytes)) endpoint.pause();
-    },
-    onDrain: () => socket.resume(),
-    onEnd: () => socket.end(),
-    onClose: (error) => {
-      if (error !== undefined) socket.resetAndDestroy();
-    },
-  });
 }
 
 async function socketPath(): Promise<string> {
