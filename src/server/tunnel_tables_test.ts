@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
+import { until } from "../../tests/support/until.ts";
+import { closeRequest, closeResponse, dialed, dialFailed, dialRequest } from "../wire/packet.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** Asks for a dial. */
+function dial(world: ServerWorld, client: Peer, address = "localhost:80"): void {
+  client.stream.sendPacket(dialRequest({ protocol: "tcp", address }, 1n));
+  world.settle();
+}
+
+/** A client with an open tunnel over an agent that nobody else could be chosen instead of. */
+function openTunnel(world: ServerWorld, agent: Peer, id: number, address?: string): Peer {
+  const client = world.client();
+  dial(world, client, address);
+  agent.stream.sendPacket(dialed(agent.lastRandom, id));
+  world.settle();
+  assert.equal(client.log.at(-1), `DIAL_RSP ${id}`);
+  return client;
+}
+
+Deno.test("[server 13.5-10] a client's end takes back its own pending dial and no others", async () => {
+  for (const leave of [(client: Peer) => client.stream.end(), (client: Peer) => client.stream.lose()]) {
+    const world = new ServerWorld();
+    const agent = await world.agent();
+    const leaving = world.client();
+    dial(world, leaving);
+    const taken = agent.lastRandom;
+    const staying = world.client();
+    dial(world, staying);
+    const kept = agent.lastRandom;
+    leave(leaving);
+    world.settle();
+    assert.deepEqual(agent.log, ["DIAL_REQ", "DIAL_REQ", "DIAL_CLS"]);
+    const last = agent.packets.at(-1)?.payload;
+    assert.equal(last?.case === "closeDial" && last.value.random, taken);
+    assert.equal(world.server.pendingDials, 1);
+    agent.stream.sendPacket(dialed(kept, 7));
+    world.settle();
+    assert.deepEqual(staying.log, ["DIAL_RSP 7"]);
+  }
+});
+
+Deno.test("[server 13.5-12] [server 13.5-19] established tunnels are counted as they come and go, over several agents", async () => {
+  const world = new ServerWorld({ strategies: ["destHost"] });
+  const agents = await Promise.all(["a", "b", "c"].map((host) => {
+    return world.agent({ agentid: host, agentidentifiers: `host=${host}` });
+  }));
+  const [a, b, c] = agents;
+  assert.ok(a !== undefined && b !== undefined && c !== undefined);
+  // Agents number their connections from 1, each for itself.
+  const tunnels: [Peer, Peer, number][] = [];
+  const plan: readonly (readonly [Peer, string, number])[] = [[a, "a", 1], [a, "a", 2], [b, "b", 1], [b, "b", 2], [
+    c,
+    "c",
+    1,
+  ]];
+  for (const [agent, host, id] of plan) {
+    tunnels.push([openTunnel(world, agent, id, `${host}:80`), agent, id]);
+    assert.equal(world.server.establishedTunnels, tunnels.length);
+  }
+  const perAgent = () => [...world.server.backends()].map(({ agentId, tunnels }) => `${agentId}:${tunnels}`).join(" ");
+  assert.equal(perAgent(), "a:2 b:2 c:1");
+  const close = ([client, agent, id]: [Peer, Peer, number]) => {
+    client.stream.sendPacket(closeRequest(id));
+    world.settle();
+    agent.stream.sendPacket(closeResponse(id));
+    world.settle();
+  };
+  const [first, second, third, ...rest] = tunnels;
+  for (const tunnel of [first, second, third]) if (tunnel !== undefined) close(tunnel);
+  assert.equal(perAgent(), "a:0 b:1 c:1");
+  for (const [client, agent, id] of rest) {
+    agent.stream.sendData(id, bytes("still here"));
+    world.settle();
+    assert.equal(client.text(id), "still here");
+  }
+  rest.forEach(close);
+  assert.equal(world.server.establishedTunnels, 0);
+  assert.deepEqual(world.events.closes, Array(5).fill("closed by client"));
+});
+
+Deno.test("[server 13.5-22] a client's end takes its own tunnel with it, whichever agent it is on, and no other", async () => {
+  const world = new ServerWorld({ strategies: ["destHost"] });
+  const near = await world.agent({ agentid: "near", agentidentifiers: "host=near" });
+  const far = await world.agent({ agentid: "far", agentidentifiers: "host=far" });
+  const leaving = [openTunnel(world, near, 1, "near:80"), openTunnel(world, far, 1, "far:80")];
+  const staying = [openTunnel(world, near, 2, "near:80"), openTunnel(world, far, 2, "far:80")];
+  for (const client of leaving) client.stream.lose();
+  world.settle();
+  for (const agent of [near, far]) assert.deepEqual(agent.log, ["DIAL_REQ", "DIAL_REQ", "CLOSE_REQ 1"]);
+  for (const agent of [near, far]) {
+    agent.stream.sendPacket(closeResponse(1));
+    agent.stream.sendData(2, bytes("on"));
+  }
+  world.settle();
+  assert.deepEqual(staying.map((client) => client.text(2)), ["on", "on"]);
+  assert.equal(world.server.establishedTunnels, 2);
+});
+
+Deno.test("[server 13.5-25] an agent that takes nothing holds its client back, the gauge shows it, and nothing is lost", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  agent.near.highWaterBytes = 1;
+  const client = openTunnel(world, agent, 1);
+  agent.stream.pause();
+  assert.equal(world.server.heldClientStreams, 0);
+  let sent = "";
+  for (let round = 0; round < 200; round++) {
+    const text = `packet ${round}\n`;
+    sent += text;
+    client.stream.sendData(1, bytes(text));
+    world.settle();
+  }
+  assert.equal(world.server.heldClientStreams, 1);
+  assert.ok(client.stream.pending > 150, "the client's packets wait with the client");
+  assert.ok(world.server.queuedBytes < 1000, `${world.server.queuedBytes} bytes are held`);
+  client.stream.sendPacket(closeRequest(1));
+  // What comes behind the close is nobody's, and holds nothing up.
+  client.stream.sendData(1, bytes("too late"));
+  agent.stream.resume();
+  world.settle();
+  assert.equal(world.server.heldClientStreams, 0);
+  assert.equal(agent.text(1), sent);
+  assert.equal(agent.log.at(-1), "CLOSE_REQ 1");
+  agent.stream.sendPacket(closeResponse(1));
+  world.settle();
+  assert.equal(client.log.at(-1), "CLOSE_RSP 1");
+});
+
+Deno.test("[server W15] an agent that takes nothing holds up no close and no other agent", async () => {
+  const world = new ServerWorld({ strategies: ["destHost"] });
+  const stuck = await world.agent({ agentid: "stuck", agentidentifiers: "host=stuck" });
+  const well = await world.agent({ agentid: "well", agentidentifiers: "host=well" });
+  stuck.near.highWaterBytes = 1;
+  const sender = openTunnel(world, stuck, 1, "stuck:80");
+  const leaving = openTunnel(world, stuck, 2, "stuck:80");
+  const other = openTunnel(world, well, 1, "well:80");
+  stuck.stream.pause();
+  sender.stream.sendData(1, new Uint8Array(100_000));
+  world.settle();
+  leaving.stream.lose();
+  sender.stream.lose();
+  other.stream.sendData(1, bytes("prompt"));
+  world.settle();
+  assert.equal(well.text(1), "prompt");
+  assert.equal(world.server.proxyCalls, 1, "the calls of both are over");
+  stuck.stream.resume();
+  world.settle();
+  assert.deepEqual(stuck.log.filter((entry) => entry.startsWith("CLOSE_REQ")).sort(), ["CLOSE_REQ 1", "CLOSE_REQ 2"]);
+});
+
+Deno.test("[server W16] a dial that times out fails alone: its agent stays, with its other tunnels and for later dials", async () => {
+  const world = new ServerWorld({ dialTimeoutMs: 30 });
+  const agent = await world.agent();
+  const client = openTunnel(world, agent, 1);
+  // Back-pressure as of many busy tunnels: not even the request gets out.
+  agent.near.highWaterBytes = 1;
+  agent.stream.pause();
+  const waiting = world.client();
+  dial(world, waiting);
+  await until("the dial has timed out", () => world.events.dialFailures.length > 0);
+  world.settle();
+  assert.deepEqual(waiting.log, ["DIAL_RSP timed out waiting for backend dial"]);
+  assert.deepEqual(world.events.dialFailures, ["backend_dial_timeout"]);
+  assert.equal(world.server.pool.size, 1);
+  assert.equal(world.server.notReady, undefined);
+  agent.stream.resume();
+  agent.stream.sendData(1, bytes("on"));
+  world.settle();
+  assert.equal(client.text(1), "on");
+  const later = openTunnel(world, agent, 2);
+  later.stream.sendData(2, bytes("works"));
+  world.settle();
+  assert.equal(agent.text(2), "works");
+});
+
+Deno.test("[server W17] an agent is told of the dial that timed out, and its late answer opens nothing", async () => {
+  const world = new ServerWorld({ dialTimeoutMs: 30 });
+  const agent = await world.agent();
+  const client = world.client();
+  dial(world, client);
+  await until("the dial has timed out", () => world.events.dialFailures.length > 0);
+  world.settle();
+  assert.deepEqual(agent.log, ["DIAL_REQ", "DIAL_CLS"]);
+  agent.stream.sendPacket(dialed(agent.lastRandom, 5));
+  world.settle();
+  assert.deepEqual(agent.log, ["DIAL_REQ", "DIAL_CLS", "CLOSE_REQ 5"]);
+  assert.equal(world.server.pendingDials + world.server.establishedTunnels, 0);
+});
+
+Deno.test({
+  name: "[server W17] no timer outlives its dial, however that ends",
+  // A timer that is left fails the test.
+  sanitizeOps: true,
+  async fn() {
+    const world = new ServerWorld({ dialTimeoutMs: 3_600_000 });
+    const agent = await world.agent();
+    const opened = openTunnel(world, agent, 1);
+    opened.stream.sendPacket(closeRequest(1));
+    world.settle();
+    agent.stream.sendPacket(closeResponse(1));
+    const lost = world.client();
+    dial(world, lost);
+    lost.stream.lose();
+    const pending = world.client();
+    dial(world, pending);
+    agent.stream.lose();
+    world.settle();
+    assert.match(pending.log.at(-1) ?? "", /^DIAL_RSP agent link lost/);
+  },
+});
+
+Deno.test("[pains a-3] a thousand dials that fail leave nothing, and the next one works", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  for (let round = 0; round < 1000; round++) {
+    const client = world.client();
+    dial(world, client);
+    agent.stream.sendPacket(dialFailed(agent.lastRandom, "refused"));
+    world.settle();
+    assert.deepEqual(client.log, ["DIAL_RSP refused"]);
+    client.stream.end();
+    world.settle();
+  }
+  assert.equal(world.server.pendingDials + world.server.proxyCalls, 0);
+  openTunnel(world, agent, 1);
+});
