@@ -27,11 +27,6 @@ export interface EndpointLink {
   gone(endpoint: Endpoint): void;
 }
 
-/** The destination's bytes that may be read and dropped once the tunnel is over. */
-export interface EndpointOptions {
-  readonly discardBytes: number;
-}
-
 /**
  * One tunnel's end in the agent: the connection to its destination, from the dial on. The link and the socket both call
  * in; each event is taken where the state allows it, and ignored elsewhere.
@@ -42,7 +37,8 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
   readonly random: bigint;
   readonly #link: EndpointLink;
   readonly #discardBytes: number;
-  readonly #dial = new AbortController();
+  /** Gives the dial up; absent once it has ended. */
+  #giveUp: AbortController | undefined;
   #state: EndpointState = "dialing";
   #stream: ByteStream | undefined;
   #writer: EndpointWriter | undefined;
@@ -51,20 +47,20 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
   #discarded = 0;
   #socketGone = false;
 
-  constructor(id: ConnectId, random: bigint, link: EndpointLink, options: EndpointOptions) {
+  /**
+   * @param giveUp gives the dial up
+   * @param discardBytes of the destination that may be read and dropped once the tunnel is over
+   */
+  constructor(id: ConnectId, random: bigint, giveUp: AbortController, link: EndpointLink, discardBytes: number) {
     this.id = id;
     this.random = random;
+    this.#giveUp = giveUp;
     this.#link = link;
-    this.#discardBytes = options.discardBytes;
+    this.#discardBytes = discardBytes;
   }
 
   get state(): EndpointState {
     return this.#state;
-  }
-
-  /** Aborts when nobody waits for the dial any more. */
-  get dialSignal(): AbortSignal {
-    return this.#dial.signal;
   }
 
   /** Bytes that wait for the destination. */
@@ -82,6 +78,7 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
   /** The destination was reached; bytes flow from now on. Returns false when nobody waits for it any more. */
   dialed(stream: ByteStream): boolean {
     if (!this.#moved("dialed")) return false;
+    this.#giveUp = undefined;
     this.#stream = stream;
     this.#lane = this.#link.lane(this);
     this.#window = this.#link.window();
@@ -132,7 +129,7 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     const was = this.#state;
     if (!this.#moved("client-closed")) return false;
     if (was === "dialing") {
-      this.#dial.abort(new Error("client gave up"));
+      this.#giveUp?.abort(new Error("client gave up"));
       return true;
     }
     // With windows, what waits for credit would wait for ever: the client does not read any more.
@@ -159,7 +156,7 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     if (!this.#moved("link-lost")) return;
     this.#lane?.drop();
     if (was === "dialing") {
-      this.#dial.abort(new Error("link lost"));
+      this.#giveUp?.abort(new Error("link lost"));
       return;
     }
     this.#link.ended(this, reason, "agent");

@@ -270,8 +270,8 @@ export class Link implements PacketStreamHandler, EndpointLink {
     if (this.#stalling.has(endpoint) || endpoint.state === "closed") return;
     this.#reading.close(endpoint);
     const cancel = this.#context.clock.after(stallGraceMs, () => {
-      log.warn("closed connection {id}: its destination has not read for {seconds} s", {
-        id: endpoint.id,
+      log.warn("tunnel {tunnel} is closed: its destination has not read for {seconds} s and held its link back", {
+        tunnel: endpoint.random,
         seconds: stallGraceMs / 1000,
       });
       endpoint.refuse("stalled", `destination has not read for ${stallGraceMs / 1000} s`);
@@ -287,6 +287,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
     this.#release(endpoint);
     if (endpoint.queuedBytes === endpoint.heldBytes) this.#endpoints.delete(endpoint.id);
     events.endpointClosed((clock.now() - (entry?.startedAt ?? clock.now())) / 1000, reason, initiator);
+    log.debug("tunnel {tunnel} has ended: {reason} by {initiator}", { tunnel: endpoint.random, reason, initiator });
     // The socket goes on until it has written its last bytes; it reports when it is gone.
     const cancel = endpoint.state === "closing" ? clock.after(limits.closeGraceMs, () => endpoint.destroy()) : () => {};
     this.#closing.set(endpoint, cancel);
@@ -311,12 +312,13 @@ export class Link implements PacketStreamHandler, EndpointLink {
       return;
     }
     this.#lastUnknown = 0;
-    const endpoint = new Endpoint(id, random, this, { discardBytes: limits.discardBytes });
+    const giveUp = new AbortController();
+    const endpoint = new Endpoint(id, random, giveUp, this, limits.discardBytes);
     const startedAt = this.#context.clock.now();
     // Numbers are the clients' own and may repeat; DIAL_CLS then means the last one.
     this.#dialing.set(random, endpoint);
     this.#pendingDials++;
-    void dial(network, address, { timeoutMs: limits.dialTimeoutMs, signal: endpoint.dialSignal })
+    void dial(network, address, { timeoutMs: limits.dialTimeoutMs, signal: giveUp.signal })
       .then((result) => this.#dialEnded(endpoint, startedAt, result));
   }
 
@@ -329,13 +331,14 @@ export class Link implements PacketStreamHandler, EndpointLink {
         events.endpointDialed((clock.now() - startedAt) / 1000);
         this.#unconfirmed.set(endpoint.random, endpoint);
         this.#writer.sendPacket(dialed(endpoint.random, endpoint.id));
+        log.debug("tunnel {tunnel} is connection {id}", { tunnel: endpoint.random, id: endpoint.id });
         endpoint.start();
       } else {
         result.stream.destroy();
       }
     } else if (endpoint.dialFailed()) {
       events.endpointDialFailed(result.failure.reason);
-      log.debug("dial failed: {error}", { error: result.failure.message });
+      log.debug("tunnel {tunnel} failed: {error}", { tunnel: endpoint.random, error: result.failure.message });
       this.#writer.sendPacket(dialFailed(endpoint.random, result.failure.message));
     }
     this.#reportIdle();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { configureSync, resetSync } from "@logtape/logtape";
 import { FakeClock, turns } from "../../tests/support/fake_clock.ts";
 import { packetPair } from "../../tests/support/packet_pair.ts";
 import { Peer } from "../../tests/support/server_world.ts";
@@ -530,6 +531,70 @@ Deno.test("[agent weak 21] the end interrupts every wait: nothing is left to hap
   assert.equal(world.clock.pending, 0);
   assert.ok(world.links.every((link) => link.closed));
   assert.equal(world.linked, "");
+});
+
+Deno.test("addresses of the other family are tried only while none of the usual one leads anywhere", async () => {
+  const world = new SetWorld();
+  world.names.set("lb", ["10.0.0.1", "fd00::1", "10.0.0.2", "fd00::2"]);
+  for (const id of [1, 2]) {
+    const both = server(`server-${id}`, 2);
+    world.place(`10.0.0.${id}`, both);
+    world.place(`fd00::${id}`, both);
+  }
+  world.set.start();
+  await world.run(20_000);
+  assert.equal(world.linked, "server-1 server-2");
+  assert.deepEqual(world.attempts.toSorted(), ["10.0.0.1", "10.0.0.2"]);
+
+  const ipv6Only = new SetWorld();
+  ipv6Only.names = world.names;
+  for (const id of [1, 2]) ipv6Only.place(`fd00::${id}`, server(`server-${id}`, 2));
+  ipv6Only.set.start();
+  await ipv6Only.run(3_000);
+  assert.equal(ipv6Only.linked, "server-1 server-2");
+});
+
+Deno.test("a name that cannot be resolved is tried as it is, and its addresses are used once there are some", async () => {
+  const world = new SetWorld();
+  world.set.start();
+  await world.run(5_000);
+  assert.ok(world.attempts.every((host) => host === "lb"));
+  for (const id of [1, 2]) world.place(`10.0.0.${id}`, server(`server-${id}`, 2));
+  world.names.set("lb", ["10.0.0.1", "10.0.0.2"]);
+  await world.run(31_000);
+  assert.equal(world.linked, "server-1 server-2");
+});
+
+Deno.test("[agent weak 15] [agent weak 16] the log has the server's own status once, and never the token", async () => {
+  const lines: string[] = [];
+  configureSync({
+    reset: true,
+    sinks: { lines: (record) => lines.push(`${record.level} ${record.message.join("")}`) },
+    loggers: [{ category: [], sinks: ["lines"], lowestLevel: "debug" }, {
+      category: ["logtape"],
+      lowestLevel: "error",
+    }],
+  });
+  try {
+    const world = new SetWorld({
+      identity: { agentId: "a", identifiers: "", readToken: () => Promise.resolve("secret-token\n") },
+    });
+    world.names.set("lb", ["lb"]);
+    const strict = server("a");
+    strict.refusal = new ConnectError("token is not valid", Code.Unauthenticated);
+    world.place("lb", strict);
+    world.set.start();
+    await world.run(10_000);
+    delete strict.refusal;
+    await world.run(10_000);
+  } finally {
+    resetSync();
+  }
+  const warnings = lines.filter((line) => line.startsWith("warning"));
+  assert.equal(warnings.length, 1, lines.join("\n"));
+  assert.match(warnings[0] ?? "", /lb:8091.*\[unauthenticated\] token is not valid/);
+  assert.ok(lines.some((line) => line.startsWith("info") && line.includes("connected to server")), lines.join("\n"));
+  assert.ok(!lines.some((line) => line.includes("secret-token")));
 });
 
 Deno.test("[agent weak 25] hosts that are called as gRPC's schemes are hosts like others", async () => {
