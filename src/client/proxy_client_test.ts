@@ -11,7 +11,7 @@ import {
 } from "../../tests/support/destinations.ts";
 import { type FakeProxy, relayConnectProxy, relayGrpcProxy } from "../../tests/support/fake_proxy.ts";
 import { until } from "../../tests/support/until.ts";
-import { ProxyError, type Tunnel } from "./mod.ts";
+import type { ProxyError, Tunnel } from "./mod.ts";
 
 const proxies: Readonly<Record<string, () => Promise<FakeProxy>>> = {
   grpc: relayGrpcProxy,
