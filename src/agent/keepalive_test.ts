@@ -26,7 +26,7 @@ function watched(timeMs = 10_000): { clock: FakeClock; peer: FakePeer; keepalive
   return { clock, peer, keepalive };
 }
 
-Deno.test("[pains a] a silent peer is asked after its time, and lives on when it answers", async () => {
+Deno.test("a silent peer is asked after its time, and lives on when it answers", async () => {
   const { clock, peer, keepalive } = watched();
   await clock.run(9_900, 100);
   assert.equal(peer.probes, 0);

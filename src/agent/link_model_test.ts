@@ -211,7 +211,7 @@ for (const features of [[], ["half-close"], ["window"], ["half-close", "window"]
   });
 }
 
-Deno.test("[agent 9] FailedSend_DialResp: a link that is lost before the dial's answer leaves no connection", async () => {
+Deno.test("[agent 9-4] FailedSend_DialResp: a link that is lost before the dial's answer leaves no connection", async () => {
   const world = new LinkWorld();
   world.server.stream.sendPacket(dialRequest({ protocol: "tcp", address: "a:1" }, 1n));
   await world.settle();

@@ -538,3 +538,27 @@ Deno.test("a destination that ends with bytes waiting for credit is forgotten on
   assert.equal(world.link.queuedBytes, 0);
   assert.equal(world.link.idle, true);
 });
+
+Deno.test("[pains a-1] a slow dial holds up neither the tunnels of its link nor other dials, nor a close", async () => {
+  const world = new LinkWorld();
+  const open = await world.tunnel(1n);
+  world.server.stream.sendPacket(dialRequest(target, 2n));
+  await world.settle();
+  world.server.stream.sendData(open.id, text("meanwhile"));
+  const next = await world.tunnel(3n);
+  world.server.stream.sendPacket(closeRequest(next.id));
+  await world.settle();
+  assert.equal(open.socket.text, "meanwhile");
+  assert.equal(next.id, 3);
+  assert.equal(world.server.log.at(-1), `CLOSE_RSP ${next.id}`);
+  assert.equal(world.link.pendingDials, 1);
+});
+
+Deno.test("[pains a-28] an idle tunnel has no time limit and works afterwards", async () => {
+  const world = new LinkWorld();
+  const { id, socket } = await world.tunnel();
+  world.clock.advance(7 * 24 * 3_600_000);
+  world.server.stream.sendData(id, text("after a week"));
+  await world.settle();
+  assert.equal(socket.text, "after a week");
+});

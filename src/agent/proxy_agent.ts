@@ -4,7 +4,7 @@ import type { AgentEvents, AgentGauges, AgentSegment } from "./agent_events.ts";
 import { type AgentLimits, agentLimits } from "./agent_limits.ts";
 import type { Clock } from "./clock.ts";
 import type { Dialler } from "./dialler.ts";
-import { ServerSet, type ServerSetOptions } from "./server_set.ts";
+import { ServerSet, type ServerSetChange, type ServerSetOptions } from "./server_set.ts";
 
 /** What the proxy-agent's core needs to know; sockets, files and flags are the composition's. */
 export interface ProxyAgentOptions {
@@ -43,7 +43,8 @@ export class ProxyAgent implements AgentGauges {
   #draining = false;
   #closing = false;
   #cancelDeadline: () => void = () => {};
-  #cancelQuiet: () => void = () => {};
+  /** Ends the wait for a late dial, while there is one. */
+  #cancelQuiet: (() => void) | undefined;
   #cancelForce: () => void = () => {};
 
   constructor(options: ProxyAgentOptions) {
@@ -58,7 +59,7 @@ export class ProxyAgent implements AgentGauges {
       events: options.events,
       budget: new GrowthBudget(),
     };
-    this.#set = new ServerSet(options.servers, context, () => this.#changed());
+    this.#set = new ServerSet(options.servers, context, (change) => this.#changed(change));
   }
 
   /** Starts to connect to servers. */
@@ -85,18 +86,18 @@ export class ProxyAgent implements AgentGauges {
     this.#draining = true;
     this.#set.drain();
     if (timeoutMs > 0) this.#cancelDeadline = this.#clock.after(timeoutMs, () => this.close());
-    this.#changed();
+    this.#changed("links");
   }
 
   /** Closes in order: servers are told of every tunnel's end, and move dials that have not been taken to other agents. */
   close(): Promise<void> {
     if (this.#closing) return this.closed;
     this.#closing = true;
-    this.#cancelQuiet();
+    this.#cancelQuiet?.();
     this.#cancelDeadline();
     this.#cancelForce = this.#clock.after(this.#times.closeMs, () => this.#set.destroy(shutdownReason));
     this.#set.close(shutdownReason);
-    this.#changed();
+    this.#changed("links");
     return this.closed;
   }
 
@@ -104,7 +105,7 @@ export class ProxyAgent implements AgentGauges {
   destroy(): Promise<void> {
     void this.close();
     this.#set.destroy(shutdownReason);
-    this.#changed();
+    this.#changed("links");
     return this.closed;
   }
 
@@ -142,8 +143,7 @@ export class ProxyAgent implements AgentGauges {
 
   // ---- own ----
 
-  /** A link came or went, or became idle. */
-  #changed(): void {
+  #changed(change: ServerSetChange): void {
     const links = [...this.#set.links()];
     if (this.#closing) {
       if (links.length > 0) return;
@@ -152,9 +152,15 @@ export class ProxyAgent implements AgentGauges {
       return;
     }
     if (!this.#draining) return;
-    this.#cancelQuiet();
-    if (!links.every((link) => link.idle)) return;
+    const idle = links.every((link) => link.idle);
+    // A tunnel has just ended, and another dial may be on its way. Links that only come and go prove no need to wait.
+    if (!idle || change === "idle") {
+      this.#cancelQuiet?.();
+      this.#cancelQuiet = undefined;
+    }
+    if (!idle || this.#cancelQuiet !== undefined) return;
     this.#cancelQuiet = this.#clock.after(this.#times.quietMs, () => {
+      this.#cancelQuiet = undefined;
       if ([...this.#set.links()].every((link) => link.idle)) void this.close();
     });
   }

@@ -5,7 +5,7 @@ Deno.test("[agent 9-6] Aggregate: max, leases 24 / responses 42: 42 servers", ()
   assert.equal(aggregateServerCount("max", 42, 24), 42);
 });
 
-Deno.test("[agent 9-7] Aggregate: max, leases 6 / responses 3: 6 servers", () => {
+Deno.test("[agent 9-7] [pains a-22] Aggregate: max, leases 6 / responses 3: 6 servers", () => {
   assert.equal(aggregateServerCount("max", 3, 6), 6);
 });
 

@@ -47,6 +47,9 @@ export interface ServerSetTimes {
   readonly quietMs: number;
 }
 
+/** What happened to a set: a link came or went, or one that carried something carries nothing now. */
+export type ServerSetChange = "links" | "idle";
+
 /** Attempts per server that may lead to servers already linked before the time between them grows. */
 const luckyAttempts = 3;
 
@@ -76,7 +79,7 @@ export class ServerSet implements LinkOwner {
   readonly #byLink = new Map<Link, ServerConnection>();
   /** Links that are gone, whose last sockets still write to their destinations. */
   readonly #ending = new Set<Link>();
-  readonly #onChange: () => void;
+  readonly #onChange: (change: ServerSetChange) => void;
   #cancelTimer: () => void = () => {};
   #resolvedAt = -Infinity;
   #resolving = false;
@@ -90,8 +93,7 @@ export class ServerSet implements LinkOwner {
   #surplusSince: number | undefined;
   #draining = false;
 
-  /** @param onChange called when a link came or went, or a link became idle */
-  constructor(options: ServerSetOptions, context: LinkContext, onChange: () => void) {
+  constructor(options: ServerSetOptions, context: LinkContext, onChange: (change: ServerSetChange) => void) {
     this.#options = options;
     this.#context = context;
     this.#times = options.times ?? serverSetTimes;
@@ -171,7 +173,7 @@ export class ServerSet implements LinkOwner {
   linkIdle(link: Link): void {
     this.#ending.delete(link);
     this.#byLink.get(link)?.idle();
-    this.#onChange();
+    this.#onChange("idle");
   }
 
   linkClosed(link: Link, end: StreamEnd): void {
@@ -200,7 +202,7 @@ export class ServerSet implements LinkOwner {
       connection.route.notBefore = Math.max(connection.route.notBefore, soon);
       this.#mayBeLucky();
     }
-    this.#onChange();
+    this.#onChange("links");
     this.#look();
   }
 
@@ -216,18 +218,19 @@ export class ServerSet implements LinkOwner {
     }
     this.#refresh(now);
     this.#giveUpSurplus(now);
-    const recheck = this.#recheckMs > 0 && now - this.#heardAt >= this.#recheckMs;
+    // Once it drains, the agent replaces what it loses and looks for nothing else.
+    const recheckMs = this.#draining ? 0 : this.#recheckMs;
+    const recheck = recheckMs > 0 && now - this.#heardAt >= recheckMs;
+    const missing = this.serverCount - this.#connections.size;
     const choice = chooseRoutes(this.#routes.all, {
       now,
-      missing: this.#options.syncForever
-        ? Math.max(1, this.serverCount - this.#connections.size)
-        : this.serverCount - this.#connections.size,
+      missing: this.#options.syncForever && !this.#draining ? Math.max(1, missing) : missing,
       recheck,
     });
     for (const route of choice.due) void this.#attempt(route);
     let next = choice.nextAt;
     next = Math.min(next, this.#resolvedAt + this.#times.resolveMs);
-    if (this.#recheckMs > 0 && !recheck) next = Math.min(next, this.#heardAt + this.#recheckMs);
+    if (recheckMs > 0 && !recheck) next = Math.min(next, this.#heardAt + recheckMs);
     if (this.#surplusSince !== undefined) next = Math.min(next, this.#surplusSince + this.#times.surplusMs);
     this.#cancelTimer();
     if (next < Infinity) this.#cancelTimer = this.#context.clock.after(Math.max(1, next - now), () => this.#look());
@@ -304,7 +307,7 @@ export class ServerSet implements LinkOwner {
     connection.start();
     if (this.#draining) link.drain();
     if (known !== undefined) connection.retire();
-    this.#onChange();
+    this.#onChange("links");
   }
 
   /** Closes a link when there have been too many for a while: an idle one if there is, else the one with fewest tunnels. */
@@ -330,7 +333,7 @@ export class ServerSet implements LinkOwner {
       serverId: victim.link.server.serverId,
       servers: this.serverCount,
     });
-    this.#onChange();
+    this.#onChange("links");
     this.#giveUpSurplus(now);
   }
 
