@@ -136,7 +136,11 @@ function createServers(options: GrpcListenerOptions): Servers {
   followTls(server, tls, options.onConnectionError);
   server.on("secureConnection", (socket: TLSSocket) => {
     if (socket.destroyed) return;
-    if (socket.alpnProtocol !== linkProtocol) return void http2.emit("connection", socket);
+    if (socket.alpnProtocol !== linkProtocol) {
+      // HTTP/2 has no half-open connections: where the socket stays open, the session never learns that its peer left.
+      socket.allowHalfOpen = false;
+      return void http2.emit("connection", socket);
+    }
     links.add(socket);
     socket.once("close", () => links.delete(socket));
     acceptDirect(socket, directService, options);
