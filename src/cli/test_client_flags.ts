@@ -36,9 +36,7 @@ export const testClientProgram: Program = {
         name: "enable-http2-healthchecks",
         type: bool,
         default: "true",
-        help:
-          "ping a silent HTTP/2 connection; HTTP2_READ_IDLE_TIMEOUT_SECONDS (30) and HTTP2_PING_TIMEOUT_SECONDS (15) " +
-          "in the environment say when",
+        help: "accepted without effect: requests are HTTP/1.1, which has no pings",
       },
     ]),
     ...inGroup("Request", [
@@ -60,7 +58,7 @@ export const testClientProgram: Program = {
         name: "close-idle-conn",
         type: bool,
         default: "true",
-        help: "close each connection when its request has ended",
+        help: "close each connection when its request and --test-delay are over; false: at the end of all",
       },
     ]),
     ...klogFlags(4),
