@@ -34,22 +34,18 @@ export interface RunningAgent extends AsyncDisposable {
   readonly admin: HttpServer;
 }
 
-/** What an agent may be given beside its options. */
-export interface AgentParts {
-  /** Counts servers by their leases. */
-  readonly counter?: ServerCounter;
-}
-
 /**
  * Composes and starts a proxy-agent from validated options. Its health and admin ports are open before it connects.
  * @throws {TlsFilesError} {@link HttpListenError} naming the file or address and the cause
+ * @throws {ApiAccessError} {@link KubeError} when leases should be counted and it is not known how to reach the API
  */
-export async function startAgent(options: AgentOptions, parts: AgentParts = {}): Promise<RunningAgent> {
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   await using undo = new AsyncDisposableStack();
   const tls = undo.use(await watchTls({ ca: options.caCert, cert: options.agentCert, key: options.agentKey }));
   const packets = { from_agent: new PacketCounts(), to_agent: new PacketCounts() };
   const metrics: AgentMetrics = createAgentMetrics(() => agent, { version });
   metrics.certificateExpiry("agent", () => tls.expirySeconds);
+  const counter = options.countServerLeases ? await leaseCounter(options, metrics, undo) : undefined;
   const agent = new ProxyAgent({
     dial: dialTcp,
     clock: systemClock,
@@ -77,7 +73,7 @@ export async function startAgent(options: AgentOptions, parts: AgentParts = {}):
       syncForever: options.syncForever,
       keepalive: keepaliveOf(options),
       countSource: options.serverCountSource === "max" ? "max" : "default",
-      ...(parts.counter === undefined ? {} : { counter: parts.counter }),
+      ...(counter === undefined ? {} : { counter }),
     },
   });
   undo.defer(() => agent.destroy());
@@ -131,6 +127,16 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   });
   await agent.closed;
   return 0;
+}
+
+/** Code for the Kubernetes API is loaded only where it is used. */
+async function leaseCounter(
+  options: AgentOptions,
+  metrics: AgentMetrics,
+  undo: AsyncDisposableStack,
+): Promise<ServerCounter> {
+  const { countLeases } = await import("./agent_leases.ts");
+  return undo.use(await countLeases(options, metrics.leaseEvents)).counter;
 }
 
 function keepaliveOf(options: AgentOptions): KeepaliveOptions {
