@@ -8,6 +8,9 @@ import { binaries, type Binary, deno, root } from "./binaries.ts";
 const bundle = "dist/konnectivity.js";
 /** Everything behind this line of tools/launch.sh is the same in every launcher. */
 const marker = "# --- what follows is the same in every launcher\n";
+/** Packages of the CommonJS kind load the runtime's own modules with `require`, which a module of ours has not. */
+const requireLine = 'import { createRequire as createBundleRequire } from "node:module";\n' +
+  "const require = createBundleRequire(import.meta.url);\n";
 
 /**
  * Builds into a folder, which is made where missing.
@@ -18,6 +21,7 @@ export async function build(folder: string = root): Promise<number> {
   const fresh = `${folder}/${bundle}.new`;
   const code = await deno(["bundle", "--quiet", "--platform=deno", `--output=${fresh}`, "main.ts"]);
   if (code !== 0) return code;
+  await Deno.writeTextFile(fresh, requireLine + repaired(await Deno.readTextFile(fresh)));
   await Deno.rename(fresh, `${folder}/${bundle}`);
   const launch = await Deno.readTextFile(`${root}/tools/launch.sh`);
   const common = launch.slice(launch.indexOf(marker) + marker.length);
@@ -29,6 +33,14 @@ export async function build(folder: string = root): Promise<number> {
     await Deno.rename(`${path}.new`, path);
   }
   return 0;
+}
+
+/**
+ * The bundler takes tslib's `module.exports` for a transpiled module's, and finds no default export in it. The second
+ * argument of its helper says what it does not know: that the importing file is a module of Node's kind.
+ */
+function repaired(text: string): string {
+  return text.replace(/= __toESM\((require_tslib\d*)\(\)\);/g, "= __toESM($1(), 1);");
 }
 
 function launcherHead(binary: Binary): string {

@@ -60,6 +60,16 @@ leakTest("every launcher runs its own program", async () => {
   }
 });
 
+leakTest("the bundle holds everything: the demo passes through it", async () => {
+  const folder = await built();
+  const bundle = `${folder}/dist/konnectivity.js`;
+  const certs = `${folder}/certs`;
+  const demo = await run([Deno.execPath(), "run", "-A", "--no-config", bundle, "demo", `--certs=${certs}`]);
+  assert.equal(demo.code, 0, demo.stderr);
+  assert.equal(demo.stdout.match(/ 200 +\d+$/gm)?.length, 4, demo.stdout);
+  assert.deepEqual(await processesWith(folder), []);
+});
+
 leakTest("a launcher becomes its program, with the permissions of its command line and no others", async () => {
   const folder = await built();
   const port = await freePort();
