@@ -103,6 +103,11 @@ export class H2Stream {
     return this.#remoteEnded;
   }
 
+  /** This side was ended; what was written before may still wait. */
+  get ending(): boolean {
+    return this.#ending;
+  }
+
   /** This side was ended and everything of it was handed to the connection. */
   get localEnded(): boolean {
     return this.#localEnded;

@@ -81,12 +81,15 @@ class BridgedRequest implements H2StreamHandler {
       if (!request.aborted && request.rstCode === constants.NGHTTP2_NO_ERROR) stream.end(this.#trailers);
     });
     request.on("drain", () => stream.resume());
-    request.on("close", () => this.#onRequestClose());
+    request.on("close", () => {
+      this.#onRequestClose();
+      stream.resume();
+    });
     stream.start(this);
   }
 
   onData(bytes: Uint8Array): void {
-    if (!this.#request.writable) return;
+    if (this.#request.writableEnded || this.#request.destroyed) return;
     if (!this.#request.write(bytes)) this.#stream.pause();
   }
 
@@ -95,21 +98,18 @@ class BridgedRequest implements H2StreamHandler {
   }
 
   onEnd(): void {
-    if (!this.#request.writableEnded) this.#request.end();
+    if (!this.#request.writableEnded && !this.#request.destroyed) this.#request.end();
   }
 
   onClose(end: H2StreamEnd): void {
     if (end.kind !== "ended") this.#request.close(constants.NGHTTP2_CANCEL);
   }
 
-  /** The router is done: a stream that it did not end in order is reset, and so is one whose client still sends. */
+  /** The router is done. What the client still sends is dropped; an answer that was not ended is broken off. */
   #onRequestClose(): void {
-    const code = this.#request.rstCode;
-    if (this.#stream.localEnded && this.#stream.remoteEnded) return;
-    if (code === undefined || code === constants.NGHTTP2_NO_ERROR) {
-      if (!this.#stream.localEnded && this.#stream.queuedBytes === 0) this.#stream.reset(h2Code.internalError);
-      else this.#stream.reset(h2Code.noError);
-    } else this.#stream.reset(code);
+    if (this.#stream.ending) return;
+    const code = this.#request.rstCode ?? constants.NGHTTP2_NO_ERROR;
+    this.#stream.reset(code === constants.NGHTTP2_NO_ERROR ? h2Code.internalError : code);
   }
 }
 

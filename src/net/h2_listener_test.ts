@@ -1,0 +1,568 @@
+/** Both HTTP/2 implementations under the packet services keep one contract; what only ours does stands at the end. */
+import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { connect as connectHttp2, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { concat, headers } from "../../tests/support/h2_peer.ts";
+import { leakTest } from "../../tests/support/leak_free.ts";
+import { makeTestCertificates, testCertificates } from "../../tests/support/test_certificates.ts";
+import { until } from "../../tests/support/until.ts";
+import { resetFrame, settingsFrame } from "../h2/control_frames.ts";
+import { clientPreface, h2Code } from "../h2/frame.ts";
+import type { PacketStream, StreamEnd } from "../tunnel/packet_stream.ts";
+import type { ConnectId } from "../wire/connect_id.ts";
+import { closeResponse, dialRequest, type Packet } from "../wire/packet.ts";
+import { PacketCounts } from "../wire/packet_counts.ts";
+import { connectGrpc, type GrpcConnection } from "./grpc_client.ts";
+import { type GrpcListener, type GrpcListenerOptions, type IncomingCall, listenGrpc } from "./grpc_listener.ts";
+import { listenGrpcOwn } from "./h2_listener.ts";
+
+const path = "/ProxyService/Proxy";
+const implementations = { runtime: listenGrpc, own: listenGrpcOwn } as const;
+type Listen = typeof listenGrpc;
+
+/** One side of a packet stream, and what it was told. */
+class Side {
+  readonly stream: PacketStream;
+  readonly packets: Packet[] = [];
+  bytes = 0;
+  sum = 0;
+  ended = false;
+  drains = 0;
+  end: StreamEnd | undefined;
+  onBytes: ((id: ConnectId, payload: Uint8Array) => void) | undefined;
+
+  constructor(stream: PacketStream) {
+    this.stream = stream;
+  }
+
+  onData(id: ConnectId, payload: Uint8Array): void {
+    this.bytes += payload.length;
+    for (const byte of payload) this.sum = (this.sum * 31 + byte) | 0;
+    this.onBytes?.(id, payload);
+  }
+
+  onPacket(packet: Packet): void {
+    this.packets.push(packet);
+  }
+
+  onDrain(): void {
+    this.drains++;
+  }
+
+  onEnd(): void {
+    this.ended = true;
+  }
+
+  onClose(end: StreamEnd): void {
+    this.end = end;
+  }
+
+  get errorCode(): Code | undefined {
+    return this.end?.kind === "failed" ? ConnectError.from(this.end.error).code : undefined;
+  }
+}
+
+interface World extends AsyncDisposable {
+  readonly socketPath: string;
+  readonly listener: GrpcListener;
+  readonly calls: IncomingCall[];
+  readonly sides: Side[];
+  readonly errors: Error[];
+  connect(): Promise<GrpcConnection>;
+}
+
+/** A listener on a Unix socket that accepts every call, unless `handle` does something else. */
+async function world(
+  listen: Listen,
+  handle?: (call: IncomingCall) => void,
+  options: Partial<GrpcListenerOptions> = {},
+): Promise<World> {
+  const dir = await Deno.makeTempDir();
+  const socketPath = `${dir}/proxy.sock`;
+  const calls: IncomingCall[] = [];
+  const sides: Side[] = [];
+  const errors: Error[] = [];
+  const accept = (call: IncomingCall) => {
+    const side = new Side(call.accept({ greeting: "hello" }));
+    sides.push(side);
+    side.stream.start(side);
+  };
+  const listener = await listen({
+    address: { kind: "unix", path: socketPath, deleteExisting: true },
+    services: [{
+      path,
+      handle: (call) => {
+        calls.push(call);
+        (handle ?? accept)(call);
+      },
+    }],
+    router: (request, response) => {
+      const chunks: Uint8Array[] = [];
+      request.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+      request.on("end", () => {
+        if (request.url === "/trailers-only") {
+          response.stream.respond({ ":status": 200, "grpc-status": "12" }, { endStream: true });
+          return;
+        }
+        response.writeHead(request.url === "/echo" ? 200 : 404, { "x-method": request.method });
+        for (const chunk of chunks) response.write(chunk);
+        response.addTrailers({ "x-trailer": "behind" });
+        response.end();
+      });
+    },
+    onConnectionError: (error) => errors.push(error),
+    ...options,
+  });
+  return {
+    socketPath,
+    listener,
+    calls,
+    sides,
+    errors,
+    connect: () => connectGrpc({ kind: "unix", path: socketPath }, AbortSignal.timeout(20_000)),
+    async [Symbol.asyncDispose]() {
+      await listener.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
+
+function open(connection: GrpcConnection, metadata: Record<string, string> = {}): Side {
+  const side = new Side(connection.open(path, metadata).stream);
+  side.stream.start(side);
+  return side;
+}
+
+async function serverSide({ sides }: World, at = 0): Promise<Side> {
+  return await until("the call arrived", () => sides[at]) ?? assert.fail();
+}
+
+function onBoth(title: string, body: (listen: Listen) => Promise<void>): void {
+  for (const [name, listen] of Object.entries(implementations)) leakTest(`${name}: ${title}`, () => body(listen));
+}
+
+const dial = dialRequest({ protocol: "tcp", address: "localhost:1" }, 2n ** 63n - 1n);
+
+onBoth("packets go both ways, in order, and both sides end in order", async (listen) => {
+  await using at = await world(listen);
+  const connection = await at.connect();
+  const client = open(connection);
+  const server = await serverSide(at);
+  client.stream.sendPacket(dial);
+  await until("the dial arrived", () => server.packets.length === 1);
+  assert.equal(server.packets[0]?.payload.case, "dialRequest");
+  server.onBytes = (id, payload) => server.stream.sendData(id, payload.slice());
+  let sum = 0;
+  for (let i = 0; i < 200; i++) {
+    const payload = Uint8Array.from({ length: 1 + i * 331 }, (_byte, j) => i + j * 7);
+    for (const byte of payload) sum = (sum * 31 + byte) | 0;
+    client.stream.sendData(7, payload);
+  }
+  const total = 200 + 331 * 199 * 100;
+  await until("all came back", () => client.bytes === total);
+  assert.equal(client.sum, sum);
+  server.stream.sendPacket(closeResponse(7));
+  server.stream.end();
+  await until("the client saw the end", () => client.ended);
+  client.stream.end();
+  await until("both are closed", () => client.end !== undefined && server.end !== undefined);
+  assert.deepEqual([client.end?.kind, server.end?.kind], ["ended", "ended"]);
+  connection.close();
+});
+
+onBoth("metadata goes both ways, the response's before any packet", async (listen) => {
+  await using at = await world(listen);
+  const connection = await at.connect();
+  const call = connection.open(path, { agentid: "a-1", agentidentifiers: "ipv4=1.2.3.4&host=x" });
+  const metadata = await call.metadata;
+  assert.deepEqual(metadata("greeting"), ["hello"]);
+  assert.deepEqual(at.calls[0]?.metadata("agentid"), ["a-1"]);
+  assert.deepEqual(at.calls[0]?.metadata("agentidentifiers"), ["ipv4=1.2.3.4&host=x"]);
+  assert.deepEqual(at.calls[0]?.metadata("nothing"), []);
+  connection.close();
+});
+
+onBoth("a call that is refused ends with its status", async (listen) => {
+  await using at = await world(listen, (call) => call.refuse(new ConnectError("no, wegen ä", Code.Unauthenticated)));
+  const connection = await at.connect();
+  const client = open(connection);
+  await until("the refusal arrived", () => client.end !== undefined);
+  assert.equal(client.errorCode, Code.Unauthenticated);
+  assert.match(client.end?.kind === "failed" ? client.end.error.message : "", /no, wegen ä/);
+  connection.close();
+});
+
+onBoth("a stream that the server ends with an error tells it, behind what was sent", async (listen) => {
+  await using at = await world(listen);
+  const connection = await at.connect();
+  const client = open(connection);
+  const server = await serverSide(at);
+  server.stream.sendData(1, new Uint8Array(100_000));
+  server.stream.end(new ConnectError("too much", Code.ResourceExhausted));
+  await until("the end arrived", () => client.ended);
+  client.stream.end();
+  await until("the error arrived", () => client.end !== undefined);
+  assert.equal(client.bytes, 100_000);
+  assert.equal(client.errorCode, Code.ResourceExhausted);
+  connection.close();
+});
+
+leakTest("own: a client that cancels ends its stream, one whose connection breaks fails it", async () => {
+  await using at = await world(listenGrpcOwn);
+  const [first, second] = [await at.connect(), await at.connect()];
+  const client = open(first);
+  const canceled = await serverSide(at, 0);
+  open(second);
+  const lost = await serverSide(at, 1);
+  client.stream.destroy(new Error("enough"));
+  await until("the cancellation arrived", () => canceled.end !== undefined);
+  assert.equal(at.sides[1]?.end, undefined);
+  second.close();
+  await until("the loss arrived", () => lost.end !== undefined);
+  assert.equal(lost.end?.kind, "failed");
+  first.close();
+});
+
+leakTest("own: a stream that the client resets ends as canceled", async () => {
+  await using at = await world(listenGrpcOwn);
+  const socket = connectSocket(at.socketPath);
+  socket.on("error", () => {});
+  socket.write(concat(clientPreface, settingsFrame([]), headers(1)));
+  const server = await serverSide(at);
+  socket.write(resetFrame(1, h2Code.cancel));
+  await until("the reset arrived", () => server.end !== undefined);
+  assert.equal(server.errorCode, Code.Canceled);
+  socket.destroy();
+});
+
+onBoth("a caller that goes away before its answer aborts the call", async (listen) => {
+  await using at = await world(listen, () => {});
+  const connection = await at.connect();
+  open(connection);
+  await until("the call arrived", () => at.calls.length === 1);
+  const signal = at.calls[0]?.signal;
+  assert.equal(signal?.aborted, false);
+  connection.close();
+  await until("it is aborted", () => signal?.aborted === true);
+});
+
+onBoth("a call may be answered late: what came before is not lost", async (listen) => {
+  await using at = await world(listen, () => {});
+  const connection = await at.connect();
+  const client = open(connection);
+  client.stream.sendPacket(dial);
+  client.stream.sendData(1, new Uint8Array(300_000));
+  client.stream.end();
+  const call = await until("the call arrived", () => at.calls[0]) ?? assert.fail();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const server = new Side(call.accept({}));
+  server.stream.start(server);
+  await until("everything arrived", () => server.bytes === 300_000 && server.packets.length === 1 && server.ended);
+  server.stream.end();
+  await until("the end arrived", () => client.end?.kind === "ended");
+  connection.close();
+});
+
+const brokenBytes: Record<string, [bytes: string, code: Code]> = {
+  "a message that is no packet": ["0000000001ff", Code.Internal],
+  "a compressed message": ["010000000108", Code.Unimplemented],
+  "a message beyond the limit": ["0000400001", Code.ResourceExhausted],
+};
+for (const [title, [bytes, code]] of Object.entries(brokenBytes)) {
+  onBoth(`${title} ends its stream with ${Code[code]}, and no other`, async (listen) => {
+    await using at = await world(listen);
+    const connection = await at.connect();
+    const neighbour = open(connection);
+    const raw = connectHttp2("http://localhost", { createConnection: () => connectSocket(at.socketPath) });
+    const stream = raw.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.on("error", () => {});
+    let trailers: IncomingHttpHeaders | undefined;
+    stream.on("trailers", (headers) => trailers = headers);
+    stream.resume();
+    stream.write(Uint8Array.fromHex(bytes));
+    await until("the status arrived", () => trailers !== undefined);
+    assert.equal(Number(trailers?.["grpc-status"]), code);
+    const side = await until("the neighbour is there", () => at.sides.find((one) => one.end === undefined)) ??
+      assert.fail();
+    neighbour.stream.sendPacket(dial);
+    await until("the neighbour is served", () => side.packets.length === 1);
+    raw.destroy();
+    connection.close();
+  });
+}
+
+onBoth("a server that stops reading is sent a bounded amount, and all of it once it reads", async (listen) => {
+  await using at = await world(listen);
+  const connection = await at.connect();
+  const client = open(connection);
+  const server = await serverSide(at);
+  server.stream.pause();
+  const chunk = new Uint8Array(64 * 1024).fill(1);
+  let sent = 0;
+  for (let quiet = 0; quiet < 10;) {
+    const before = client.drains;
+    while (client.stream.sendData(1, chunk)) sent += chunk.length;
+    sent += chunk.length;
+    assert.ok(sent < 20 * 1024 * 1024, `${sent} bytes were taken`);
+    const drained = await Promise.race([
+      until("drained", () => client.drains > before),
+      new Promise<false>((resolve) => setTimeout(() => resolve(false), 300)),
+    ]);
+    if (!drained) quiet = 10;
+  }
+  server.stream.resume();
+  await until("all of it arrived", () => server.bytes === sent);
+  connection.close();
+});
+
+onBoth(
+  "a client that stops reading holds its own stream back, and not its neighbour on the connection",
+  async (listen) => {
+    await using at = await world(listen);
+    const connection = await at.connect();
+    const slow = open(connection);
+    const slowServer = await serverSide(at, 0);
+    const quick = open(connection);
+    const quickServer = await serverSide(at, 1);
+    slow.stream.pause();
+    const chunk = new Uint8Array(64 * 1024);
+    let sent = 0;
+    for (let more = true; more;) {
+      more = slowServer.stream.sendData(1, chunk);
+      sent += chunk.length;
+      assert.ok(sent < 20 * 1024 * 1024);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    quickServer.stream.sendData(2, new Uint8Array(500_000));
+    await until("the neighbour is served", () => quick.bytes === 500_000);
+    slow.stream.resume();
+    await until("all of it arrived", () => slow.bytes === sent);
+    await until("the server was told", () => slowServer.drains > 0);
+    connection.close();
+  },
+);
+
+onBoth("two hundred streams on one connection do not meet each other", async (listen) => {
+  await using at = await world(listen);
+  const connection = await at.connect();
+  const clients = Array.from({ length: 200 }, () => open(connection));
+  await until("all calls arrived", () => at.sides.length === 200);
+  at.sides.forEach((side) => side.onBytes = (id, payload) => side.stream.sendData(id, payload.slice()));
+  clients.forEach((client, i) => client.stream.sendData(i + 1, new Uint8Array(5000 + i).fill(i)));
+  await until("all answers arrived", () => clients.every((client, i) => client.bytes === 5000 + i));
+  connection.close();
+});
+
+onBoth("requests that are no packet call reach the router, bodies and trailers and all", async (listen) => {
+  await using at = await world(listen);
+  const session = connectHttp2("http://localhost", { createConnection: () => connectSocket(at.socketPath) });
+  session.on("error", () => {});
+  const fetch = async (headers: OutgoingHttpHeaders, body?: Uint8Array) => {
+    const stream = session.request(headers, { endStream: body === undefined });
+    if (body !== undefined) stream.end(body);
+    let response: IncomingHttpHeaders = {};
+    let trailers: IncomingHttpHeaders = {};
+    let bytes = 0;
+    stream.on("response", (headers) => response = headers);
+    stream.on("trailers", (headers) => trailers = headers);
+    stream.on("data", (chunk: Uint8Array) => bytes += chunk.length);
+    await new Promise((resolve, reject) => stream.on("close", resolve).on("error", reject));
+    return { response, trailers, bytes };
+  };
+  const missing = await fetch({ ":path": "/nowhere" });
+  assert.equal(missing.response[":status"], 404);
+  assert.equal(missing.response["x-method"], "GET");
+  const echo = await fetch({ ":path": "/echo", ":method": "POST" }, new Uint8Array(3_000_000));
+  assert.equal(echo.bytes, 3_000_000);
+  assert.equal(echo.trailers["x-trailer"], "behind");
+  const bare = await fetch({ ":path": "/trailers-only", ":method": "POST" }, new Uint8Array(5));
+  assert.equal(bare.response["grpc-status"], "12");
+  // The packet service's path under another content type is the router's.
+  const json = await fetch(
+    { ":path": path, ":method": "POST", "content-type": "application/connect+json" },
+    new Uint8Array(5),
+  );
+  assert.equal(json.response[":status"], 404);
+  assert.equal(at.calls.length, 0);
+  session.destroy();
+});
+
+onBoth("a listener that drains takes no new connections and lets open streams run on", async (listen) => {
+  await using at = await world(listen);
+  const connection = await at.connect();
+  const client = open(connection);
+  const server = await serverSide(at);
+  at.listener.drain();
+  await until("new connections are refused", async () => {
+    try {
+      (await at.connect()).close();
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  server.stream.sendData(1, new Uint8Array(100_000));
+  await until("the stream is served", () => client.bytes === 100_000);
+  assert.equal(client.end, undefined);
+  server.stream.end();
+  client.stream.end();
+  await until("the connection ends with its last stream", () => !connection.usable);
+  await connection.closed;
+});
+
+onBoth("closing the listener ends every stream", async (listen) => {
+  await using at = await world(listen);
+  const connection = await at.connect();
+  const client = open(connection);
+  const server = await serverSide(at);
+  await at.listener.close();
+  await until("both sides know", () => client.end?.kind === "failed" && server.end !== undefined);
+});
+
+onBoth("counts packets and payload bytes of both directions", async (listen) => {
+  const counts = { received: new PacketCounts(), sent: new PacketCounts() };
+  const sides: Side[] = [];
+  await using at = await world(listen, undefined, {
+    services: [{
+      path,
+      counts,
+      handle: (call) => {
+        const side = new Side(call.accept({}));
+        sides.push(side);
+        side.stream.start(side);
+      },
+    }],
+  });
+  const connection = await at.connect();
+  const client = open(connection);
+  client.stream.sendPacket(dial);
+  client.stream.sendData(1, new Uint8Array(100_000));
+  await until("it arrived", () => sides[0]?.bytes === 100_000);
+  sides[0]?.stream.sendData(1, new Uint8Array(7));
+  sides[0]?.stream.sendPacket(closeResponse(1));
+  assert.deepEqual([...counts.received.entries()].map(({ count }) => count), [1, 1]);
+  assert.equal(counts.received.dataBytes, 100_000);
+  assert.deepEqual([...counts.sent.entries()].map(({ count }) => count), [1, 1]);
+  assert.equal(counts.sent.dataBytes, 7);
+  connection.close();
+});
+
+/** A TLS listener that asks for client certificates of the tests' authority. */
+async function tlsWorld(listen: Listen): Promise<World & { readonly port: number }> {
+  const { server, ca } = await testCertificates();
+  const at = await world(listen, undefined, {
+    address: { kind: "tcp", host: "127.0.0.1", port: 0 },
+    tls: {
+      files: {
+        material: { cert: server.certPem, key: server.keyPem, ca: ca.certPem },
+        expirySeconds: undefined,
+        onChange: () => () => {},
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      },
+    },
+  });
+  const { address } = at.listener;
+  return {
+    ...at,
+    port: address.kind === "tcp" ? address.port : assert.fail(),
+    [Symbol.asyncDispose]: at[Symbol.asyncDispose],
+  };
+}
+
+onBoth("over TLS, with a certificate: ten megabytes each way", async (listen) => {
+  await using at = await tlsWorld(listen);
+  const { client: pair, ca } = await testCertificates();
+  const tls = { cert: pair.certPem, key: pair.keyPem, ca: ca.certPem };
+  const connection = await connectGrpc(
+    { kind: "tls", host: "127.0.0.1", port: at.port, tls },
+    AbortSignal.timeout(20_000),
+  );
+  const client = open(connection);
+  const server = await serverSide(at);
+  server.onBytes = (id, payload) => server.stream.sendData(id, payload.slice());
+  const chunk = Uint8Array.from({ length: 100_000 }, (_byte, i) => i);
+  let sum = 0;
+  for (let i = 0; i < 100; i++) {
+    client.stream.sendData(1, chunk);
+    for (const byte of chunk) sum = (sum * 31 + byte) | 0;
+  }
+  await until("all came back", () => client.bytes === 10_000_000);
+  assert.equal(client.sum, sum);
+  connection.close();
+});
+
+onBoth("over TLS, a client without a certificate or with a stranger's is refused", async (listen) => {
+  await using at = await tlsWorld(listen);
+  const { ca } = await testCertificates();
+  const stranger = await makeTestCertificates("strangers");
+  const signal = AbortSignal.timeout(20_000);
+  for (const own of [{}, { cert: stranger.client.certPem, key: stranger.client.keyPem }]) {
+    const target = { kind: "tls", host: "127.0.0.1", port: at.port, tls: { ...own, ca: ca.certPem } } as const;
+    await assert.rejects(connectGrpc(target, signal));
+  }
+  assert.equal(at.calls.length, 0);
+});
+
+leakTest("own: over TLS, a client that offers no HTTP/2 is refused", async () => {
+  await using at = await tlsWorld(listenGrpcOwn);
+  const { client, ca } = await testCertificates();
+  const socket = connectTls({
+    host: "127.0.0.1",
+    port: at.port,
+    cert: client.certPem,
+    key: client.keyPem,
+    ca: ca.certPem,
+  });
+  socket.on("error", () => {});
+  await new Promise((resolve) => socket.once("close", resolve));
+  await until("the refusal was told", () => at.errors.length > 0);
+});
+
+leakTest("own: a client that speaks HTTP/1.1 is answered with GOAWAY and closed", async () => {
+  await using at = await world(listenGrpcOwn);
+  const socket = connectSocket(at.socketPath);
+  const chunks: Uint8Array[] = [];
+  socket.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+  socket.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+  await new Promise((resolve) => socket.once("close", resolve));
+  const said = chunks.map((chunk) => new TextDecoder("latin1").decode(chunk)).join("");
+  assert.match(said, /this port speaks HTTP\/2 only/);
+  assert.equal(at.errors.length, 1);
+});
+
+leakTest("own: a router that breaks a request off resets its stream", async () => {
+  await using at = await world(listenGrpcOwn, undefined, {
+    router: (_request, response) => response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
+  });
+  const session = connectHttp2("http://localhost", { createConnection: () => connectSocket(at.socketPath) });
+  const stream = session.request({ ":path": "/x" });
+  stream.on("error", () => {});
+  await new Promise((resolve) => stream.once("close", resolve));
+  assert.equal(stream.rstCode, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  session.destroy();
+});
+
+leakTest("own: a client that breaks a request off resets it at the router", async () => {
+  let aborted = false;
+  await using at = await world(listenGrpcOwn, undefined, {
+    router: (request) => {
+      request.on("aborted", () => aborted = true);
+      request.resume();
+    },
+  });
+  const session = connectHttp2("http://localhost", { createConnection: () => connectSocket(at.socketPath) });
+  const stream = session.request({ ":path": "/x", ":method": "POST" });
+  stream.on("error", () => {});
+  stream.write("begun");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  stream.close(constants.NGHTTP2_CANCEL);
+  await until("the router knows", () => aborted);
+  session.destroy();
+});
