@@ -1,10 +1,25 @@
 /**
- * `deno task compile`: one executable for each program, with the permission set of its role inside. The ports and files
- * of a command line are not known when it is compiled, so the sets are wider than what the launchers of
- * `deno task build` grant.
+ * `deno task compile`: one executable for each program, with the permissions of its role inside. The ports and files of
+ * a command line are not known when it is compiled, so they are wider than what the launchers of `deno task build` grant.
  * @module
  */
 import { binaries, type Binary, root } from "./binaries.ts";
+
+const kubernetes = "KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT";
+
+/** What a role may need for some command line; what no role needs is refused for all. */
+const permissions: Readonly<Record<Binary["program"], readonly string[]>> = {
+  "server": ["--allow-net", "--allow-read", "--allow-write", `--allow-env=PROXY_SERVER_ID,${kubernetes}`],
+  "agent": ["--allow-net", "--allow-read", "--allow-write", `--allow-env=PROXY_AGENT_ID,${kubernetes}`],
+  "test-client": [
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    "--allow-env=HTTP2_READ_IDLE_TIMEOUT_SECONDS,HTTP2_PING_TIMEOUT_SECONDS",
+  ],
+  "test-server": ["--allow-net", "--allow-write"],
+};
+const refused = ["--no-prompt", "--ignore-env", "--deny-run", "--deny-ffi", "--deny-sys", "--deny-import"];
 
 /** Exit code when the runtime stub, which compiled programs consist of, is not there. */
 export const noStubCode = 3;
@@ -20,8 +35,8 @@ function compileArgs(binary: Binary): string[] {
   return [
     "compile",
     "--quiet",
-    "--no-prompt",
-    `--permission-set=${program}`,
+    ...permissions[program],
+    ...refused,
     `--output=${freshPath(binary)}`,
     "main.ts",
     program,

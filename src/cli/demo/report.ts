@@ -8,7 +8,7 @@ export interface Passage {
   readonly places: FrontendPlaces;
   /** HTTP status of the destination's answer. */
   readonly status: number;
-  /** From the start of proxy-test-client to its end, in milliseconds. */
+  /** From proxy-test-client's connection to the proxy to the answer's last byte, in milliseconds. */
   readonly ms: number;
 }
 

@@ -12,6 +12,9 @@ const limitMs = 60_000;
 /** How often other ports are tried when somebody else took the chosen one meanwhile. */
 const portAttempts = 3;
 
+/** What proxy-test-client logs of an answer: its status, and the time from the connection to the last byte. */
+const answerLine = /\/success answered (\d{3}) with \d+ bytes after (\d+) ms$/m;
+
 /** What {@link Stage} needs to know. */
 export interface StageOptions {
   /** Folder of the certificates. */
@@ -88,13 +91,13 @@ export class Stage implements AsyncDisposable {
     const { certs, signal } = this.#options;
     const title = `proxy-test-client (${frontend.title})`;
     const flags = clientFlags(frontend, places, destinationPort, certs);
-    const from = performance.now();
     const client = this.#start(title, `client-${frontend.key}`, "test-client", flags);
     const code = await client.end(limitMs, signal);
-    const ms = performance.now() - from;
     if (code !== 0) throw new PartError(client, `ended with exit code ${code}`);
     if (!client.log.includes("The success test page!")) throw new PartError(client, "did not print the page");
-    return { frontend, places, status: 200, ms };
+    const [, status, ms] = answerLine.exec(client.log) ?? [];
+    if (status === undefined || ms === undefined) throw new PartError(client, "did not log the answer");
+    return { frontend, places, status: Number(status), ms: Number(ms) };
   }
 
   /** Ends all at once, without waiting. */
