@@ -69,6 +69,7 @@ for (const act of hostileActs) {
     if ((act.breaksCall ?? false) || act.then !== "stay") await until("the agent leaves the link", () => link.ended);
     else await link.exchange(stage.echo.address, ++random, "on the same link").catch(() => assert(link.ended));
     await assertServes(stage);
+    await until("the destination has been left", () => stage.echo.open === 0);
   });
 }
 

@@ -13,7 +13,7 @@ import {
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import type { TestCertificateFiles } from "../support/test_certificates.ts";
 import { until } from "../support/until.ts";
-import { data, dialRequest, packetFrame } from "./raw_grpc.ts";
+import { closeRequest, data, dialRequest, packetFrame } from "./raw_grpc.ts";
 
 /** Response headers of a server in order. */
 export const goodHeaders: OutgoingHttpHeaders = {
@@ -72,7 +72,7 @@ export class RawLink {
     return packet;
   }
 
-  /** Dials an echoing destination, exchanges text with it, and leaves the connection open. */
+  /** Dials an echoing destination, exchanges text with it, and closes the connection. */
   async exchange(address: string, random: bigint, text: string): Promise<string> {
     this.send(dialRequest(address, random));
     for (;;) {
@@ -87,6 +87,8 @@ export class RawLink {
         const { payload } = await this.next(PacketType.DATA);
         if (payload.case === "data" && payload.value.connectID === id) back += Buffer.from(payload.value.data);
       }
+      this.send(closeRequest(id));
+      await this.next(PacketType.CLOSE_RSP);
       return back;
     }
   }
