@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { AgentLab, health, metric, startBalancer, stuckDestination } from "../../tests/support/agent_lab.ts";
 import { echoDestination, refusingAddress } from "../../tests/support/destinations.ts";
 import { startFakeServer } from "../../tests/support/fake_proxy_server.ts";
 import { leakTest } from "../../tests/support/leak_free.ts";
-import { makeTestCertificates, writeTestCertificates } from "../../tests/support/test_certificates.ts";
+import {
+  makeTestCertificates,
+  testCertificates,
+  writeTestCertificates,
+} from "../../tests/support/test_certificates.ts";
 import { until } from "../../tests/support/until.ts";
 import { closeRequest } from "../wire/packet.ts";
 
@@ -210,4 +215,56 @@ leakTest(
 async function unusedPort(): Promise<number> {
   const address = await refusingAddress();
   return Number(address.split(":").at(-1));
+}
+
+leakTest(
+  "[server 13.8-22] an agent with a protocol name of its own reaches a server that offers only that",
+  async () => {
+    await using lab = await AgentLab.open();
+    await using server = await startFakeServer();
+    await using front = await startOwnProtocol("acme-tunnel", server.port);
+    const { agent } = await lab.agent(front.port, "--alpn-proto=acme-tunnel");
+    await until("the server is joined", () => agent.serverConnections === 1);
+    assert.deepEqual(front.chosen, ["acme-tunnel"]);
+  },
+);
+
+/** Takes TLS connections of one protocol only, and hands what they carry to a server, as a router by protocol does. */
+async function startOwnProtocol(
+  protocol: string,
+  port: number,
+): Promise<{ port: number; chosen: (string | false | null)[] } & AsyncDisposable> {
+  const { ca, client, server: own } = await testCertificates();
+  const chosen: (string | false | null)[] = [];
+  const sockets = new Set<{ destroy(): void }>();
+  const server = createTlsServer({ cert: own.certPem, key: own.keyPem, ALPNProtocols: [protocol] }, (incoming) => {
+    chosen.push(incoming.alpnProtocol);
+    const outgoing = connectTls({
+      host: "127.0.0.1",
+      port,
+      cert: client.certPem,
+      key: client.keyPem,
+      ca: ca.certPem,
+      ALPNProtocols: ["h2"],
+    });
+    for (const [socket, other] of [[incoming, outgoing], [outgoing, incoming]] as const) {
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+      socket.pipe(other);
+      sockets.add(socket);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const address = server.address();
+  return {
+    port: address === null || typeof address === "string" ? 0 : address.port,
+    chosen,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
 }

@@ -30,9 +30,9 @@ export async function connectLink(
   signal: AbortSignal,
   offerDirect: boolean,
 ): Promise<LinkClient> {
-  if (!offerDirect) return grpcClient(await connectGrpc(target, signal));
   signal.throwIfAborted();
-  const socket = await handshake(target, signal);
+  // Not left to node:http2, which offers `h2` and nothing else, whatever it is told.
+  const socket = await handshake(target, signal, offerDirect ? [linkProtocol] : []);
   if (socket.alpnProtocol === linkProtocol) return directClient(socket);
   return grpcClient(await connectGrpc({ ...target, socket }, signal));
 }
@@ -67,7 +67,11 @@ function directClient(socket: TLSSocket): LinkClient {
   };
 }
 
-function handshake(target: GrpcTarget & { kind: "tls" }, signal: AbortSignal): Promise<TLSSocket> {
+function handshake(
+  target: GrpcTarget & { kind: "tls" },
+  signal: AbortSignal,
+  offered: readonly string[],
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       ...target.tls,
@@ -75,7 +79,7 @@ function handshake(target: GrpcTarget & { kind: "tls" }, signal: AbortSignal): P
       port: target.port,
       minVersion: "TLSv1.2",
       ...(target.serverName === undefined ? {} : { servername: target.serverName }),
-      ALPNProtocols: [...new Set([linkProtocol, ...(target.alpnProtocols ?? []), "h2"])],
+      ALPNProtocols: [...new Set([...offered, ...(target.alpnProtocols ?? []), "h2"])],
     });
     const settle = (act: () => void) => {
       signal.removeEventListener("abort", onAbort);
