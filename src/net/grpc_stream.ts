@@ -222,8 +222,9 @@ export class ClientGrpcStream extends GrpcStream {
     answered.promise.catch(() => {});
     stream.on("response", (headers) => {
       if (headers["grpc-status"] !== undefined) {
-        // A refusal comes as headers alone.
+        // A refusal comes as headers alone. Not every server resets the caller's half, which is of no use any more.
         this.#trailers = toHeaders(headers);
+        stream.end();
       } else if (headers[":status"] !== 200) {
         const status = headers[":status"] ?? 0;
         this.destroy(new ConnectError(`HTTP status ${status}, expected 200`, httpStatusCodes[status] ?? Code.Unknown));
