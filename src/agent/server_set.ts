@@ -255,6 +255,10 @@ export class ServerSet implements LinkOwner {
       const limits = this.#options.openLimits ?? openLimits;
       const { clock } = this.#context;
       const opened = await openLink(transport, route.target, identity, clock, this.#stop.signal, limits);
+      if (this.#stop.signal.aborted) {
+        opened.connection.close();
+        return;
+      }
       this.#heard();
       this.#lastSaid = opened.serverCount;
       const known = this.#connections.get(opened.serverId);

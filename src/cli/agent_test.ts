@@ -217,17 +217,19 @@ async function unusedPort(): Promise<number> {
   return Number(address.split(":").at(-1));
 }
 
-leakTest(
-  "[server 13.8-22] an agent with a protocol name of its own reaches a server that offers only that",
-  async () => {
-    await using lab = await AgentLab.open();
-    await using server = await startFakeServer();
-    await using front = await startOwnProtocol("acme-tunnel", server.port);
-    const { agent } = await lab.agent(front.port, "--alpn-proto=acme-tunnel");
-    await until("the server is joined", () => agent.serverConnections === 1);
-    assert.deepEqual(front.chosen, ["acme-tunnel"]);
-  },
-);
+for (const kind of ["auto", "grpc"]) {
+  leakTest(
+    `[server 13.8-22] with a protocol name of its own the agent reaches a server that takes no other, ${kind}`,
+    async () => {
+      await using lab = await AgentLab.open();
+      await using server = await startFakeServer();
+      await using front = await startOwnProtocol("acme-tunnel", server.port);
+      const { agent } = await lab.agent(front.port, "--alpn-proto=acme-tunnel", `--link-protocol=${kind}`);
+      await until("the server is joined", () => agent.serverConnections === 1);
+      assert.deepEqual(front.chosen, ["acme-tunnel"]);
+    },
+  );
+}
 
 /** Takes TLS connections of one protocol only, and hands what they carry to a server, as a router by protocol does. */
 async function startOwnProtocol(
