@@ -87,7 +87,7 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
     // Without a listener an aborted stream would end the process.
     stream.on("error", () => {});
     const service = services.get(headers[":path"] ?? "");
-    if (service !== undefined && isGrpc(headers)) service.handle(new Http2Call(stream, headers, service.counts));
+    if (service !== undefined && isGrpc(headers)) service.handle(new Http2Call(stream, raw, service.counts));
     else fallback.emit("stream", stream, headers, flags, raw);
   });
   const address = await listen(server, options.address);
@@ -157,11 +157,11 @@ function isGrpc(headers: IncomingHttpHeaders): boolean {
 
 class Http2Call implements IncomingCall {
   readonly #stream: ServerHttp2Stream;
-  readonly #headers: IncomingHttpHeaders;
+  readonly #headers: readonly string[];
   readonly #counts: StreamCounts | undefined;
   readonly #gone = new AbortController();
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, counts: StreamCounts | undefined) {
+  constructor(stream: ServerHttp2Stream, headers: readonly string[], counts: StreamCounts | undefined) {
     this.#stream = stream;
     this.#headers = headers;
     this.#counts = counts;

@@ -1,7 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { constants } from "node:http2";
-import type { ClientHttp2Stream, Http2Stream, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type {
+  ClientHttp2Stream,
+  Http2Stream,
+  IncomingHttpHeaders,
+  IncomingHttpStatusHeader,
+  ServerHttp2Stream,
+} from "node:http2";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { dataHeader } from "../wire/data_header.ts";
@@ -208,6 +214,8 @@ export class ServerGrpcStream extends GrpcStream {
   }
 }
 
+type ResponseHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader;
+
 /** The calling side: the server's trailers tell how the call ended. */
 export class ClientGrpcStream extends GrpcStream {
   /** Response metadata, once the server has sent it; rejects with the call's error when the call ends before that. */
@@ -220,7 +228,7 @@ export class ClientGrpcStream extends GrpcStream {
     this.metadata = answered.promise;
     // A caller that never asks for the metadata must not meet its failure as an unhandled rejection.
     answered.promise.catch(() => {});
-    stream.on("response", (headers) => {
+    stream.on("response", (headers: ResponseHeaders, _: number, raw: readonly string[]) => {
       if (headers["grpc-status"] !== undefined) {
         // A refusal comes as headers alone. Not every server resets the caller's half, which is of no use any more.
         this.#trailers = toHeaders(headers);
@@ -229,7 +237,7 @@ export class ClientGrpcStream extends GrpcStream {
         const status = headers[":status"] ?? 0;
         this.destroy(new ConnectError(`HTTP status ${status}, expected 200`, httpStatusCodes[status] ?? Code.Unknown));
       } else {
-        answered.resolve((key) => valuesOf(headers, key));
+        answered.resolve((key) => valuesOf(raw, key));
       }
     });
     stream.on("trailers", (headers) => {
@@ -267,10 +275,12 @@ export function statusTrailers(status: ConnectError | undefined): Record<string,
   return Object.fromEntries(trailers);
 }
 
-/** All values of a header. */
-export function valuesOf(headers: IncomingHttpHeaders, key: string): readonly string[] {
-  const value = headers[key];
-  return value === undefined ? [] : Array.isArray(value) ? value : [value];
+/**
+ * All values of a header.
+ * @param raw names and values in turn, as they came: HTTP/2 gives repeated ones joined into one text otherwise
+ */
+export function valuesOf(raw: readonly string[], key: string): readonly string[] {
+  return raw.filter((_, at) => at % 2 === 1 && raw[at - 1] === key);
 }
 
 function toHeaders(headers: IncomingHttpHeaders): Headers {
