@@ -1,11 +1,13 @@
 import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
 import type { DialFailure } from "./dial_outcome.ts";
+import { EarlyData } from "./early_data.ts";
 import { serverLimits } from "./server_limits.ts";
 import type { ServerTunnel, TunnelClient } from "./tunnel.ts";
 
 /**
  * The client of a CONNECT: first a dial that is waited for, then a byte stream. What the destination says before the
- * stream is attached is kept, so that the answer to the request always comes first.
+ * stream is attached is kept, so that the answer to the request always comes first; and what it says before the client
+ * does is held for a moment more, since kube-apiserver refuses an answer that it reads together with other bytes.
  */
 export class ConnectClient implements TunnelClient, ByteStreamHandler {
   readonly halfCloses = true;
@@ -15,6 +17,7 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
   #stream: ByteStream | undefined;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
+  #early: EarlyData | undefined;
   #destinationEnded = false;
   #clientEnded = false;
   #closed = false;
@@ -59,11 +62,22 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
     this.#held = [];
     this.#heldBytes = 0;
     let more = true;
-    for (const bytes of held) more = stream.write(bytes);
+    const early = new EarlyData((payload) => more = stream.write(payload), () => {
+      this.#settle();
+      if (more) this.#tunnel?.clientDrained();
+    });
+    this.#early = early;
+    for (const bytes of held) early.take(bytes);
     stream.start(this);
+    if (early.holding) return;
+    this.#settle();
+    this.#tunnel?.clientDrained();
+  }
+
+  /** Tells the client of an end that came while bytes before it were held. */
+  #settle(): void {
     if (this.#closed) this.#end();
-    else if (this.#destinationEnded) stream.end();
-    if (more) this.#tunnel?.clientDrained();
+    else if (this.#destinationEnded) this.#stream?.end();
   }
 
   // ---- from the tunnel ----
@@ -77,9 +91,9 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
   }
 
   tunnelData(payload: Uint8Array): boolean {
-    if (this.#stream !== undefined) {
+    if (this.#early !== undefined) {
       if (this.#clientEnded) this.#lastWrite = performance.now();
-      return this.#stream.write(payload);
+      return this.#early.take(payload);
     }
     this.#held.push(payload);
     this.#heldBytes += payload.length;
@@ -93,17 +107,18 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
 
   tunnelEnded(): void {
     this.#destinationEnded = true;
-    this.#stream?.end();
+    if (this.#early?.holding === false) this.#stream?.end();
   }
 
   tunnelClosed(): void {
     this.#closed = true;
-    if (this.#stream !== undefined) this.#end();
+    if (this.#early?.holding === false) this.#end();
   }
 
   // ---- from the client ----
 
   onData(bytes: Uint8Array): void {
+    this.#early?.clientSpoke();
     if (this.#tunnel?.send(bytes) !== false) return;
     this.#paused = true;
     this.#stream?.pause();
@@ -121,6 +136,7 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
 
   onClose(): void {
     clearTimeout(this.#idle);
+    this.#early?.discard();
     if (!this.#closed) this.#tunnel?.abort("reset", "client", "");
     this.#onGone(this);
   }
