@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
+import { proxyFailure as failure } from "../../tests/support/proxy_failure.ts";
 import { leakTest } from "../../tests/support/leak_free.ts";
 import { established, fakeConnectProxy } from "../../tests/support/fake_proxy.ts";
 import { until } from "../../tests/support/until.ts";
-import { connect, type DialFailureReason, dialFailureReason, ProxyError } from "./mod.ts";
-
-async function failure(promise: Promise<unknown>): Promise<ProxyError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof ProxyError, String(error));
-    return error;
-  }
-  return assert.fail("it succeeded");
-}
+import { connect, type DialFailureReason, dialFailureReason } from "./mod.ts";
 
 const refusals: readonly [title: string, answer: string, code: string, message: string][] = [
   [

@@ -1,5 +1,5 @@
 import { ProxyService } from "../../gen/client/client_pb.ts";
-import { connectGrpc, type GrpcConnection, type GrpcTarget } from "../net/grpc_client.ts";
+import { connectGrpc, type GrpcConnection, type GrpcTarget, type OpenedCall } from "../net/grpc_client.ts";
 import { isTlsFailure } from "../net/tls_failure.ts";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
 import { formatFeatures, metadataKeys } from "../wire/metadata.ts";
@@ -46,10 +46,7 @@ export class GrpcDialler implements Dialler {
 
   async dial(address: string, signal: AbortSignal): Promise<DialledStream> {
     for (let attempt = 1;; attempt++) {
-      const call = (await this.connect(signal)).open(proxyPath, {
-        [metadataKeys.features]: formatFeatures(["early-data"]),
-        "user-agent": this.#options.userAgent,
-      }, { sent: this.#options.packets.from_client, received: this.#options.packets.to_client });
+      const call = this.#call(await this.connect(signal));
       try {
         return await this.#dialOn(call.stream, address, signal);
       } catch (error) {
@@ -64,6 +61,18 @@ export class GrpcDialler implements Dialler {
     await this.#connecting?.catch(() => {});
     this.#connection?.close();
     await this.#connection?.closed;
+  }
+
+  #call(connection: GrpcConnection): OpenedCall {
+    try {
+      return connection.open(proxyPath, {
+        [metadataKeys.features]: formatFeatures(["early-data"]),
+        "user-agent": this.#options.userAgent,
+      }, { sent: this.#options.packets.from_client, received: this.#options.packets.to_client });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new ProxyError("tunnel-closed", `connection to the proxy was lost: ${message}`, { cause: error });
+    }
   }
 
   #dialOn(stream: PacketStream, address: string, signal: AbortSignal): Promise<DialledStream> {

@@ -95,6 +95,34 @@ bothTest("a reader that stops reading stops the sender over MODE", async (proxy)
   await tunnel.close();
 });
 
+bothTest("24 tunnels that nobody reads stall no neighbour over MODE", async (proxy) => {
+  await using client = await proxy.connect();
+  await using source = await sourceDestination();
+  const request = new TextEncoder().encode("4000000\n");
+  const stalled = await Promise.all(Array.from({ length: 24 }, async () => {
+    const tunnel = await client.dial(source.address);
+    await tunnel.writable.getWriter().write(request);
+    return tunnel;
+  }));
+  await until("all are full", () => stalled.every((tunnel) => queued(tunnel).toCaller >= 256 * 1024));
+  await using neighbour = await client.dial(source.address);
+  await neighbour.writable.getWriter().write(request);
+  assert.equal((await readAll(neighbour)).length, 4_000_000);
+  for (const tunnel of stalled) assert.equal((await readAll(tunnel)).length, 4_000_000);
+});
+
+bothTest("a close does not wait for a destination that first wants its own bytes taken, over MODE", async (proxy) => {
+  await using client = await proxy.connect();
+  await using echo = await echoDestination();
+  const tunnel = await client.dial(echo.address);
+  const writer = tunnel.writable.getWriter();
+  // Far more than the way there and back holds: the echo stops reading, since nobody takes what it sends.
+  for (let i = 0; i < 40; i++) writer.write(new Uint8Array(1024 * 1024)).catch(() => {});
+  await until("the way back is full", () => queued(tunnel).toCaller >= 256 * 1024);
+  await tunnel.close();
+  await tunnel.closed;
+});
+
 bothTest("20 MiB written and then closed arrive whole over MODE", async (proxy) => {
   await using client = await proxy.connect();
   await using sink = await collectDestination();
@@ -188,15 +216,18 @@ bothTest(
   },
 );
 
-bothTest("closing the client over MODE ends its open tunnels in order", async (proxy) => {
-  await using echo = await echoDestination();
-  const client = await proxy.connect();
-  const tunnel = await client.dial(echo.address);
-  await tunnel.writable.getWriter().write(new TextEncoder().encode("x"));
-  await client.close();
-  await tunnel.closed;
-  await until("the destination is left alone", () => echo.open === 0);
-});
+bothTest(
+  "[client 1.7-23] [client 1.7-28] closing the client over MODE ends its open tunnels in order and leaves nothing",
+  async (proxy) => {
+    await using echo = await echoDestination();
+    const client = await proxy.connect();
+    const tunnel = await client.dial(echo.address);
+    await tunnel.writable.getWriter().write(new TextEncoder().encode("x"));
+    await client.close();
+    await tunnel.closed;
+    await until("the destination is left alone", () => echo.open === 0);
+  },
+);
 
 bothTest("aborting the writable over MODE drops the tunnel and says why", async (proxy) => {
   await using echo = await echoDestination();

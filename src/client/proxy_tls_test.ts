@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { proxyFailure as failure } from "../../tests/support/proxy_failure.ts";
 import { leakTest } from "../../tests/support/leak_free.ts";
 import { fakeTlsGrpcProxy, fixedTls } from "../../tests/support/fake_proxy.ts";
 import { makeTestCertificates, testCertificates } from "../../tests/support/test_certificates.ts";
 import { listenConnect } from "../net/connect_listener.ts";
-import { connect, type ConnectOptions, ProxyError, type ProxyTls } from "./mod.ts";
+import { connect, type ConnectOptions, type ProxyTls } from "./mod.ts";
 
 type Mode = ConnectOptions["mode"];
 
@@ -45,16 +46,6 @@ async function roundTrip(mode: Mode, port: number, tls: ProxyTls, host = "localh
   await using tunnel = await client.dial("host:1");
   await tunnel.writable.getWriter().write(new Uint8Array([9]));
   assert.deepEqual((await tunnel.readable.getReader().read()).value, new Uint8Array([9]));
-}
-
-async function failure(promise: Promise<unknown>): Promise<ProxyError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof ProxyError, String(error));
-    return error;
-  }
-  return assert.fail("it succeeded");
 }
 
 for (const mode of ["grpc", "http-connect"] as const) {

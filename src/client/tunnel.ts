@@ -3,7 +3,7 @@ import type { DialledStream } from "./dialled_stream.ts";
 import { ProxyError } from "./proxy_error.ts";
 
 /**
- * A connection to a destination, through the proxy.
+ * A connection to a destination, through the proxy. Whoever dialled it must end it, best by `await using`.
  *
  * Both streams push back: `readable` holds at most some 256 KiB before the sender is stopped, and a write to `writable`
  * is done when the proxy's connection has taken the bytes. A tunnel that ends in an error errors both streams, so that a
@@ -23,7 +23,10 @@ export interface Tunnel extends AsyncDisposable {
    * it ends the tunnel. Aborting it drops the whole tunnel at once.
    */
   readonly writable: WritableStream<Uint8Array>;
-  /** Fulfilled when the tunnel ended in order, by either side; rejects with a {@link ProxyError} when it broke. */
+  /**
+   * Fulfilled when the tunnel ended in order; rejects with a {@link ProxyError} when it broke. Over gRPC either side ends
+   * it; over HTTP CONNECT both have to, so that a tunnel whose destination has ended still waits for this side.
+   */
   readonly closed: Promise<void>;
   /**
    * Ends the tunnel in order: bytes that were written still go out, bytes that were not read yet can still be read, new
@@ -227,11 +230,13 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
       );
     }, this.#closeTimeoutMs);
     try {
+      // Reading first: a destination that waits for its own bytes to be taken would not take ours.
+      this.#endRead(undefined);
+      this.#resume();
       if (this.#unwrittenBytes > 0 && !this.#ended) {
         this.#flushed = Promise.withResolvers();
         await this.#flushed.promise;
       }
-      this.#endRead(undefined);
       this.#failWrite(new ProxyError("tunnel-closed", `tunnel to ${this.address} was closed`));
       if (!this.#ended) this.#bytes.close();
       await this.closed.catch(() => {});

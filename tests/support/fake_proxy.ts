@@ -1,4 +1,9 @@
-import { createServer as createHttp2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type Settings,
+} from "node:http2";
 import { createServer, type Socket } from "node:net";
 import { connect, type ConnectOptions, type ProxyClient } from "../../src/client/mod.ts";
 import { dialTcp } from "../../src/net/dial_tcp.ts";
@@ -181,11 +186,17 @@ async function relayDial(call: FakeCall, endpoints: Map<FakeCall, ByteStream>): 
   });
 }
 
+/** Response headers of a gRPC call that was taken. */
+export const grpcHeaders = { ":status": 200, "content-type": "application/grpc" };
+
 /** A server on a Unix socket that gets bare HTTP/2 streams, to break gRPC in ways that no gRPC stack can. */
-export async function rawGrpcProxy(onStream: (stream: ServerHttp2Stream) => void): Promise<FakeProxy> {
+export async function rawGrpcProxy(
+  onStream: (stream: ServerHttp2Stream) => void,
+  settings: Settings = {},
+): Promise<FakeProxy> {
   const path = await socketPath();
   const sessions = new Set<ServerHttp2Session>();
-  const server = createHttp2Server();
+  const server = createHttp2Server({ settings });
   server.on("session", (session) => {
     sessions.add(session);
     session.on("error", () => {});
@@ -207,10 +218,14 @@ export async function rawGrpcProxy(onStream: (stream: ServerHttp2Stream) => void
   };
 }
 
-/** An HTTP CONNECT proxy that does with each connection what the test wants; the head of the request was read. */
-export async function fakeConnectProxy(
-  onConnect: (socket: Socket, head: string) => void,
-): Promise<FakeProxy & { /** Clients that have not ended their side. */ readonly open: number }> {
+/** A Unix socket behind which anything may be: what it does with each connection is the test's. */
+export async function rawProxy(onConnection: (socket: Socket) => void): Promise<
+  AsyncDisposable & {
+    readonly path: string;
+    /** Clients that have not ended their side. */
+    readonly open: number;
+  }
+> {
   const path = await socketPath();
   const sockets = new Set<Socket>();
   const connected = new Set<Socket>();
@@ -223,6 +238,28 @@ export async function fakeConnectProxy(
       sockets.delete(socket);
       connected.delete(socket);
     });
+    onConnection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  return {
+    path,
+    get open() {
+      return connected.size;
+    },
+    [Symbol.asyncDispose]: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      await removeSocketPath(path);
+    },
+  };
+}
+
+/** An HTTP CONNECT proxy that does with each connection what the test wants; the head of the request was read. */
+export async function fakeConnectProxy(
+  onConnect: (socket: Socket, head: string) => void,
+): Promise<FakeProxy & { readonly open: number }> {
+  const proxy = await rawProxy((socket) => {
     let head = "";
     const onData = (bytes: Uint8Array) => {
       head += new TextDecoder("latin1").decode(bytes);
@@ -232,19 +269,13 @@ export async function fakeConnectProxy(
     };
     socket.on("data", onData);
   });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
   return {
-    path,
+    path: proxy.path,
     get open() {
-      return connected.size;
+      return proxy.open;
     },
-    connect: (rest = {}) => connect({ mode: "http-connect", transport: "unix", path, ...rest }),
-    [Symbol.asyncDispose]: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-      await removeSocketPath(path);
-    },
+    connect: (rest = {}) => connect({ mode: "http-connect", transport: "unix", path: proxy.path, ...rest }),
+    [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
   };
 }
 
@@ -305,7 +336,10 @@ function splice(a: ByteStream, b: ByteStream): void {
       onDrain: () => to.resume(),
       onEnd: () => to.end(),
       onClose: (error) => {
-        if (error !== undefined) to.destroy();
+        if (error !== undefined) return to.destroy();
+        // Destroyed by its owner, perhaps before its end was seen.
+        to.end();
+        to.resume();
       },
     });
   }
