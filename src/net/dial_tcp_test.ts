@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { blackHole } from "../../tests/support/black_hole.ts";
 import { echoDestination, refusingAddress } from "../../tests/support/destinations.ts";
 import { leakTest } from "../../tests/support/leak_free.ts";
 import { dialTcp } from "./dial_tcp.ts";
@@ -10,21 +11,6 @@ async function failureOf(network: string, address: string, timeoutMs = 20_000): 
   if (!result.ok) return result.failure.message;
   result.stream.destroy();
   return "";
-}
-
-/** A listener whose queue is full: a further connection is neither taken nor refused. */
-async function fullListener(): Promise<{ address: string } & Disposable> {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
-  const { port } = listener.addr;
-  // The queue holds one or two connections that nobody accepts.
-  const queued = [await Deno.connect({ port }), await Deno.connect({ port })];
-  return {
-    address: `127.0.0.1:${port}`,
-    [Symbol.dispose]() {
-      for (const connection of queued) connection.close();
-      listener.close();
-    },
-  };
 }
 
 leakTest("a destination is reached by address and by name, over the network that was asked for", async () => {
@@ -47,13 +33,13 @@ leakTest("a destination that refuses, and one that is none, are told in Go's wor
 leakTest(
   "[agent 9-43] a destination that does not answer is an i/o timeout after the time that was given",
   async () => {
-    using full = await fullListener();
+    using full = await blackHole();
     assert.equal(await failureOf("tcp", full.address, 200), `dial tcp ${full.address}: i/o timeout`);
   },
 );
 
 leakTest("[pains a-4] a dial that is given up leaves no socket, whenever that happens", async () => {
-  using full = await fullListener();
+  using full = await blackHole();
   const giveUp = new AbortController();
   const dial = dialTcp("tcp", full.address, { timeoutMs: 20_000, signal: giveUp.signal });
   giveUp.abort();
