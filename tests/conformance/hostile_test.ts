@@ -1,4 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import assert from "node:assert/strict";
 import { PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import { leakTest } from "../support/leak_free.ts";
@@ -157,6 +158,22 @@ leakTest("[server W8] a second dial on a client's stream does not move the first
   assert.notEqual(payload.value.error, "", "the stream carries one tunnel");
   assert.equal(await call.exchange(id, "still there"), "still there");
 });
+
+const badAgents: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>> = {
+  "no id": { agentidentifiers: "" },
+  "two ids": { agentid: ["one", "two"], agentidentifiers: "" },
+  "identifiers that are no list": { agentid: "bad", agentidentifiers: ";" },
+  "two lists of identifiers": { agentid: "bad", agentidentifiers: ["host=a", "host=b"] },
+};
+
+for (const [name, metadata] of Object.entries(badAgents)) {
+  leakTest(`[server 13.4] an agent with ${name} is refused and told why`, async () => {
+    await using call = await RawCall.open(agentListener(grpc()), "/AgentService/Connect", metadata);
+    const { status, message } = await call.ended;
+    assert.equal(status, Code.InvalidArgument);
+    assert.notEqual(message, "");
+  });
+}
 
 leakTest("packets that come byte by byte are packets", async () => {
   const topology = grpc();

@@ -56,7 +56,11 @@ export class RawCall implements AsyncDisposable {
   #headers: Readonly<Record<string, unknown>> | undefined;
   #end: CallEnd | undefined;
 
-  private constructor(session: ClientHttp2Session, path: string, metadata: Readonly<Record<string, string>>) {
+  private constructor(
+    session: ClientHttp2Session,
+    path: string,
+    metadata: Readonly<Record<string, string | readonly string[]>>,
+  ) {
     this.#session = session;
     this.#closed = new Promise((resolve) => session.once("close", () => resolve()));
     session.on("error", () => {});
@@ -96,7 +100,7 @@ export class RawCall implements AsyncDisposable {
   static async open(
     listener: Listener,
     path: string = "/ProxyService/Proxy",
-    metadata: Readonly<Record<string, string>> = {},
+    metadata: Readonly<Record<string, string | readonly string[]>> = {},
   ): Promise<RawCall> {
     const socket = await openSocket(listener, "h2");
     const overUds = listener.uds !== "";
