@@ -203,6 +203,7 @@ Deno.test("[pains a-29] a client that does not read leaves its neighbours on the
   slow.stuck = true;
   for (let sent = 0; sent < 256 * 1024; sent += 32 * 1024) agent.stream.sendData(1, new Uint8Array(32 * 1024));
   agent.stream.sendData(2, bytes("prompt"));
+  await settle(world);
   await until("the neighbour gets its bytes", () => neighbour.text === "prompt");
   assert.equal(agent.near.peer.paused, false, "the link is read on");
   assert.ok(!agent.log.includes("WINDOW 1"), "no more is asked for on behalf of the slow one");
