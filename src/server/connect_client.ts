@@ -93,7 +93,8 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
   tunnelData(payload: Uint8Array): boolean {
     if (this.#early !== undefined) {
       if (this.#clientEnded) this.#lastWrite = performance.now();
-      return this.#early.take(payload);
+      // What is held has not been taken: the agent gets no credit for it yet.
+      return this.#early.take(payload) && !this.#early.holding;
     }
     this.#held.push(payload);
     this.#heldBytes += payload.length;
