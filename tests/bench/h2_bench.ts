@@ -1,7 +1,7 @@
 /**
  * Measures the two HTTP/2 implementations of the gRPC frontend on the same work, each in a process of its own:
  *
- *     deno run -A tests/bench/h2_bench.ts [--rounds=3]
+ *     deno run -A tests/bench/h2_bench.ts [--rounds=3] [--transport=uds,tls] [--only=download]
  *
  * Machines are noisy: quote the ratios of one run.
  */
@@ -13,6 +13,9 @@ import { RawH2Client } from "./raw_h2_client.ts";
 
 const kinds = ["runtime", "own"] as const;
 type Kind = typeof kinds[number];
+
+const transports = ["uds", "tls"] as const;
+type Transport = typeof transports[number];
 
 interface Stats {
   readonly cpuSeconds: number;
@@ -128,6 +131,12 @@ async function idle(path: string, count: number, perConnection: number): Promise
   return (after.rssBytes - before.rssBytes) / count / 1024;
 }
 
+function option(name: string, fallback: string): string {
+  return Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3) ?? fallback;
+}
+
+const only = new RegExp(option("only", "."));
+
 const gigabyte = 1e9;
 
 async function measure(path: string): Promise<Figure[]> {
@@ -153,35 +162,48 @@ async function measure(path: string): Promise<Figure[]> {
     figures.push({ name: `${name}, per s`, value: count / seconds });
     figures.push({ name: `${name}, server CPU us each`, value: (after.cpuSeconds - before.cpuSeconds) * 1e6 / count });
   };
-  figures.push({ name: "idle stream on its own connection, KiB", value: await idle(path, 500, 1) });
-  figures.push({ name: "idle stream among 500 on one, KiB", value: await idle(path, 2000, 500) });
-  await rate("download x1", gigabyte, () => download(path, 1, gigabyte));
-  await rate("download x16", gigabyte, () => download(path, 16, gigabyte));
-  await rate("upload x1", gigabyte, () => upload(path, 1, gigabyte));
-  await rate("upload x16", gigabyte, () => upload(path, 16, gigabyte));
-  await each("dial x1, own connection", 2000, () => dials(path, 1, 2000, false));
-  await each("dial x32, own connection", 4000, () => dials(path, 32, 4000, false));
-  await each("dial x32, kept connections", 8000, () => dials(path, 32, 8000, true));
-  await each("round trip", 3000, () => ping(path, 3000));
+  const memory = async (name: string, count: number, perConnection: number) => {
+    figures.push({ name: `${name}, KiB`, value: await idle(path, count, perConnection) });
+  };
+  const work: Record<string, (name: string) => Promise<void>> = {
+    "idle stream on its own connection": (name) => memory(name, 500, 1),
+    "idle stream among 500 on one": (name) => memory(name, 2000, 500),
+    "download x1": (name) => rate(name, gigabyte, () => download(path, 1, gigabyte)),
+    "download x16": (name) => rate(name, gigabyte, () => download(path, 16, gigabyte)),
+    "upload x1": (name) => rate(name, gigabyte, () => upload(path, 1, gigabyte)),
+    "upload x16": (name) => rate(name, gigabyte, () => upload(path, 16, gigabyte)),
+    "dial x1, own connection": (name) => each(name, 2000, () => dials(path, 1, 2000, false)),
+    "dial x32, own connection": (name) => each(name, 4000, () => dials(path, 32, 4000, false)),
+    "dial x32, kept connections": (name) => each(name, 8000, () => dials(path, 32, 8000, true)),
+    "round trip": (name) => each(name, 3000, () => ping(path, 3000)),
+  };
+  for (const [name, run] of Object.entries(work)) if (only.test(name)) await run(name);
   return figures;
 }
 
-async function run(kind: Kind): Promise<Figure[]> {
-  const path = await Deno.makeTempDir() + "/bench.sock";
+async function run(kind: Kind, transport: Transport): Promise<Figure[]> {
+  const dir = await Deno.makeTempDir();
   const server = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", fileURLToPath(new URL("h2_server.ts", import.meta.url)), kind, path],
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      fileURLToPath(new URL("h2_server.ts", import.meta.url)),
+      kind,
+      transport === "tls" ? "tls" : `${dir}/bench.sock`,
+    ],
     stdin: "null",
+    stdout: "piped",
   }).spawn();
+  const out = server.stdout.getReader();
   try {
-    for (;;) {
-      const listens = await Deno.lstat(path).then(() => true, () => false);
-      if (listens) break;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return await measure(path);
+    const { value } = await out.read();
+    return await measure(new TextDecoder().decode(value).trim());
   } finally {
     server.kill();
+    await out.cancel();
     await server.status;
+    await Deno.remove(dir, { recursive: true });
   }
 }
 
@@ -189,21 +211,23 @@ function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
-const rounds = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice(9) ?? 3);
-const results: Record<Kind, Map<string, number[]>> = { runtime: new Map(), own: new Map() };
-for (let round = 0; round < rounds; round++) {
-  for (const kind of kinds) {
-    for (const { name, value } of await run(kind)) {
-      const values = results[kind].get(name) ?? [];
-      results[kind].set(name, [...values, value]);
+const rounds = Number(option("rounds", "3"));
+const wanted = option("transport", "uds,tls").split(",");
+for (const transport of transports.filter((one) => wanted.includes(one))) {
+  const results: Record<Kind, Map<string, number[]>> = { runtime: new Map(), own: new Map() };
+  for (let round = 0; round < rounds; round++) {
+    for (const kind of kinds) {
+      for (const { name, value } of await run(kind, transport)) {
+        results[kind].set(name, [...results[kind].get(name) ?? [], value]);
+      }
     }
   }
+  const lines = [`| ${transport}, medians of ${rounds} | runtime | own | own / runtime |`, "|---|---|---|---|"];
+  for (const [name, values] of results.runtime) {
+    const runtime = median(values);
+    const own = median(results.own.get(name) ?? []);
+    const digits = runtime < 100 ? 1 : 0;
+    lines.push(`| ${name} | ${runtime.toFixed(digits)} | ${own.toFixed(digits)} | ${(own / runtime).toFixed(2)} |`);
+  }
+  await Deno.stdout.write(new TextEncoder().encode(`${lines.join("\n")}\n\n`));
 }
-const lines = [`| medians of ${rounds} | runtime | own | own / runtime |`, "|---|---|---|---|"];
-for (const [name, values] of results.runtime) {
-  const runtime = median(values);
-  const own = median(results.own.get(name) ?? []);
-  const digits = runtime < 100 ? 1 : 0;
-  lines.push(`| ${name} | ${runtime.toFixed(digits)} | ${own.toFixed(digits)} | ${(own / runtime).toFixed(2)} |`);
-}
-await Deno.stdout.write(new TextEncoder().encode(`${lines.join("\n")}\n`));

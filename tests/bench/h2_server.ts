@@ -1,13 +1,17 @@
 import process from "node:process";
-import { type IncomingCall, listenGrpc } from "../../src/net/grpc_listener.ts";
+import { type GrpcListenerOptions, type IncomingCall, listenGrpc } from "../../src/net/grpc_listener.ts";
 import { listenGrpcOwn } from "../../src/net/h2_listener.ts";
+import { testCertificates } from "../support/test_certificates.ts";
 import type { PacketStream } from "../../src/tunnel/packet_stream.ts";
 import type { ConnectId } from "../../src/wire/connect_id.ts";
 import { closeResponse, dialed, dialFailed, type Packet, PacketType } from "../../src/wire/packet.ts";
 
-/** The server under measurement: `h2_server.ts own|runtime SOCKET`. The dial's address says what it does. */
-const [kind, path] = Deno.args;
-if (path === undefined) throw new Error("usage: h2_server.ts own|runtime SOCKET");
+/**
+ * The server under measurement: `h2_server.ts own|runtime SOCKET|tls`. It says on stdout where it listens: the socket's
+ * path, or the port of a TLS listener that asks for no certificate. The dial's address says what it does.
+ */
+const [kind, where] = Deno.args;
+if (where === undefined) throw new Error("usage: h2_server.ts own|runtime SOCKET|tls");
 
 const payload = new Uint8Array(64 * 1024);
 
@@ -70,10 +74,27 @@ class Measured {
   }
 }
 
+async function tlsOptions(): Promise<Pick<GrpcListenerOptions, "address" | "tls">> {
+  const { server } = await testCertificates();
+  return {
+    address: { kind: "tcp", host: "127.0.0.1", port: 0 },
+    tls: {
+      files: {
+        material: { cert: server.certPem, key: server.keyPem },
+        expirySeconds: undefined,
+        onChange: () => () => {},
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      },
+    },
+  };
+}
+
 const open = kind === "own" ? listenGrpcOwn : listenGrpc;
-await open({
-  address: { kind: "unix", path, deleteExisting: true },
+const { address } = await open({
+  ...(where === "tls" ? await tlsOptions() : { address: { kind: "unix", path: where, deleteExisting: true } }),
   services: [{ path: "/ProxyService/Proxy", handle: (call) => void new Measured(call) }],
   router: (_request, response) => void response.writeHead(404).end(),
   onConnectionError: () => {},
 });
+const said = address.kind === "unix" ? address.path : String(address.port);
+await Deno.stdout.write(new TextEncoder().encode(`${said}\n`));

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { frameFlag, frameHeaderBytes, frameType, settingId, writeFrameHeader } from "../../src/h2/frame.ts";
 import { settingsAck, settingsFrame, windowUpdateFrame } from "../../src/h2/control_frames.ts";
 import { clientPreface } from "../../src/h2/frame.ts";
@@ -37,14 +38,15 @@ export class RawH2Client {
   #window = 65_535;
   #streamWindow = 65_535;
   #blocked: (() => void) | undefined;
-  readonly ready: Promise<void>;
-
-  constructor(path: string) {
-    this.#socket = connect(path);
+  /** @param where a socket's path, or the port of a TLS listener on this machine */
+  constructor(where: string) {
+    this.#socket = /^\d+$/.test(where)
+      ? connectTls({ host: "127.0.0.1", port: Number(where), ALPNProtocols: ["h2"], rejectUnauthorized: false })
+      : connect(where);
+    this.#socket.setNoDelay(true);
     this.#socket.on("error", () => {});
     this.#socket.on("data", (bytes: Uint8Array) => this.#push(bytes));
     this.#socket.on("drain", () => this.#unblock());
-    this.ready = new Promise((resolve) => this.#socket.once("connect", () => resolve()));
     this.#socket.write(clientPreface);
     this.#socket.write(settingsFrame([[settingId.initialWindowSize, windowBytes]]));
     this.#socket.write(windowUpdateFrame(0, windowBytes));
