@@ -14,7 +14,7 @@ export const specLines: readonly SpecLine[] = [...serverLines, ...agentLines, ..
 const sections: Readonly<Record<string, Readonly<Record<number, number>>>> = {
   server: { 1: 3, 2: 4, 3: 0, 4: 6, 5: 4, 6: 3, 7: 2, 8: 0, 9: 4, 10: 0, 11: 0, 12: 0, 13: 8 },
   agent: { 1: 2, 2: 6, 3: 6, 4: 8, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0 },
-  client: { 0: 2, 1: 7, 2: 4, 3: 4, 4: 4, 5: 2, 6: 6, 7: 0, 8: 0 },
+  client: { 0: 2, 1: 7, 2: 4, 3: 4, 4: 4, 5: 2, 6: 6, 7: 0, 8: 12 },
 };
 
 /** Whether a tag such as `server 4.4` names a section as a whole. */
