@@ -137,7 +137,7 @@ leakTest("a port that is taken is an error that names it", async () => {
   const { port } = address;
   await assert.rejects(startTestServer({ bindAddress: "127.0.0.1", serverPort: port }), {
     code: "listen-failed",
-    message: new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`),
+    message: new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: address already in use, `),
   });
   await new Promise((resolve) => other.close(resolve));
 });

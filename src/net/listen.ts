@@ -108,6 +108,10 @@ async function requirePermission(address: ListenAddress): Promise<void> {
 }
 
 function failed(address: ListenAddress, cause: unknown): ListenError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = Reflect.get(Object(cause), "code") === "EADDRINUSE"
+    ? "address already in use, stop who uses it or choose another"
+    : cause instanceof Error
+    ? cause.message
+    : String(cause);
   return new ListenError(`cannot listen on ${formatAddress(address)}: ${why}`, { cause });
 }

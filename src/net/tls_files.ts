@@ -25,7 +25,8 @@ const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICAT
 
 /**
  * Reads and checks certificate files. The runtime notices a bad file only at each handshake, and then with a misleading
- * error, so everything is checked here: that files parse, hold certificates, and that key and certificate match.
+ * error, so everything is checked here: that files parse, hold certificates, that key and certificate match, and that the
+ * own certificate has not expired, which every peer would refuse.
  * Text around the PEM blocks is skipped, as easy-rsa writes it.
  * @throws {TlsFilesError} naming the file and the cause
  */
@@ -39,6 +40,7 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsMaterial> {
     const chain = certificates(files.cert, await readPem(files.cert), pair);
     const key = await readPem(files.key);
     checkPair(chain[0] ?? "", key, pair);
+    checkExpiry(chain[0] ?? "", files.cert, pair);
     material.cert = chain.join("\n");
     material.key = key;
   }
@@ -85,4 +87,10 @@ function checkPair(cert: string, key: string, context: string): void {
     throw new TlsFilesError(`${context}: the private key cannot be read: ${why}`, { cause });
   }
   if (!matches) throw new TlsFilesError(`${context}: private key does not match public key`);
+}
+
+function checkExpiry(cert: string, path: string, context: string): void {
+  const { validToDate } = new X509Certificate(cert);
+  if (validToDate.getTime() > Date.now()) return;
+  throw new TlsFilesError(`${context}: ${path} expired on ${validToDate.toISOString()}, renew it`);
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { issueLeaf } from "../cli/certs/issue.ts";
 import { makeTestCertificates, testCertificates } from "../../tests/support/test_certificates.ts";
 import { readTlsFiles, TlsFilesError } from "./tls_files.ts";
 
@@ -82,5 +83,17 @@ Deno.test("a pair is read whole, its chain included, and must match", async () =
     await assert.rejects(read("tls.crt", "missing.key"), /cannot read .*missing\.key: /);
     await assert.rejects(read("missing.crt", "tls.key"), /cannot read .*missing\.crt: /);
     await assert.rejects(read("tls.key", "tls.key"), /holds no certificate/);
+  });
+});
+
+Deno.test("a certificate that has expired is refused with its file's name, for no peer would take it", async () => {
+  const { ca } = await testCertificates();
+  const validity = { notBefore: new Date(Date.now() - 7_200_000), notAfter: new Date(Date.now() - 3_600_000) };
+  const old = await issueLeaf(ca, { commonName: "old", usages: ["server"], keyKind: "p-256", validity });
+  await withFiles({ "tls.crt": old.certPem, "tls.key": old.keyPem }, async (path) => {
+    await assert.rejects(readTlsFiles({ ca: "", cert: path("tls.crt"), key: path("tls.key") }), {
+      code: "bad-tls-files",
+      message: new RegExp(`${path("tls.crt")} expired on \\d{4}-`),
+    });
   });
 });

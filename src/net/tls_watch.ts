@@ -40,7 +40,7 @@ export async function watchTls(files: TlsFiles, intervalMs: number = defaultInte
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       if (why !== failure) {
-        log.error("certificate files changed and are not usable, the last good ones stay: {why}", { why });
+        log.error("certificate files are not usable, the last good ones stay: {why}", { why });
       }
       failure = why;
     }

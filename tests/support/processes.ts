@@ -164,6 +164,11 @@ export interface AgentProcess extends AsyncDisposable {
   stop(): Promise<Ending>;
 }
 
+/** The command line of a program behind its launcher, under the permissions of its flags. */
+export function launcherOf(role: "server" | "agent"): readonly string[] {
+  return ["sh", fileURLToPath(new URL("../../tools/launch.sh", import.meta.url)), role];
+}
+
 /** The command line of a program, before its flags. */
 export function commandOf(role: "server" | "agent"): readonly string[] {
   const other = foreign(role);
@@ -186,8 +191,9 @@ function foreign(role: "server" | "agent"): string | undefined {
 export async function startServer(
   flags: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  command: readonly string[] = commandOf("server"),
 ): Promise<ServerProcess> {
-  const { program, ports } = await startListening("server", flags, env, {
+  const { program, ports } = await startListening("server", command, flags, env, {
     "--agent-port": "--agent-bind-address",
     "--health-port": "--health-bind-address",
     "--admin-port": "--admin-bind-address",
@@ -211,8 +217,9 @@ export async function startServer(
 export async function startAgent(
   flags: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  command: readonly string[] = commandOf("agent"),
 ): Promise<AgentProcess> {
-  const { program, ports } = await startListening("agent", flags, env, {
+  const { program, ports } = await startListening("agent", command, flags, env, {
     "--health-server-port": "--health-server-host",
     "--admin-server-port": "--admin-bind-address",
   });
@@ -235,6 +242,7 @@ export async function startAgent(
 /** Starts a program that cannot take port 0; when somebody else took a chosen port meanwhile, others are chosen. */
 async function startListening(
   role: "server" | "agent",
+  command: readonly string[],
   flags: readonly string[],
   env: Readonly<Record<string, string>>,
   listeners: Readonly<Record<string, string>>,
@@ -249,7 +257,7 @@ async function startListening(
       if (given === undefined) chosen.push(`${portFlag}=${port}`);
       if (valueOf(flags, hostFlag) === undefined) chosen.push(`${hostFlag}=127.0.0.1`);
     }
-    const program = new Program(role, [...commandOf(role), ...flags, ...chosen], env);
+    const program = new Program(role, [...command, ...flags, ...chosen], env);
     const healthPort = ports.get("--health-port") ?? portOf(ports, "--health-server-port");
     try {
       await healthy(program, healthPort, "/healthz");
