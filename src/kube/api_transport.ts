@@ -1,6 +1,6 @@
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
-import { Agent as HttpsAgent, type AgentOptions, request as httpsRequest } from "node:https";
-import { isIP } from "node:net";
+import { Agent, type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from "node:tls";
 import { type ApiAccess, type ApiCredentials, checkCredentials } from "./api_access.ts";
 import { KubeError, textOf } from "./kube_error.ts";
@@ -15,147 +15,112 @@ export interface ApiRequest {
   readonly body?: string;
 }
 
-/** A response whose body has yet to be read. */
-export interface ApiResponse {
-  readonly message: IncomingMessage;
-  /** The authorization that was sent; empty: none. */
-  readonly authorization: string;
+/**
+ * Sends a request and waits for the head of its response, whose body has yet to be read. Each request has a connection of
+ * its own: they are few, certificates that were replaced are in use at once, and the runtime sends a request that was given up
+ * on a kept connection again on a new one.
+ * @param signal drops the request, and the response as long as its body is read
+ * @throws {KubeError} `unreachable` or `bad-credentials`; the signal's reason when it aborts
+ */
+export async function sendRequest(
+  access: ApiAccess,
+  userAgent: string,
+  request: ApiRequest,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const credentials = await access.credentials();
+  checkCredentials(credentials);
+  const { server, proxy } = access;
+  const tls = tlsOptions(access, credentials);
+  const secured = proxy === undefined ? undefined : await connectThrough(proxy, server, tls, signal);
+  signal.throwIfAborted();
+  const { body } = request;
+  const options: RequestOptions = {
+    // The runtime lets only agents bring connections of their own.
+    agent: secured === undefined ? false : Object.assign(new Agent(), { createConnection: () => secured }),
+    host: server.hostname.replace(/^\[|\]$/g, ""),
+    port: server.port === "" ? (server.protocol === "http:" ? 80 : 443) : Number(server.port),
+    method: request.method,
+    path: server.pathname.replace(/\/$/, "") + request.path,
+    headers: {
+      "accept": "application/json",
+      "user-agent": userAgent,
+      ...(credentials.authorization === undefined ? {} : { authorization: credentials.authorization }),
+      ...(body === undefined ? {} : {
+        "content-type": "application/json",
+        "content-length": String(new TextEncoder().encode(body).length),
+      }),
+    },
+    signal,
+  };
+  return await new Promise((resolve, reject) => {
+    // What comes secured is not to be secured again.
+    const plain = server.protocol === "http:" || secured !== undefined;
+    const sent = plain ? httpRequest(options) : httpsRequest({ ...tls, ...options });
+    sent.once("response", (message) => {
+      // A response may break later; whoever reads it learns that from the reading.
+      message.on("error", () => {});
+      resolve(message);
+    });
+    sent.on("error", (cause) => reject(signal.aborted ? signal.reason : unreachable(server, cause)));
+    // The agent leaves open what it did not open.
+    sent.once("close", () => secured?.destroy());
+    sent.end(body);
+  });
 }
 
-const maxConnections = 16;
+function unreachable(server: URL, cause: Error): KubeError {
+  return new KubeError("unreachable", `cannot reach the Kubernetes API at ${server.host}: ${textOf(cause)}`, { cause });
+}
 
-/** Sends requests over connections that are kept, made anew when the certificates in use change. */
-export class ApiTransport {
-  readonly #access: ApiAccess;
-  readonly #userAgent: string;
-  #agent: HttpAgent | undefined;
-  #agentFor = "";
-  #closed = false;
-
-  constructor(access: ApiAccess, userAgent: string) {
-    this.#access = access;
-    this.#userAgent = userAgent;
-  }
-
-  /**
-   * Sends a request and waits for the head of its response.
-   * @param signal drops the request, and the response as long as its body is read
-   * @throws {KubeError} `unreachable` or `bad-credentials`; the signal's reason when it aborts
-   */
-  async send(request: ApiRequest, signal: AbortSignal): Promise<ApiResponse> {
-    const credentials = await this.#access.credentials();
-    signal.throwIfAborted();
-    if (this.#closed) throw new KubeError("unreachable", "the Kubernetes client is closed");
-    const { server } = this.#access;
-    const { authorization = "" } = credentials;
-    const options: RequestOptions = {
-      agent: this.#agentOf(credentials),
-      host: server.hostname.replace(/^\[|\]$/g, ""),
-      port: server.port === "" ? (server.protocol === "http:" ? 80 : 443) : Number(server.port),
-      method: request.method,
-      path: server.pathname.replace(/\/$/, "") + request.path,
-      headers: {
-        "accept": "application/json",
-        "user-agent": this.#userAgent,
-        ...(authorization === "" ? {} : { authorization }),
-        ...(request.body === undefined ? {} : {
-          "content-type": "application/json",
-          "content-length": String(new TextEncoder().encode(request.body).length),
-        }),
-      },
-      signal,
+async function connectThrough(
+  proxy: URL,
+  server: URL,
+  tls: ConnectionOptions,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const socket = await openProxyTunnel(proxy, server, signal);
+  if (server.protocol === "http:") return socket;
+  return await new Promise((resolve, reject) => {
+    const host = server.hostname.replace(/^\[|\]$/g, "");
+    const secured = connectTls({ ...(isIP(host) === 0 ? { servername: host } : {}), ...tls, host, socket });
+    secured.once("close", () => socket.destroy());
+    const settle = () => {
+      signal.removeEventListener("abort", onAbort);
+      secured.off("error", onError).off("secureConnect", onSecure);
     };
-    for (;;) {
-      const message = await this.#exchange(options, request.body, signal);
-      if (message !== undefined) return { message, authorization };
-    }
-  }
-
-  /** @returns undefined when a kept connection had been closed by the API before the request came: it can be sent again */
-  #exchange(
-    options: RequestOptions,
-    body: string | undefined,
-    signal: AbortSignal,
-  ): Promise<IncomingMessage | undefined> {
-    return new Promise((resolve, reject) => {
-      const sent = this.#access.server.protocol === "http:" ? httpRequest(options) : httpsRequest(options);
-      sent.once("response", (message) => {
-        // A response may break later; whoever reads it learns that from the reading.
-        message.on("error", () => {});
-        resolve(message);
-      });
-      sent.on("error", (cause: Error & { code?: string }) => {
-        if (signal.aborted) return reject(signal.reason);
-        if (sent.reusedSocket && (cause.code === "ECONNRESET" || cause.code === "EPIPE")) return resolve(undefined);
-        if (cause instanceof KubeError) return reject(cause);
-        const { host } = this.#access.server;
-        reject(
-          new KubeError("unreachable", `cannot reach the Kubernetes API at ${host}: ${textOf(cause)}`, { cause }),
-        );
-      });
-      sent.end(body);
-    });
-  }
-
-  #agentOf(credentials: ApiCredentials): HttpAgent {
-    const { ca, cert, key } = credentials;
-    const wanted = JSON.stringify([ca, cert, key]);
-    if (this.#agent !== undefined && wanted === this.#agentFor) return this.#agent;
-    checkCredentials(credentials);
-    if (this.#agent !== undefined) retire(this.#agent);
-    this.#agentFor = wanted;
-    this.#agent = this.#newAgent(credentials);
-    return this.#agent;
-  }
-
-  #newAgent({ ca, cert, key }: ApiCredentials): HttpAgent {
-    const { server, proxy, serverName, insecure } = this.#access;
-    if (server.protocol === "http:") return new HttpAgent({ keepAlive: true, maxSockets: maxConnections });
-    const options: AgentOptions = {
-      keepAlive: true,
-      maxSockets: maxConnections,
-      rejectUnauthorized: !insecure,
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-      ...(serverName === undefined ? {} : nameCheck(serverName)),
+    const onSecure = () => {
+      settle();
+      resolve(secured);
     };
-    const agent = new HttpsAgent(options);
-    if (proxy !== undefined) {
-      // The agent's own way to let others make its connections.
-      Object.assign(agent, {
-        createConnection: (
-          options: ConnectionOptions & { signal?: AbortSignal },
-          created: (error: Error | null, socket?: unknown) => void,
-        ) => {
-          openProxyTunnel(proxy, server, options.signal ?? new AbortController().signal).then((socket) => {
-            const secured = connectTls({ ...options, socket });
-            secured.once("secureConnect", () => created(null, secured));
-            secured.once("error", created);
-          }, created);
-        },
-      });
-    }
-    return agent;
-  }
+    const onError = (cause: Error) => {
+      settle();
+      secured.on("error", () => {});
+      secured.destroy();
+      reject(unreachable(server, cause));
+    };
+    const onAbort = () => {
+      reject(signal.reason);
+      onError(new Error("given up"));
+    };
+    secured.once("error", onError).once("secureConnect", onSecure);
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+  });
+}
 
-  /** Drops every connection and what is under way on it. */
-  close(): void {
-    this.#closed = true;
-    this.#agent?.destroy();
-  }
+function tlsOptions({ serverName, insecure }: ApiAccess, { ca, cert, key }: ApiCredentials): ConnectionOptions {
+  return {
+    rejectUnauthorized: !insecure,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(serverName === undefined ? {} : nameCheck(serverName)),
+  };
 }
 
 /** TLS has no names for addresses (RFC 6066 section 3); the certificate is held against them all the same. */
-function nameCheck(serverName: string): AgentOptions {
+function nameCheck(serverName: string): ConnectionOptions {
   if (isIP(serverName) === 0) return { servername: serverName };
   return { checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate) };
-}
-
-/** Connections under other certificates are not used again; what is under way on them ends in its own time. */
-function retire(agent: HttpAgent): void {
-  agent.maxFreeSockets = 0;
-  for (const sockets of Object.values(agent.freeSockets)) {
-    for (const socket of sockets ?? []) socket.destroy();
-  }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { ApiAccess } from "./api_access.ts";
 import { brokenError, checkStatus, parseAnswer, readText, statusError } from "./api_answer.ts";
-import { type ApiRequest, ApiTransport } from "./api_transport.ts";
+import { type ApiRequest, sendRequest } from "./api_transport.ts";
 import { type Clock, pause, systemClock } from "./clock.ts";
 import { JsonLineError, JsonLines } from "./json_lines.ts";
 import { KubeError } from "./kube_error.ts";
@@ -48,7 +48,8 @@ const retryCapMs = 5_000;
 /** Calls the Kubernetes API in JSON: at a bounded rate, in bounded time, again where that helps. */
 export class KubeClient implements Disposable {
   readonly #access: ApiAccess;
-  readonly #transport: ApiTransport;
+  readonly #userAgent: string;
+  readonly #closed = new AbortController();
   readonly #limiter: RateLimiter;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
@@ -56,7 +57,7 @@ export class KubeClient implements Disposable {
 
   constructor(access: ApiAccess, options: KubeClientOptions) {
     this.#access = access;
-    this.#transport = new ApiTransport(access, options.userAgent);
+    this.#userAgent = options.userAgent;
     this.#clock = options.clock ?? systemClock;
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     this.#random = options.random ?? Math.random;
@@ -71,9 +72,9 @@ export class KubeClient implements Disposable {
   call(call: KubeCall, signal: AbortSignal): Promise<KubeAnswer> {
     const repeatable = call.repeatable ?? call.method === "GET";
     return this.#repeat(signal, repeatable, async () => {
-      using attempt = new Attempt(signal);
+      using attempt = new Attempt(signal, this.#closed.signal);
       attempt.limit(this.#clock, this.#timeoutMs, call);
-      const { message } = await this.#transport.send(requestOf(call), attempt.signal);
+      const message = await sendRequest(this.#access, this.#userAgent, requestOf(call), attempt.signal);
       const text = await readText(message, nameOf(call), attempt.signal);
       checkStatus(message, text, nameOf(call));
       const date = Date.parse(message.headers.date ?? "");
@@ -87,11 +88,11 @@ export class KubeClient implements Disposable {
    * @throws {KubeError} the signal's reason when it aborts, both also while it is read
    */
   async stream(call: KubeCall, idleMs: number, signal: AbortSignal): Promise<AsyncIterable<unknown>> {
-    const attempt = new Attempt(signal);
+    const attempt = new Attempt(signal, this.#closed.signal);
     try {
       attempt.limit(this.#clock, this.#timeoutMs, call);
       const message = await this.#repeat(attempt.signal, false, async () => {
-        const { message } = await this.#transport.send(requestOf(call), attempt.signal);
+        const message = await sendRequest(this.#access, this.#userAgent, requestOf(call), attempt.signal);
         if (message.statusCode === 200) return message;
         const text = await readText(message, nameOf(call), attempt.signal);
         throw statusError(message, text, nameOf(call));
@@ -129,7 +130,7 @@ export class KubeClient implements Disposable {
 
   /** Drops every connection and what is under way on it. */
   close(): void {
-    this.#transport.close();
+    this.#closed.abort(new KubeError("unreachable", "the Kubernetes client is closed"));
   }
 
   [Symbol.dispose](): void {
@@ -158,17 +159,17 @@ export class KubeClient implements Disposable {
   }
 }
 
-/** One attempt's bounds: its caller may give it up, and it may take too long. */
+/** One attempt's bounds: its caller may give it up, the client may be closed, and it may take too long. */
 class Attempt implements Disposable {
   readonly #controller = new AbortController();
-  readonly #caller: AbortSignal;
-  readonly #onAbort = () => this.#controller.abort(this.#caller.reason);
+  readonly #outer: readonly AbortSignal[];
+  readonly #onAbort = () => this.#controller.abort(this.#outer.find(({ aborted }) => aborted)?.reason);
   #cancelTimer: () => void = () => {};
 
-  constructor(caller: AbortSignal) {
-    this.#caller = caller;
-    caller.addEventListener("abort", this.#onAbort);
-    if (caller.aborted) this.#onAbort();
+  constructor(...outer: readonly AbortSignal[]) {
+    this.#outer = outer;
+    for (const signal of outer) signal.addEventListener("abort", this.#onAbort);
+    if (outer.some(({ aborted }) => aborted)) this.#onAbort();
   }
 
   get signal(): AbortSignal {
@@ -185,7 +186,7 @@ class Attempt implements Disposable {
 
   [Symbol.dispose](): void {
     this.#cancelTimer();
-    this.#caller.removeEventListener("abort", this.#onAbort);
+    for (const signal of this.#outer) signal.removeEventListener("abort", this.#onAbort);
   }
 }
 

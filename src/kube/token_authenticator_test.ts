@@ -76,6 +76,18 @@ leakTest("[server 13.5] Token auth: no token metadata: refused", () =>
   }));
 
 leakTest(
+  "[server 13.5] Token auth: token under another metadata key: refused",
+  () =>
+    world(async (authenticate, { reviews }) => {
+      const server = new ServerWorld({ authenticate });
+      const agent = await server.agent({ "x-authorization": "Bearer abc" });
+      await until("it is refused", () => agent.refusal !== undefined);
+      assert.equal(agent.refusal?.rawMessage, "Authentication context was not found in metadata");
+      assert.equal(reviews.length, 0);
+    }),
+);
+
+leakTest(
   "[server 13.5] Token auth: token without `Bearer `: refused",
   () =>
     world(async (authenticate, { reviews }) => {
