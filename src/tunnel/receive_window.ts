@@ -52,6 +52,7 @@ export class ReceiveWindow {
   #owed = 0;
   /** The peer ran (nearly) out of credit since the last return. */
   #usedUp = false;
+  #closed = false;
 
   constructor(budget: GrowthBudget, pace: LinkPace) {
     this.#budget = budget;
@@ -74,6 +75,7 @@ export class ReceiveWindow {
 
   /** Bytes left this side. Returns the credit to send to the peer now; 0 when it is not worth a packet yet. */
   left(bytes: number): number {
+    if (this.#closed) return 0;
     this.#owed += bytes;
     if (this.#owed < this.#window >> 1) return 0;
     let credit = this.#owed;
@@ -89,8 +91,10 @@ export class ReceiveWindow {
     return credit;
   }
 
-  /** The tunnel is gone. */
+  /** The tunnel is gone: bytes that still leave return no credit. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#budget.release(this.#window - flowLimits.initialWindowBytes);
     this.#window = flowLimits.initialWindowBytes;
   }
