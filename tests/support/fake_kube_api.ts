@@ -83,7 +83,12 @@ async function take(api: FakeKubeApi, request: IncomingMessage, response: Server
   const chunks: Buffer[] = [];
   request.on("error", () => {});
   response.on("error", () => {});
-  for await (const chunk of request) chunks.push(chunk);
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+  } catch {
+    // The client gave up while it was still asking.
+    return;
+  }
   const text = chunks.map(String).join("");
   const url = new URL(request.url ?? "/", "https://api");
   // Every connection of an HTTPS server is one of TLS.

@@ -40,8 +40,9 @@ export class FakeLeases implements AsyncDisposable {
     return [...this.#stored.keys()].sort();
   }
 
+  /** Watches that are open. */
   get watchers(): number {
-    return this.#watchers.size;
+    return this.api.streams;
   }
 
   get(name: string): Record<string, unknown> | undefined {
