@@ -37,7 +37,7 @@ export interface RunningAgent extends AsyncDisposable {
 /**
  * Composes and starts a proxy-agent from validated options. Its health and admin ports are open before it connects.
  * @throws {TlsFilesError} {@link HttpListenError} naming the file or address and the cause
- * @throws {ApiAccessError} {@link KubeError} when leases should be counted and it is not known how to reach the API
+ * @throws {KubeConfigError} when leases should be counted and it is not known how to reach the API
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   await using undo = new AsyncDisposableStack();

@@ -2,9 +2,9 @@ import type { ServerCounter } from "../agent/server_count.ts";
 import { KubeClient } from "../kube/kube_client.ts";
 import { LeaseCounter } from "../kube/lease_counter.ts";
 import { LeasesApi } from "../kube/leases_api.ts";
-import { loadApiAccess } from "../kube/load_access.ts";
 import type { AgentLeaseEvents } from "../ops/lease_events.ts";
 import type { AgentOptions } from "./agent_options.ts";
+import { kubeAccess } from "./kube_config.ts";
 import { version } from "./version.ts";
 
 /** Servers counted by their leases, until disposed. */
@@ -15,10 +15,10 @@ export interface RunningCounter extends AsyncDisposable {
 /**
  * Begins to count servers by their leases. It does not wait for the Kubernetes API: until the API has answered, no lease is
  * known, and links are made as if there were one server.
- * @throws {ApiAccessError} {@link KubeError} when it is not known how to reach the API
+ * @throws {KubeConfigError} when it is not known how to reach the API
  */
 export async function countLeases(options: AgentOptions, events: AgentLeaseEvents): Promise<RunningCounter> {
-  const access = await loadApiAccess(options.kubeconfig, (name) => Deno.env.get(name));
+  const access = await kubeAccess(options.kubeconfig);
   const client = new KubeClient(access, { userAgent: `proxy-agent/${version}` });
   const counter = new LeaseCounter({
     api: new LeasesApi(client),

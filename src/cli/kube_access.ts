@@ -30,9 +30,9 @@ export function kubeAccessOf(kubeconfig: string, env: Env, readText: (path: stri
   const read = [kubeconfig];
   // YAML and JSON alike: these keys' values stand on the key's line.
   const entry =
-    /["']?\b(server|certificate-authority|client-certificate|client-key|tokenFile)["']?\s*:\s*["']?([^"'\s,}]+)/g;
+    /["']?\b(server|proxy-url|certificate-authority|client-certificate|client-key|tokenFile)["']?\s*:\s*["']?([^"'\s,}]+)/g;
   for (const [, key, value = ""] of text.matchAll(entry)) {
-    if (key !== "server") read.push(resolve(dirname(kubeconfig), value));
+    if (key !== "server" && key !== "proxy-url") read.push(resolve(dirname(kubeconfig), value));
     else if (URL.canParse(value)) net.push(hostPortOf(new URL(value)));
   }
   return { net, read, env: [] };

@@ -10,10 +10,13 @@ import { watchEventLoop } from "../ops/event_loop.ts";
 import { healthRoutes, HealthStatus } from "../ops/grpc_health.ts";
 import { serverHealthApp } from "../ops/health.ts";
 import { type HttpServer, serveHttp } from "../ops/http_server.ts";
+import type { ServerLeaseEvents } from "../ops/lease_events.ts";
 import { createServerMetrics } from "../ops/server_metrics.ts";
 import { parseProxyStrategies } from "./proxy_strategies.ts";
 import { listenAgents, listenFrontend, type ServerListener } from "./server_listeners.ts";
+import type { ServerKube } from "./server_kube.ts";
 import type { ServerOptions } from "./server_options.ts";
+import { needsKubernetes } from "./server_validation.ts";
 import { endingSignals } from "./signals.ts";
 import { tlsPolicy } from "./tls_policy.ts";
 import { version } from "./version.ts";
@@ -45,18 +48,20 @@ export interface RunningServer extends AsyncDisposable {
 
 /**
  * Composes and starts a proxy-server from validated options.
- * @throws {TlsFilesError} {@link ListenError} naming the file or address and the cause
+ * @throws {TlsFilesError} {@link ListenError} naming the file or address and the cause; {@link KubeConfigError}
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await using undo = new AsyncDisposableStack();
   const strategies = parseProxyStrategies(options.proxyStrategies);
   const metrics = createServerMetrics(() => server, { strategies, version });
+  const kube = needsKubernetes(options) ? undo.use(await kubeFor(options, metrics.leaseEvents)) : undefined;
   const server: ProxyServer = new ProxyServer({
     serverId: options.serverId,
     serverCount: () => options.serverCount,
     strategies,
     dialTimeoutMs: options.backendDialTimeoutMs,
     events: metrics.events,
+    ...(kube?.authenticate === undefined ? {} : { authenticate: kube.authenticate }),
     onChange: () => {
       frontendHealth.changed();
       agentHealth.changed();
@@ -97,6 +102,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const agents = undo.use(
     await listenAgents(options, server, clusterTls, (router) => healthRoutes(router, agentHealth)),
   );
+  kube?.announce();
   const resources = undo.move();
   return {
     server,
@@ -108,6 +114,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       server.drain();
       frontend.drain();
       for (const backend of server.pool.all()) backend.sendDrain();
+      // Agents that count leases look for another server from now on.
+      const withdrawn = kube?.withdraw();
       log.info("waiting for {tunnels} tunnels, {milliseconds} ms at most", {
         tunnels: server.establishedTunnels,
         milliseconds: graceMs,
@@ -116,10 +124,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       server.closeTunnels(shutdownText);
       for (const backend of [...server.pool.all()]) backend.close();
       await until(() => server.pool.size === 0, lastWordsMs);
+      await withdrawn;
       await resources.disposeAsync();
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Code for the Kubernetes API is loaded only where it is used. */
+async function kubeFor(options: ServerOptions, events: ServerLeaseEvents): Promise<ServerKube> {
+  const { openServerKube } = await import("./server_kube.ts");
+  return await openServerKube(options, events);
 }
 
 async function tlsFor(options: ServerOptions, files: TlsFiles, undo: AsyncDisposableStack): Promise<ServerTls> {
