@@ -181,7 +181,7 @@ leakTest(
     server.acceptAll();
     const link = await server.link();
     assert.deepEqual(link.call.metadata("authorization"), ["Bearer second"]);
-    assert.equal(agent.serverConnections, 1);
+    await until("the agent has joined", () => agent.serverConnections === 1);
   },
 );
 

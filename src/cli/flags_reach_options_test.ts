@@ -55,6 +55,7 @@ function otherValue(flag: Flag): string {
     moduleSpec: "a=1",
     traceLocation: "a.ts:1",
     "auto|grpc": "grpc",
+    "own|runtime": "runtime",
     "text|json": "json",
     int: "12345",
     uint: "12345",

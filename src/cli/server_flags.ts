@@ -88,6 +88,13 @@ export const serverProgram: Program = {
         help: "auto takes the faster direct link with agents that offer it, grpc never does",
       },
       {
+        name: "http2",
+        type: choice("own", "runtime"),
+        default: "own",
+        since: "ours",
+        help: "what speaks HTTP/2 under the gRPC services: this project's own code, which is faster, or the runtime's",
+      },
+      {
         name: "proxy-strategies",
         type: string,
         default: "default",
@@ -298,6 +305,7 @@ function toOptions(values: FlagValues, env: Env): ServerOptions {
     backendDialTimeoutMs: timerMs(values.number("backend-dial-timeout")),
     warnOnChannelLimit: values.bool("warn-on-channel-limit"),
     linkProtocol: values.string("link-protocol") === "grpc" ? "grpc" : "auto",
+    http2: values.string("http2") === "runtime" ? "runtime" : "own",
     logging: loggingOptions(values),
   };
 }

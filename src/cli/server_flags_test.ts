@@ -57,6 +57,7 @@ Deno.test("[server 13.7-1] proxy-server's defaults are the original's, but for t
     gracefulShutdownTimeoutMs: 0,
     warnOnChannelLimit: true,
     linkProtocol: "auto",
+    http2: "own",
   });
   assert.match(serverId, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.equal(logging.verbosity, 4);
@@ -115,6 +116,15 @@ Deno.test("help and version are asked for by flag, a mistake before them is stil
   if (parsed.kind !== "error") return;
   assert.equal(parsed.message, "unknown flag: --nope");
   assert.match(parsed.usage, /^Usage:\n {2}proxy-server \[flags\]\n/);
+});
+
+Deno.test("--http2 is own or runtime", () => {
+  assert.equal(options("--http2=runtime").http2, "runtime");
+  const parsed = parseServerFlags(["--http2=nghttp2"], noEnv);
+  assert.equal(
+    parsed.kind === "error" ? parsed.message : parsed.kind,
+    'invalid argument "nghttp2" for "--http2" flag: must be one of: own, runtime',
+  );
 });
 
 Deno.test("--link-protocol is auto or grpc", () => {

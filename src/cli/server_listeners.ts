@@ -3,6 +3,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { getLogger } from "@logtape/logtape";
 import { listenConnect } from "../net/connect_listener.ts";
 import { type GrpcListenerOptions, type IncomingCall, listenGrpc } from "../net/grpc_listener.ts";
+import { listenGrpcOwn } from "../net/h2_listener.ts";
 import { formatAddress, type ListenAddress } from "../net/listen.ts";
 import type { ServerTls } from "../net/tls_server.ts";
 import type { ProxyServer } from "../server/proxy_server.ts";
@@ -28,6 +29,11 @@ function connectionFailed(listener: string): (error: Error) => void {
   return (error) => log.debug("{listener} connection failed: {reason}", { listener, reason: error.message });
 }
 
+/** Both keep one contract; see `net/h2_listener_test.ts`. */
+function packetListener(options: ServerOptions): typeof listenGrpc {
+  return options.http2 === "runtime" ? listenGrpc : listenGrpcOwn;
+}
+
 /** Opens the listener for clients: gRPC or HTTP CONNECT, on TCP with TLS or on a Unix socket. */
 export async function listenFrontend(
   options: ServerOptions,
@@ -45,7 +51,7 @@ export async function listenFrontend(
   };
   const listener = options.mode === "http-connect"
     ? await listenConnect({ ...common, fetch: server.connect.fetch })
-    : await listenGrpc({
+    : await packetListener(options)({
       ...common,
       keepaliveTimeMs: options.frontendKeepaliveTimeMs,
       services: [{
@@ -76,7 +82,7 @@ export async function listenAgents(
     handle: (call: IncomingCall) => server.agents.handle(call),
     counts: { received: server.packets.from_agent, sent: server.packets.to_agent },
   };
-  const listener = await listenGrpc({
+  const listener = await packetListener(options)({
     address: { kind: "tcp", host: options.agentBindAddress, port: options.agentPort },
     tls,
     keepaliveTimeMs: options.keepaliveTimeMs,

@@ -67,5 +67,7 @@ export interface ServerOptions {
   readonly warnOnChannelLimit: boolean;
   /** Ours: `auto` takes the direct link where both sides can. */
   readonly linkProtocol: "auto" | "grpc";
+  /** Ours: what speaks HTTP/2 under the gRPC services. */
+  readonly http2: "own" | "runtime";
   readonly logging: LoggingOptions;
 }
