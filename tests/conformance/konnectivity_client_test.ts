@@ -21,8 +21,12 @@ const claims: Readonly<Record<string, string>> = {
 };
 
 const frontends = hasGo
-  ? { "a Unix socket": sharedTopology("grpc-uds"), "mutual TLS": sharedTopology("grpc-tls") }
-  : { "a Unix socket": undefined, "mutual TLS": undefined };
+  ? {
+    "a Unix socket": sharedTopology("grpc-uds"),
+    "mutual TLS": sharedTopology("grpc-tls"),
+    "the runtime's HTTP/2": sharedTopology("grpc-uds", { serverFlags: ["--http2=runtime"] }),
+  }
+  : { "a Unix socket": undefined, "mutual TLS": undefined, "the runtime's HTTP/2": undefined };
 
 for (const [transport, topologyOf] of Object.entries(frontends)) {
   for (const [scenario, claim] of Object.entries(claims)) {
