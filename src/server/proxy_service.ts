@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
+import { wireLimits } from "../wire/limits.ts";
 import { type Feature, formatFeatures, metadataKeys, parseFeatures } from "../wire/metadata.ts";
 import {
   closeResponse,
@@ -226,7 +227,13 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
       return;
     }
     this.#random = random;
-    this.#tunnel = this.#owner.open({ protocol: target.protocol, address: target.address }, this);
+    const { address, protocol } = target;
+    if (address.length + protocol.length > wireLimits.maxAddressLength) {
+      // Near the message limit the agent would refuse the packet, and with it the link of every other tunnel.
+      this.#finish(dialFailed(random, `dial: address of ${address.length} characters is longer than any can be`));
+      return;
+    }
+    this.#tunnel = this.#owner.open({ protocol, address }, this);
     if (this.#tunnel === undefined) this.tunnelDialFailed(noAgent);
   }
 

@@ -29,6 +29,16 @@ Deno.test("[server 13.5-23] without an agent a dial is answered with `No agent a
   assert.deepEqual(world.events.dialFailures, ["no_agent"]);
 });
 
+Deno.test("an address so long that its packet could be refused, and the link lost with it, never reaches the agent", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  const client = world.client();
+  client.stream.sendPacket(dialRequest({ protocol: "tcp", address: `${"x".repeat(4_000_000)}:80` }, 1n));
+  world.settle();
+  assert.deepEqual(client.log, ["DIAL_RSP dial: address of 4000003 characters is longer than any can be"]);
+  assert.deepEqual(agent.log, []);
+});
+
 Deno.test("[server 13.5-24] a dial, data and a close reach the agent in their order", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
