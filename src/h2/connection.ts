@@ -10,16 +10,18 @@ import {
   settingsFrame,
   windowUpdateFrame,
 } from "./control_frames.ts";
+import { ConnectionWindow } from "./connection_window.ts";
 import { defaultFrameSize, defaultWindow, frameFlag, frameType, h2Code, maxWindow, settingId } from "./frame.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
 import { frameFault } from "./frame_rules.ts";
 import { FrameSender, type H2Output, type SenderEvents } from "./frame_sender.ts";
 import { HeaderBlocks } from "./header_blocks.ts";
-import { type DecodedHeaders, HeaderDecoder, HpackError } from "./header_decoder.ts";
+import type { DecodedHeaders } from "./header_decoder.ts";
 import { encodeHeaders } from "./header_encoder.ts";
 import type { HeaderField } from "./header_table.ts";
 import { h2Limits } from "./limits.ts";
 import { PeerSettings } from "./peer_settings.ts";
+import { Pings } from "./pings.ts";
 import { contentLength, requestFault, RequestHeaders, trailersFault } from "./request_headers.ts";
 import { ResetStreams } from "./reset_streams.ts";
 import { H2Stream, type StreamHost } from "./stream.ts";
@@ -57,9 +59,6 @@ export class H2Error extends Error {
   }
 }
 
-const drainPing = Uint8Array.of(0x64, 0x72, 0x61, 0x69, 0x6e, 0, 0, 0);
-const probePing = Uint8Array.of(0x70, 0x72, 0x6f, 0x62, 0x65, 0, 0, 0);
-
 /** Cost of a SETTINGS frame, whose window every stream must follow: one more for so many streams. */
 const streamsPerSettingsCost = 64;
 
@@ -73,7 +72,6 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   readonly #output: H2Output;
   readonly #reader: FrameReader;
   readonly #sender: FrameSender;
-  readonly #decoder = new HeaderDecoder(h2Limits.headerTableBytes, h2Limits.maxHeaderListBytes);
   readonly #blocks = new HeaderBlocks();
   readonly #peer = new PeerSettings();
   readonly #budget: CalmBudget;
@@ -83,15 +81,12 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   #lastStreamId = 0;
   /** Streams above this are not served any more. */
   #refusedAbove = maxWindow;
-  #receiveWindow: number = defaultWindow;
-  #unreturned = 0;
-  #heldBytes = 0;
+  readonly #window: ConnectionWindow;
+  readonly #pings = new Pings();
   /** The stream that the current DATA frame belongs to; undefined when its bytes are dropped. */
   #dataStream: H2Stream | undefined;
   #dataPayload = 0;
   #draining = false;
-  /** Who waits for an answer to a ping, in the order in which they asked; absent while nobody does. */
-  #pongs: (() => void)[] | undefined;
   #peerLeaves = false;
   #closed = false;
 
@@ -101,6 +96,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     this.#handler = handler;
     this.#options = options;
     this.#budget = new CalmBudget(options.now);
+    this.#window = new ConnectionWindow(options.connectionWindowBytes);
     this.#reader = new FrameReader(this);
     this.#sender = new FrameSender(output, this, defaultWindow, defaultFrameSize);
     this.#sender.control(settingsFrame([
@@ -108,7 +104,6 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
       [settingId.initialWindowSize, options.streamWindowBytes],
       [settingId.maxHeaderListSize, h2Limits.maxHeaderListBytes],
     ]));
-    this.#unreturned = options.connectionWindowBytes - defaultWindow;
     this.#returnWindow();
   }
 
@@ -143,15 +138,13 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     if (this.#closed || this.#draining) return;
     this.#draining = true;
     this.#sender.control(goawayFrame(maxWindow, h2Code.noError));
-    this.#sender.control(pingFrame(false, drainPing));
+    this.#sender.control(pingFrame(false, this.#pings.drain(() => this.#refuseFromNow())));
   }
 
   /** Asks the peer for a sign of life; a connection that ends before it gives none. */
   ping(onPong: () => void): void {
     if (this.#closed) return;
-    this.#pongs ??= [];
-    this.#pongs.push(onPong);
-    this.#sender.control(pingFrame(false, probePing));
+    this.#sender.control(pingFrame(false, this.#pings.probe(onPong)));
   }
 
   /** Ends the connection and all its streams, and tells the peer why. */
@@ -210,9 +203,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     if (!this.#settingsSeen) return this.close(h2Code.protocolError, "first frame is not SETTINGS");
     if (this.#blocks.open !== 0) return this.close(h2Code.protocolError, "DATA within a header block");
     if (this.#isIdle(streamId)) return this.close(h2Code.protocolError, `DATA on stream ${streamId}, which is idle`);
-    if (length > this.#receiveWindow) return this.close(h2Code.flowControlError, "connection window exceeded");
-    this.#receiveWindow -= length;
-    this.#unreturned += length;
+    if (!this.#window.take(length)) return this.close(h2Code.flowControlError, "connection window exceeded");
     this.#returnWindow();
     const stream = this.#streams.get(streamId);
     if (stream === undefined || stream.remoteEnded) {
@@ -257,14 +248,8 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   }
 
   #endHeaders(): void {
-    const { streamId, endStream, dependsOnItself, bytes } = this.#blocks.take();
-    let headers: DecodedHeaders;
-    try {
-      headers = this.#decoder.decode(bytes);
-    } catch (error) {
-      if (!(error instanceof HpackError)) throw error;
-      return this.close(h2Code.compressionError, error.message);
-    }
+    const { streamId, endStream, dependsOnItself, headers } = this.#blocks.take();
+    if (headers === undefined) return this.close(h2Code.compressionError, "header block is not well formed");
     const stream = this.#streams.get(streamId);
     if (stream !== undefined) return this.#onTrailers(stream, headers, endStream);
     if (streamId <= this.#lastStreamId) {
@@ -338,17 +323,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   #onPing(flags: number, payload: Uint8Array): void {
     if (!this.#pay(1)) return;
     if ((flags & frameFlag.ack) === 0) this.#sender.control(pingFrame(true, payload));
-    else this.#onPingAnswer(payload);
-  }
-
-  #onPingAnswer(payload: Uint8Array): void {
-    if (this.#draining && payload[0] === drainPing[0] && this.#refusedAbove === maxWindow) {
-      this.#refusedAbove = this.#lastStreamId;
-      this.#sender.control(goawayFrame(this.#lastStreamId, h2Code.noError));
-      this.#closeWhenEmpty();
-    } else if (payload[0] === probePing[0]) {
-      this.#pongs?.shift()?.();
-    }
+    else this.#pings.answered(payload);
   }
 
   #onGoaway(): void {
@@ -399,7 +374,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   }
 
   heldChanged(bytes: number): void {
-    this.#heldBytes += bytes;
+    this.#window.heldChanged(bytes);
     if (bytes < 0) this.#returnWindow();
   }
 
@@ -432,13 +407,16 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     return streamId % 2 === 0 || streamId > this.#lastStreamId;
   }
 
-  /** Gives the connection's window back, unless too much of it lies with streams that are not read. */
   #returnWindow(): void {
-    if (this.#closed || this.#unreturned * 2 < this.#options.connectionWindowBytes) return;
-    if (this.#heldBytes > h2Limits.maxHeldBytes) return;
-    this.#receiveWindow += this.#unreturned;
-    this.#sender.control(windowUpdateFrame(0, this.#unreturned));
-    this.#unreturned = 0;
+    const credit = this.#closed ? 0 : this.#window.takeCredit();
+    if (credit > 0) this.#sender.control(windowUpdateFrame(0, credit));
+  }
+
+  /** The client has heard that this side leaves: the streams that it has opened by now are the last. */
+  #refuseFromNow(): void {
+    this.#refusedAbove = this.#lastStreamId;
+    this.#sender.control(goawayFrame(this.#lastStreamId, h2Code.noError));
+    this.#closeWhenEmpty();
   }
 
   /** Takes the cost of a frame that brought nothing; false when the peer sent too many of them. */

@@ -1,5 +1,6 @@
 import { byteAt, readUint32 } from "../wire/bytes.ts";
 import { frameFlag, h2Code } from "./frame.ts";
+import { type DecodedHeaders, HeaderDecoder, HpackError } from "./header_decoder.ts";
 import type { Fault } from "./frame_rules.ts";
 import { h2Limits } from "./limits.ts";
 
@@ -9,14 +10,15 @@ export interface HeaderBlock {
   readonly endStream: boolean;
   /** The stream was said to depend on itself (RFC 7540, section 5.3.1). */
   readonly dependsOnItself: boolean;
-  /** Valid until the next frame is read. */
-  readonly bytes: Uint8Array;
+  /** Absent when the block is not well formed: the connection cannot go on, its tables differ from here. */
+  readonly headers: DecodedHeaders | undefined;
 }
 
 const nothing = new Uint8Array(0);
 
-/** Puts a header block together from HEADERS and CONTINUATION frames, within limits. */
+/** Puts header blocks together from HEADERS and CONTINUATION frames, within limits, and decodes them. */
 export class HeaderBlocks {
+  readonly #decoder = new HeaderDecoder(h2Limits.headerTableBytes, h2Limits.maxHeaderListBytes);
   #streamId = 0;
   #endStream = false;
   #dependsOnItself = false;
@@ -69,16 +71,25 @@ export class HeaderBlocks {
     return undefined;
   }
 
-  /** The complete block. */
+  /** The complete block. Every block must be taken, for the table's sake. */
   take(): HeaderBlock {
     const block = {
       streamId: this.#streamId,
       endStream: this.#endStream,
       dependsOnItself: this.#dependsOnItself,
-      bytes: this.#bytes,
+      headers: this.#decode(),
     };
     this.#streamId = 0;
     this.#bytes = nothing;
     return block;
+  }
+
+  #decode(): DecodedHeaders | undefined {
+    try {
+      return this.#decoder.decode(this.#bytes);
+    } catch (error) {
+      if (!(error instanceof HpackError)) throw error;
+      return undefined;
+    }
   }
 }
