@@ -7,7 +7,7 @@ import { listen, type ListenAddress } from "./listen.ts";
 import { rawRequest } from "./raw_request.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { withReadBackpressure } from "./tls_backpressure.ts";
-import { followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
+import { boundHandshakes, followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
 
 /** What a handler of the CONNECT frontend may do beyond answering: Hono's `c.env`. */
 export interface ConnectBindings {
@@ -59,14 +59,16 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
     // From the first line on: an error that nobody listens for ends the process.
     socket.on("error", () => {});
   };
+  let dropHandshakes = () => {};
   if (options.tls === undefined) {
     server.on("connection", track);
   } else {
     server.prependListener("secureConnection", (socket: TLSSocket) => {
       withReadBackpressure(socket);
+      socket.allowHalfOpen = true;
       track(socket);
     });
-    server.on("tlsClientError", options.onConnectionError);
+    dropHandshakes = boundHandshakes(server, options.onConnectionError);
   }
   server.on("request", (message: IncomingMessage, answer: ServerResponse) => {
     void answerRequest(message, answer, options.fetch);
@@ -90,6 +92,7 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
       if (server.listening) server.close(() => resolve());
       else resolve();
       for (const socket of sockets) socket.destroy();
+      dropHandshakes();
     });
     return closing;
   };
@@ -101,8 +104,9 @@ function createHttpServer({ tls, onConnectionError }: ConnectListenerOptions): S
     headersTimeout: headersTimeoutMs,
     requestTimeout: 0,
     maxHeaderSize: maxHeaderBytes,
-    allowHalfOpen: true,
     noDelay: true,
+    // The types lack it for servers of HTTP.
+    allowHalfOpen: tls === undefined,
   };
   if (tls === undefined) return createServer(limits);
   const server = createTlsServer({ ...limits, ...tlsServerOptions(tls) });

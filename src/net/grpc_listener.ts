@@ -18,7 +18,7 @@ import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
 import { acceptDirect, directSocketOptions } from "./direct_link.ts";
 import { listen, type ListenAddress } from "./listen.ts";
-import { followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
+import { boundHandshakes, followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
 
 /** A call of a packet service, before it is answered. Exactly one of `accept` and `refuse` is called, once. */
 export interface IncomingCall {
@@ -82,7 +82,7 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
     keepAlive(session, options.keepaliveTimeMs ?? 0);
   });
   http2.on("sessionError", options.onConnectionError);
-  server.on("tlsClientError", options.onConnectionError);
+  const dropHandshakes = options.tls === undefined ? () => {} : boundHandshakes(server, options.onConnectionError);
   http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
     // Without a listener an aborted stream would end the process.
     stream.on("error", () => {});
@@ -102,6 +102,7 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
       else resolve();
       for (const session of sessions) session.destroy();
       for (const link of links) link.destroy();
+      dropHandshakes();
     });
     return closing;
   };
@@ -131,16 +132,15 @@ function createServers(options: GrpcListenerOptions): Servers {
   const server = createTlsServer({
     ...tlsServerOptions(tls),
     ...directSocketOptions,
+    allowHalfOpen: false,
     ALPNProtocols: [linkProtocol, "h2"],
   });
   followTls(server, tls, options.onConnectionError);
   server.on("secureConnection", (socket: TLSSocket) => {
     if (socket.destroyed) return;
-    if (socket.alpnProtocol !== linkProtocol) {
-      // HTTP/2 has no half-open connections: where the socket stays open, the session never learns that its peer left.
-      socket.allowHalfOpen = false;
-      return void http2.emit("connection", socket);
-    }
+    // HTTP/2 has no half-open connections: where the socket stays open, the session never learns that its peer left.
+    if (socket.alpnProtocol !== linkProtocol) return void http2.emit("connection", socket);
+    socket.allowHalfOpen = true;
     links.add(socket);
     socket.once("close", () => links.delete(socket));
     acceptDirect(socket, directService, options);

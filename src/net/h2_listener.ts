@@ -16,7 +16,7 @@ import { H2Socket } from "./h2_socket.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
 import { listen } from "./listen.ts";
-import { followTls, tlsServerOptions } from "./tls_server.ts";
+import { boundHandshakes, followTls, tlsServerOptions } from "./tls_server.ts";
 
 /** How long a connection may take to begin with HTTP/2, in milliseconds. */
 const beginLimitMs = 10_000;
@@ -42,6 +42,7 @@ export async function listenGrpcOwn(options: GrpcListenerOptions): Promise<GrpcL
     links.add(link);
     socket.once("close", () => links.delete(link));
   });
+  const dropHandshakes = options.tls === undefined ? () => {} : boundHandshakes(server, options.onConnectionError);
   const address = await listen(server, options.address);
   let closing: Promise<void> | undefined;
   const drain = () => {
@@ -54,6 +55,7 @@ export async function listenGrpcOwn(options: GrpcListenerOptions): Promise<GrpcL
       else resolve();
       for (const link of links) link.destroy();
       for (const socket of direct) socket.destroy();
+      dropHandshakes();
       bridge.close();
     });
     return closing;
@@ -72,12 +74,13 @@ function createSocketServer(
   const server = createTlsServer({
     ...tlsServerOptions(tls),
     ...directSocketOptions,
+    allowHalfOpen: false,
     ALPNProtocols: directService === undefined ? ["h2"] : [linkProtocol, "h2"],
   });
   followTls(server, tls, options.onConnectionError);
-  server.on("tlsClientError", options.onConnectionError);
   server.on("secureConnection", (socket: TLSSocket) => {
     if (socket.destroyed) return;
+    socket.allowHalfOpen = true;
     if (socket.alpnProtocol === "h2") return onHttp2(socket);
     if (socket.alpnProtocol === linkProtocol && directService !== undefined) {
       direct.add(socket);

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { SecureContextOptions, TlsOptions, TLSSocket } from "node:tls";
 import type { TlsMaterial } from "./tls_files.ts";
 import type { WatchedTls } from "./tls_watch.ts";
@@ -11,6 +12,15 @@ export interface ServerTls {
   readonly cipherSuites?: ReadonlySet<string>;
 }
 
+/** How long a handshake may take, in milliseconds. */
+const handshakeTimeoutMs = 30_000;
+
+/** The part of a TLS server that {@link boundHandshakes} needs. */
+interface HandshakingServer {
+  on(event: "connection", listener: (socket: Socket) => void): unknown;
+  on(event: "tlsClientError", listener: (error: Error, socket: TLSSocket) => void): unknown;
+}
+
 /** The part of a TLS server that {@link followTls} needs. */
 interface TlsServer {
   setSecureContext(options: SecureContextOptions): void;
@@ -18,7 +28,10 @@ interface TlsServer {
   once(event: "close", listener: () => void): unknown;
 }
 
-/** Options of node's TLS servers for these settings. */
+/**
+ * Options of node's TLS servers for these settings. Sockets that are half open (`allowHalfOpen`) have to be made so after
+ * their handshake: before it, the runtime would never notice that a client has left.
+ */
 export function tlsServerOptions(tls: ServerTls): TlsOptions {
   const { material } = tls.files;
   // Whether a certificate is asked for is decided at the start; files that change later must not open the door.
@@ -28,6 +41,26 @@ export function tlsServerOptions(tls: ServerTls): TlsOptions {
     requestCert: verify,
     rejectUnauthorized: verify,
     minVersion: tls.minVersion ?? "TLSv1.2",
+    handshakeTimeout: handshakeTimeoutMs,
+  };
+}
+
+/**
+ * Drops connections whose handshake fails or takes too long, which the runtime leaves to its users.
+ * @returns what drops those whose handshake is under way: a server that closes waits for them
+ */
+export function boundHandshakes(server: HandshakingServer, onFailed: (error: Error) => void): () => void {
+  const open = new Set<Socket>();
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
+  server.on("tlsClientError", (error, socket) => {
+    socket.destroy();
+    onFailed(error);
+  });
+  return () => {
+    for (const socket of open) socket.destroy();
   };
 }
 
