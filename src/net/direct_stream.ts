@@ -95,8 +95,8 @@ export class DirectStream implements PacketStream {
     this.#socket.resume();
   }
 
-  measure(): void {
-    this.ping(() => {});
+  measure(onAnswer?: () => void): void {
+    this.ping(onAnswer ?? (() => {}));
   }
 
   sendPacket(packet: Packet): boolean {

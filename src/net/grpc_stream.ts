@@ -78,12 +78,13 @@ abstract class GrpcStream implements PacketStream {
     return this.#roundTripMs;
   }
 
-  measure(): void {
+  measure(onAnswer?: () => void): void {
     const since = performance.now();
     const { session } = this.stream;
     if (session === undefined || session.destroyed) return;
     session.ping(() => {
       this.#roundTripMs = performance.now() - since;
+      onAnswer?.();
     });
   }
 

@@ -45,11 +45,12 @@ export class H2PacketStream implements PacketStream, H2StreamHandler {
     return this.#roundTripMs;
   }
 
-  measure(): void {
+  measure(onAnswer?: () => void): void {
     const since = performance.now();
     this.#stream.ping(() => {
       const tookMs = performance.now() - since;
       this.#roundTripMs = this.#roundTripMs === 0 ? tookMs : Math.min(this.#roundTripMs, tookMs);
+      onAnswer?.();
     });
   }
 

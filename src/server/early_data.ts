@@ -1,30 +1,44 @@
 /**
- * How long DATA is held back behind DIAL_RSP, in milliseconds, unless the client speaks first. The Go client's receive
- * loop hands DIAL_RSP to the goroutine that dialled, which only then enters the connection into its table; DATA that
- * arrives before that is dropped and the connection closed. No packet tells when it is done, so time must.
+ * How long DATA is held back, in milliseconds, once DIAL_RSP has reached the client, unless the client speaks first. The
+ * Go client's receive loop hands DIAL_RSP to the goroutine that dialled, which only then enters the connection into its
+ * table; DATA that arrives before that is dropped and the connection closed. No packet tells when it is done, so time
+ * must.
  */
 const holdMs = 25;
+
+/** How long a client's answer to the ping behind DIAL_RSP is waited for, in milliseconds. */
+const arrivalLimitMs = 1_000;
 
 /** Bytes held back at most before the sender is told to wait. */
 const holdLimitBytes = 256 * 1024;
 
 /** Holds the first bytes of a destination that speaks first until the client can take them. */
 export class EarlyData {
-  readonly #since = performance.now();
   readonly #deliver: (payload: Uint8Array) => boolean;
   readonly #onReleased: () => void;
+  readonly #since = performance.now();
+  /** DIAL_RSP is known to have reached the client. */
+  #arrived: boolean;
   #held: Uint8Array[] = [];
   #heldBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #released = false;
+  readonly #askArrival: ((onAnswer: () => void) => void) | undefined;
 
   /**
    * @param deliver sends bytes to the client; false when it is full
    * @param onReleased called once after held bytes have been delivered
+   * @param askArrival asks the client for a sign that what was sent has arrived; absent where there is none
    */
-  constructor(deliver: (payload: Uint8Array) => boolean, onReleased: () => void) {
+  constructor(
+    deliver: (payload: Uint8Array) => boolean,
+    onReleased: () => void,
+    askArrival?: (onAnswer: () => void) => void,
+  ) {
     this.#deliver = deliver;
     this.#onReleased = onReleased;
+    this.#askArrival = askArrival;
+    this.#arrived = askArrival === undefined;
   }
 
   /** Bytes wait; whatever follows them must wait for `onReleased`. */
@@ -43,9 +57,21 @@ export class EarlyData {
 
   #arm(): void {
     if (this.#timer !== undefined) return;
-    const left = holdMs - (performance.now() - this.#since);
-    if (left <= 0) this.#release();
-    else this.#timer = setTimeout(() => this.#release(), left);
+    const openMs = performance.now() - this.#since;
+    if (openMs > arrivalLimitMs) return this.#release();
+    if (this.#arrived) {
+      const left = holdMs - openMs;
+      if (left <= 0) this.#release();
+      else this.#timer = setTimeout(() => this.#release(), left);
+      return;
+    }
+    this.#timer = setTimeout(() => this.#release(), arrivalLimitMs);
+    this.#askArrival?.(() => {
+      if (this.#released || this.#arrived) return;
+      this.#arrived = true;
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#release(), holdMs);
+    });
   }
 
   /** The client sent something of its connection, so it knows it. */

@@ -188,6 +188,7 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
     this.#early = new EarlyData(
       (payload) => this.#stream.sendData(id, payload),
       () => this.#earlyReleased(),
+      (onAnswer) => this.#stream.measure(onAnswer),
     );
   }
 

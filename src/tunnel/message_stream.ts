@@ -29,8 +29,9 @@ export class MessageStream implements PacketStream {
     this.#incoming = incoming;
   }
 
-  measure(): void {
+  measure(onAnswer?: () => void): void {
     // Typed messages come without pings.
+    onAnswer?.();
   }
 
   start(handler: PacketStreamHandler): void {

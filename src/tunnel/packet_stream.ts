@@ -22,8 +22,12 @@ export interface PacketStreamHandler extends PacketSink {
 export interface PacketStream {
   /** The shortest time in which the peer has answered a ping, in milliseconds; 0 while it is not known. */
   readonly roundTripMs: number;
-  /** Pings the peer, where the stream can, so that {@link roundTripMs} becomes known. */
-  measure(): void;
+  /**
+   * Pings the peer, where the stream can, so that {@link roundTripMs} becomes known.
+   * @param onAnswer called with the answer, behind which everything that was sent before has arrived; at once where the
+   * stream cannot ping, never when it ends before
+   */
+  measure(onAnswer?: () => void): void;
   /** Starts delivery to `handler`. Called once. */
   start(handler: PacketStreamHandler): void;
   /** Sends a packet that is not DATA. Small and never held back; false as in {@link sendData}. */

@@ -36,7 +36,9 @@ export class PairEnd implements PacketStream {
     return this.#peer;
   }
 
-  measure(): void {}
+  measure(onAnswer?: () => void): void {
+    onAnswer?.();
+  }
 
   start(handler: PacketStreamHandler): void {
     this.#handler = handler;
