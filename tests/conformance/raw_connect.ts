@@ -14,18 +14,20 @@ export interface Listener {
 
 /** Opens the bare byte stream below a listener's protocol. */
 export function openSocket({ uds, port, certificates }: Listener, alpn?: string): Promise<Socket> {
+  // HTTP/2 has no half-open connections: on such a socket its session would never learn that its peer left.
+  const allowHalfOpen = alpn === undefined;
   // The types of node:tls lack allowHalfOpen, which it takes.
   const tls = {
     host: "127.0.0.1",
     port,
-    allowHalfOpen: true,
+    allowHalfOpen,
     ca: readFileSync(certificates.caCert),
     cert: readFileSync(certificates.clientCert),
     key: readFileSync(certificates.clientKey),
     ...(alpn === undefined ? {} : { ALPNProtocols: [alpn] }),
   };
   return new Promise((resolve, reject) => {
-    const socket: Socket = uds !== "" ? connectPlain({ path: uds, allowHalfOpen: true }) : connectTls(tls);
+    const socket: Socket = uds !== "" ? connectPlain({ path: uds, allowHalfOpen }) : connectTls(tls);
     socket.once("error", reject);
     socket.once(uds !== "" ? "connect" : "secureConnect", () => {
       socket.off("error", reject);
