@@ -42,7 +42,7 @@ async function collected(world: FakeLeases, events: Events = new Events()): Prom
   return events;
 }
 
-leakTest("[server 13.6] lease acquired 2 min ago, 1000 s, matching label: kept", async () => {
+leakTest("[server 13.6-1] lease acquired 2 min ago, 1000 s, matching label: kept", async () => {
   await using world = await startFakeLeases();
   world.put(leaseValue("a", { acquired: ago(2), seconds: 1000, labels }));
   const events = await collected(world);
@@ -50,14 +50,14 @@ leakTest("[server 13.6] lease acquired 2 min ago, 1000 s, matching label: kept",
   assert.equal(events.culled, 0);
 });
 
-leakTest("[server 13.6] lease acquired 10 min ago, renewed 1 min ago, 120 s, matching: kept", async () => {
+leakTest("[server 13.6-2] lease acquired 10 min ago, renewed 1 min ago, 120 s, matching: kept", async () => {
   await using world = await startFakeLeases();
   world.put(leaseValue("a", { acquired: ago(10), renewed: ago(1), seconds: 120, labels }));
   await collected(world);
   assert.deepEqual(world.names, ["a"]);
 });
 
-leakTest("[server 13.6] lease with a non-matching label: kept, expired or not", async () => {
+leakTest("[server 13.6-3] lease with a non-matching label: kept, expired or not", async () => {
   await using world = await startFakeLeases();
   world.put(leaseValue("a", { acquired: ago(2), seconds: 1000, labels: { label: "other" } }));
   world.put(leaseValue("b", { acquired: ago(2), seconds: 1, labels: { label: "other" } }));
@@ -65,7 +65,7 @@ leakTest("[server 13.6] lease with a non-matching label: kept, expired or not", 
   assert.deepEqual(world.names, ["a", "b"]);
 });
 
-leakTest("[server 13.6] lease renewed 3 min ago, 1 s, matching: deleted", async () => {
+leakTest("[server 13.6-4] lease renewed 3 min ago, 1 s, matching: deleted", async () => {
   await using world = await startFakeLeases();
   world.put(leaseValue("a", { renewed: ago(3), seconds: 1, labels }));
   const events = await collected(world);

@@ -59,14 +59,14 @@ async function watching({ world, counter }: Counting): Promise<void> {
   await until("it watches", () => world.watchers === 1);
 }
 
-leakTest("[agent 9] Lease counter: no leases: none are known, which is taken for 1", async () => {
+leakTest("[agent 9-14] Lease counter: no leases: none are known, which is taken for 1", async () => {
   await using all = await counting();
   await watching(all);
   assert.equal(all.counter.count(), 0);
 });
 
 leakTest(
-  "[agent 9] Lease counter: only leases with wrong value or wrong key: none, and they are not even sent",
+  "[agent 9-15] Lease counter: only leases with wrong value or wrong key: none, and they are not even sent",
   async () => {
     await using all = await counting();
     all.world.put(leaseValue("a", { renewed: Date.now(), seconds: 1000, labels: { label: "wrong" } }));
@@ -77,7 +77,7 @@ leakTest(
   },
 );
 
-leakTest("[agent 9] Lease counter: matching lease expired, other not matching: none", async () => {
+leakTest("[agent 9-16] Lease counter: matching lease expired, other not matching: none", async () => {
   await using all = await counting();
   all.world.put(lease("a", 60, 30));
   all.world.put(leaseValue("b", { renewed: Date.now(), seconds: 1000, labels: { label: "wrong" } }));
@@ -85,7 +85,7 @@ leakTest("[agent 9] Lease counter: matching lease expired, other not matching: n
   assert.equal(all.counter.count(), 0);
 });
 
-leakTest("[agent 9] Lease counter: lister error: none, told once and asked again", async () => {
+leakTest("[agent 9-17] Lease counter: lister error: none, told once and asked again", async () => {
   await using all = await counting();
   all.world.put(lease("a", 0, 1000));
   let failures = 0;
@@ -102,7 +102,7 @@ leakTest("[agent 9] Lease counter: lister error: none, told once and asked again
   assert.deepEqual(all.calls.lists, ["403 Forbidden", "403 Forbidden", "200"]);
 });
 
-leakTest("[agent 9] Lease counter: two valid matching + one non-matching: 2", async () => {
+leakTest("[agent 9-18] Lease counter: two valid matching + one non-matching: 2", async () => {
   await using all = await counting();
   all.world.put(lease("a", 0, 1000));
   all.world.put(lease("b", 10, 1000));
@@ -112,7 +112,7 @@ leakTest("[agent 9] Lease counter: two valid matching + one non-matching: 2", as
 });
 
 leakTest(
-  "[agent 9] Lease counter: lister error first, then three valid + one expired: 3, then lister error: still 3",
+  "[agent 9-19] Lease counter: lister error first, then three valid + one expired: 3, then lister error: still 3",
   async () => {
     await using all = await counting();
     let failing = true;

@@ -24,27 +24,27 @@ function valid(times: Partial<Lease>): boolean {
   return isLeaseValid(lease(times), now + 1);
 }
 
-Deno.test("[server 13.3] IsLeaseValid: acquired 1 s ago for 1000 s: valid", () => {
+Deno.test("[server 13.3-4] [agent 9-31] IsLeaseValid: acquired 1 s ago for 1000 s: valid", () => {
   assert.equal(valid({ acquireTimeMs: seconds(1), durationSeconds: 1000 }), true);
 });
 
-Deno.test("[server 13.3] IsLeaseValid: acquired long ago but renewed 1 s ago: valid", () => {
+Deno.test("[server 13.3-4] [agent 9-31] IsLeaseValid: acquired long ago but renewed 1 s ago: valid", () => {
   assert.equal(valid({ acquireTimeMs: seconds(10_000), renewTimeMs: seconds(1), durationSeconds: 1000 }), true);
 });
 
-Deno.test("[server 13.3] IsLeaseValid: neither time: invalid", () => {
+Deno.test("[server 13.3-4] [agent 9-31] IsLeaseValid: neither time: invalid", () => {
   assert.equal(valid({ durationSeconds: 1000 }), false);
 });
 
-Deno.test("[server 13.3] IsLeaseValid: acquired 10000 s ago for 1000 s: invalid", () => {
+Deno.test("[server 13.3-4] [agent 9-31] IsLeaseValid: acquired 10000 s ago for 1000 s: invalid", () => {
   assert.equal(valid({ acquireTimeMs: seconds(10_000), durationSeconds: 1000 }), false);
 });
 
-Deno.test("[server 13.3] IsLeaseValid: renewed 9000 s ago for 1000 s: invalid", () => {
+Deno.test("[server 13.3-4] [agent 9-31] IsLeaseValid: renewed 9000 s ago for 1000 s: invalid", () => {
   assert.equal(valid({ acquireTimeMs: seconds(10_000), renewTimeMs: seconds(9_000), durationSeconds: 1000 }), false);
 });
 
-Deno.test("[agent 9] Lease validity: of its two times the renewal counts, and the very end is over", () => {
+Deno.test("[agent 9-31] Lease validity: of its two times the renewal counts, and the very end is over", () => {
   const times = { acquireTimeMs: seconds(1), renewTimeMs: seconds(9_000), durationSeconds: 1000 };
   assert.equal(valid(times), false);
   const ends = lease({ renewTimeMs: seconds(1000), durationSeconds: 1000 });

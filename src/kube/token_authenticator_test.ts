@@ -65,7 +65,7 @@ async function assertRefused(call: Promise<ConnectError>, code: Code, message: s
   assert.equal(Code[error.code], Code[code]);
 }
 
-leakTest("[server 13.5] Token auth: no token metadata: refused", () =>
+leakTest("[server 13.5-1] Token auth: no token metadata: refused", () =>
   world(async (authenticate, { reviews }) => {
     await assertRefused(
       refusal(authenticate),
@@ -76,7 +76,7 @@ leakTest("[server 13.5] Token auth: no token metadata: refused", () =>
   }));
 
 leakTest(
-  "[server 13.5] Token auth: token under another metadata key: refused",
+  "[server 13.5-2] Token auth: token under another metadata key: refused",
   () =>
     world(async (authenticate, { reviews }) => {
       const server = new ServerWorld({ authenticate });
@@ -88,7 +88,7 @@ leakTest(
 );
 
 leakTest(
-  "[server 13.5] Token auth: token without `Bearer `: refused",
+  "[server 13.5-3] Token auth: token without `Bearer `: refused",
   () =>
     world(async (authenticate, { reviews }) => {
       for (const value of ["abc", "bearer abc", "Bearer", "Basic abc"]) {
@@ -102,7 +102,7 @@ leakTest(
     }),
 );
 
-leakTest("[server 13.5] Token auth: two Bearer tokens: refused", () =>
+leakTest("[server 13.5-4] Token auth: two Bearer tokens: refused", () =>
   world(async (authenticate, { reviews }) => {
     await assertRefused(
       refusal(authenticate, "Bearer a", "Bearer b"),
@@ -112,24 +112,27 @@ leakTest("[server 13.5] Token auth: two Bearer tokens: refused", () =>
     assert.equal(reviews.length, 0);
   }));
 
-leakTest("[server 13.5] Token auth: review says not authenticated: refused", () =>
-  world(async (authenticate, api) => {
-    api.status = { authenticated: false };
-    await assertRefused(
-      refusal(authenticate, "Bearer a"),
-      Code.Unauthenticated,
-      `${prefix}lookup failed: service account jwt not valid`,
-    );
-    api.status = { error: "[invalid bearer token]" };
-    await assertRefused(
-      refusal(authenticate, "Bearer b"),
-      Code.Unauthenticated,
-      `${prefix}lookup failed: [invalid bearer token]`,
-    );
-  }));
+leakTest(
+  "[server 13.5-5] Token auth: review says not authenticated: refused",
+  () =>
+    world(async (authenticate, api) => {
+      api.status = { authenticated: false };
+      await assertRefused(
+        refusal(authenticate, "Bearer a"),
+        Code.Unauthenticated,
+        `${prefix}lookup failed: service account jwt not valid`,
+      );
+      api.status = { error: "[invalid bearer token]" };
+      await assertRefused(
+        refusal(authenticate, "Bearer b"),
+        Code.Unauthenticated,
+        `${prefix}lookup failed: [invalid bearer token]`,
+      );
+    }),
+);
 
 leakTest(
-  "[server 13.5] Token auth: review call errors: refused, as something that may pass",
+  "[server 13.5-6] Token auth: review call errors: refused, as something that may pass",
   () =>
     world(async (authenticate, api) => {
       api.handle = (call) => call.fail(403, "Forbidden", "user s1 cannot create tokenreviews at api.internal");
@@ -145,7 +148,7 @@ leakTest(
 );
 
 leakTest(
-  "[server 13.5] Token auth: authenticated but other namespace expected: refused",
+  "[server 13.5-7] Token auth: authenticated but other namespace expected: refused",
   () =>
     world(async (authenticate, api) => {
       api.status = { ...accepted, user: { username: "system:serviceaccount:other:konnectivity-agent" } };
@@ -158,7 +161,7 @@ leakTest(
 );
 
 leakTest(
-  "[server 13.5] Token auth: authenticated but other service account expected: refused",
+  "[server 13.5-8] Token auth: authenticated but other service account expected: refused",
   () =>
     world(async (authenticate, api) => {
       api.status = { ...accepted, user: { username: "system:serviceaccount:kube-system:other" } };
@@ -170,7 +173,7 @@ leakTest(
     }),
 );
 
-leakTest("[server 13.5] Token auth: all match: let in", () =>
+leakTest("[server 13.5-9] Token auth: all match: let in", () =>
   world(async (authenticate, { reviews }) => {
     await authenticate(["Bearer the-token"], forever);
     const [call] = reviews;

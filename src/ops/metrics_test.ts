@@ -154,7 +154,7 @@ Deno.test("[server 11] the series that the original shows from its start are the
   );
 });
 
-Deno.test("[server W33] gauges are read from the tables at each scrape and cannot go stale", async () => {
+Deno.test("[server 13.5-19] [server W33] gauges are read from the tables at each scrape and cannot go stale", async () => {
   const tables = serverTables();
   const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1" });
   Object.assign(tables, {
@@ -185,7 +185,7 @@ Deno.test("[server W33] gauges are read from the tables at each scrape and canno
   assert.equal(now("pending_backend_dials"), 0);
 });
 
-Deno.test("[server W33] every tunnel that ends is observed, with its duration, its reason and who began", async () => {
+Deno.test("[server 13.5-20] [server W33] every tunnel that ends is observed, with its duration, its reason and who began", async () => {
   const metrics = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });
   metrics.events.tunnelClosed(0.5, "closed", "client");
   metrics.events.tunnelClosed(20, "link_lost", "agent");

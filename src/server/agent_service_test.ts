@@ -47,6 +47,24 @@ Deno.test("[server W21] a stranger is refused before its identifiers are looked 
   assert.equal(many.refusal?.code, Code.ResourceExhausted);
 });
 
+Deno.test("[server 13.5-9] an agent that is let in by its token, with an empty id, is answered and served to its end", async () => {
+  const asked: (readonly string[])[] = [];
+  const world = new ServerWorld({
+    authenticate: (authorization) => {
+      asked.push(authorization);
+      return Promise.resolve();
+    },
+  });
+  const agent = await world.agent({ agentid: "", authorization: "Bearer token" });
+  assert.deepEqual(asked, [["Bearer token"]]);
+  assert.deepEqual({ ...agent.headers }, { serverid: "server-1", servercount: "1" });
+  assert.equal(world.server.pool.size, 1);
+  agent.stream.end();
+  world.settle();
+  assert.equal(agent.near.closed?.kind, "ended");
+  assert.equal(world.server.pool.size, 0);
+});
+
 Deno.test("a refused agent sees the reason's own gRPC code; anything unexpected is Internal", async () => {
   const world = new ServerWorld({ authenticate: () => Promise.reject(new Error("broken")) });
   const agent = await world.agent();
