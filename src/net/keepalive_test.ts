@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { until } from "../../tests/support/until.ts";
+import { keepAlive, keepaliveTimeoutMs, type Pingable } from "./keepalive.ts";
+
+/** A connection whose peer answers pings as long as the test wants. */
+class FakeConnection implements Pingable {
+  answers = true;
+  pings = 0;
+  destroyed = false;
+  error: Error | undefined;
+  #onClose = () => {};
+
+  ping(onAnswer: () => void): void {
+    this.pings++;
+    if (this.answers) setTimeout(onAnswer, 0);
+  }
+
+  destroy(error: Error): void {
+    this.error = error;
+    this.close();
+  }
+
+  close(): void {
+    this.destroyed = true;
+    this.#onClose();
+  }
+
+  once(_event: "close", listener: () => void): void {
+    this.#onClose = listener;
+  }
+}
+
+/** Timers that a connection leaves behind fail the test. */
+function timerTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, sanitizeOps: true, fn });
+}
+
+timerTest("a peer that answers is pinged again and again, and stays", async () => {
+  const connection = new FakeConnection();
+  keepAlive(connection, 1, 5_000);
+  await until("it was pinged ten times", () => connection.pings >= 10);
+  assert.equal(connection.destroyed, false);
+  connection.close();
+});
+
+timerTest("a peer that stops answering is dropped after the time it has for an answer", async () => {
+  const connection = new FakeConnection();
+  keepAlive(connection, 1, 20);
+  await until("it was pinged", () => connection.pings >= 2);
+  connection.answers = false;
+  await until("it is dropped", () => connection.destroyed);
+  assert.equal(connection.error?.message, "no answer to a ping in 20 ms");
+});
+
+timerTest("an interval of 0 is no keepalive", async () => {
+  const connection = new FakeConnection();
+  keepAlive(connection, 0, 1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual([connection.pings, connection.destroyed], [0, false]);
+});
+
+timerTest("a connection that ends while its ping is under way leaves no timer", async () => {
+  const connection = new FakeConnection();
+  connection.answers = false;
+  keepAlive(connection, 1, 3_600_000);
+  await until("it was pinged", () => connection.pings === 1);
+  connection.close();
+});
+
+Deno.test("[server 2.2] with the default interval of 10 s a dead agent is noticed within 30 s", () => {
+  assert.ok(10_000 + keepaliveTimeoutMs < 30_000);
+});
