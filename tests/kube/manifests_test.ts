@@ -1,0 +1,380 @@
+import assert from "node:assert/strict";
+import { parseAgentFlags } from "../../src/cli/agent_flags.ts";
+import { parseServerFlags } from "../../src/cli/server_flags.ts";
+import { parseTestClientFlags } from "../../src/cli/test_client_flags.ts";
+import { parseTestServerFlags } from "../../src/cli/test_server_flags.ts";
+import { listMember, memberOf, textMember } from "../../src/kube/json_value.ts";
+import { agentMetricDeclarations } from "../../src/ops/agent_metric_declarations.ts";
+import { processMetricDeclarations } from "../../src/ops/process_metrics.ts";
+import { serverMetricDeclarations } from "../../src/ops/server_metric_declarations.ts";
+import type { Metric } from "../../src/ops/metric.ts";
+import { leakTest } from "../support/leak_free.ts";
+import { Cluster } from "./cluster.ts";
+import { binariesOrSkip, clusterTests } from "./kube_test_case.ts";
+import {
+  type Container,
+  containersOf,
+  examples,
+  kindOf,
+  kustomize,
+  type Manifest,
+  nameOf,
+  parseManifests,
+  readManifests,
+} from "./manifests.ts";
+
+const { test } = await clusterTests();
+
+/** The set of each example that is applied to a cluster together. */
+const sets: Readonly<Record<string, (cluster: Cluster) => Promise<Manifest[]>>> = {
+  "kubernetes/base": (cluster) => kustomize(cluster, "kubernetes/base"),
+  "kubernetes/control-plane": () => readManifests("kubernetes/control-plane/konnectivity-server.yaml"),
+  "kubernetes/test": (cluster) => kustomize(cluster, "kubernetes/test"),
+  "kubernetes/monitoring": (cluster) => kustomize(cluster, "kubernetes/monitoring"),
+  "kind": async () => [
+    ...await readManifests("kind/konnectivity-server.yaml"),
+    ...await readManifests("kind/konnectivity-agent-ds.yaml"),
+  ],
+  "kind-multinode": async () => [
+    ...await readManifests("kind-multinode/templates/konnectivity-server.yaml"),
+    ...await readManifests("kind-multinode/templates/konnectivity-agent-ds.yaml"),
+  ],
+};
+
+/** Enough of the Prometheus operator's type for a ServiceMonitor to be checked and kept. */
+const serviceMonitors = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "servicemonitors.monitoring.coreos.com" },
+  spec: {
+    group: "monitoring.coreos.com",
+    scope: "Namespaced",
+    names: { plural: "servicemonitors", singular: "servicemonitor", kind: "ServiceMonitor" },
+    versions: [{
+      name: "v1",
+      served: true,
+      storage: true,
+      schema: {
+        openAPIV3Schema: {
+          type: "object",
+          properties: {
+            spec: {
+              type: "object",
+              required: ["selector", "endpoints"],
+              properties: {
+                selector: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
+                endpoints: {
+                  type: "array",
+                  items: {
+                    type: "object",
+                    properties: { port: { type: "string" }, path: { type: "string" }, interval: { type: "string" } },
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+    }],
+  },
+};
+
+async function applyText(cluster: Cluster, manifests: readonly Manifest[], ...flags: string[]): Promise<string[]> {
+  const list = { apiVersion: "v1", kind: "List", items: manifests };
+  const { code, stdout, stderr } = await cluster.kubectl(
+    ["apply", "--validate=strict", ...flags, "-f", "-"],
+    new TextEncoder().encode(JSON.stringify(list)),
+  );
+  assert.equal(code, 0, stderr);
+  assert.equal(stderr, "");
+  return new TextDecoder().decode(stdout).trim().split("\n");
+}
+
+for (const [name, read] of Object.entries(sets)) {
+  test(`examples/${name}: a real kube-apiserver takes each manifest, first on trial, then for good`, async (cluster) => {
+    await cluster.apply(serviceMonitors);
+    await cluster.kubectlText("wait", "--for=condition=Established", `crd/${serviceMonitors.metadata.name}`);
+    const manifests = await read(cluster);
+    assert.ok(manifests.length > 0);
+    assert.equal((await applyText(cluster, manifests, "--dry-run=server")).length, manifests.length);
+    const lines = await applyText(cluster, manifests);
+    assert.equal(lines.length, manifests.length);
+    // Once more changes nothing: what is kept is what is written. kubectl writes a budget's selector always.
+    for (const line of await applyText(cluster, manifests)) {
+      assert.match(line, line.startsWith("poddisruptionbudget.") ? / configured$/ : / unchanged$/);
+    }
+    await cluster.kubectl(
+      ["delete", "--wait=false", "-f", "-"],
+      new TextEncoder().encode(JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests })),
+    );
+  });
+
+  test(`examples/${name}: the programs take their flags, with bounds on what they may use and do`, async (cluster) => {
+    const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+    for (const manifest of await read(cluster)) {
+      for (const container of containersOf(manifest)) checkContainer(container, nameOf(manifest), version);
+    }
+  });
+}
+
+function checkContainer(container: Container, name: string, version: string): void {
+  const parse = {
+    "/proxy-server": parseServerFlags,
+    "/proxy-agent": parseAgentFlags,
+    "/proxy-test-client": parseTestClientFlags,
+    "/http-test-server": parseTestServerFlags,
+  }[container.program];
+  assert.ok(parse !== undefined, `${name} runs ${container.program}`);
+  // Ports come from the environment, too.
+  const parsed = parse(container.args.map((arg) => arg.replace(/\$\(\w+\)/g, "1")), () => undefined);
+  assert.equal(parsed.kind, "options", `${name}: ${parsed.kind === "error" ? parsed.message : ""}`);
+  assert.equal(container.image, `konnectivity${container.program}:v${version}`);
+  const { value, podSpec } = container;
+  const resources = memberOf(value, "resources");
+  for (const bound of [memberOf(resources, "requests"), memberOf(resources, "limits")]) {
+    assert.match(textMember(bound, "memory"), /^\d+[MG]i$/);
+  }
+  const security = memberOf(value, "securityContext");
+  assert.equal(memberOf(security, "readOnlyRootFilesystem"), true);
+  assert.equal(memberOf(security, "allowPrivilegeEscalation"), false);
+  assert.deepEqual(listMember(memberOf(security, "capabilities"), "drop"), ["ALL"]);
+  // Kubernetes replaces $(NAME) in arguments, and nothing else: ${NAME} would reach the program as it is.
+  for (const arg of container.args) {
+    assert.doesNotMatch(arg, /\$\{/);
+    for (const [, variable] of arg.matchAll(/\$\((\w+)\)/g)) {
+      assert.ok(
+        listMember(value, "env").some((entry) => memberOf(entry, "name") === variable),
+        `${variable} is not set`,
+      );
+    }
+  }
+  const mounted = listMember(value, "volumeMounts").map((mount) => memberOf(mount, "name"));
+  assert.deepEqual(listMember(podSpec, "volumes").map((volume) => memberOf(volume, "name")), mounted);
+}
+
+test("the server's role is enough for it, and for nothing else; so is the agent's", async (cluster) => {
+  for (const name of ["kubernetes/base", "kind-multinode"]) {
+    const server = name === "kind-multinode"
+      ? "system:serviceaccount:kube-system:konnectivity-server"
+      : "system:konnectivity-server";
+    const agent = "system:serviceaccount:kube-system:konnectivity-agent";
+    const manifests = await sets[name]?.(cluster) ?? [];
+    await applyText(cluster, manifests);
+    const may = async (user: string, ...what: string[]) =>
+      (await cluster.kubectl(["auth", "can-i", `--as=${user}`, ...what])).code === 0;
+    const leases = "leases.coordination.k8s.io";
+    for (const verb of ["get", "list", "create", "update", "delete"]) {
+      assert.ok(await may(server, verb, leases, "-n=kube-system"), `${server} may not ${verb} leases`);
+      assert.ok(!await may(server, verb, leases, "-n=default"));
+    }
+    assert.ok(await may(server, "create", "tokenreviews.authentication.k8s.io"));
+    for (const verb of ["get", "list", "watch"]) assert.ok(await may(agent, verb, leases, "-n=kube-system"));
+    assert.ok(!await may(agent, "update", leases, "-n=kube-system"));
+    for (const user of [server, agent]) {
+      assert.ok(!await may(user, "get", "secrets", "-n=kube-system"));
+      assert.ok(!await may(user, "list", "pods", "-n=kube-system"));
+      assert.ok(!await may(user, "create", "subjectaccessreviews.authorization.k8s.io"));
+    }
+    await cluster.kubectl(
+      ["delete", "--wait=false", "-f", "-"],
+      new TextEncoder().encode(JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests })),
+    );
+  }
+});
+
+test("make-kubeconfig.sh makes a kubeconfig that a real kube-apiserver knows as the server's", async (cluster) => {
+  const pki = `${cluster.dir}/pki`;
+  await Deno.mkdir(pki, { recursive: true });
+  await Deno.writeTextFile(`${pki}/ca.crt`, cluster.ca.certPem);
+  await Deno.writeTextFile(`${pki}/ca.key`, cluster.ca.keyPem);
+  const path = `${cluster.dir}/server.conf`;
+  const script = `${examples}/kubernetes/control-plane/make-kubeconfig.sh`;
+  const { code, stderr } = await new Deno.Command("sh", { args: [script, cluster.url, pki, path] }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+  const said = await cluster.kubectlText(
+    `--kubeconfig=${path}`,
+    "auth",
+    "whoami",
+    "-o=jsonpath={.status.userInfo.username}",
+  );
+  assert.equal(said, "system:konnectivity-server");
+});
+
+const binaries = await binariesOrSkip();
+for (
+  const path of [
+    "kubernetes/control-plane/egress-selector-configuration.yaml",
+    "kind/egress_selector_configuration.yaml",
+  ]
+) {
+  const title = `examples/${path}: a real kube-apiserver starts with it`;
+  if (binaries === undefined) Deno.test({ name: title, ignore: true, fn: () => {} });
+  else {
+    leakTest(title, async () => {
+      const egress = await Deno.readTextFile(`${examples}/${path}`);
+      await using cluster = await Cluster.start(binaries, { egress });
+      assert.equal(await cluster.kubectlText("get", "--raw=/readyz"), "ok");
+    });
+  }
+}
+
+Deno.test("examples/kind-multinode has the egress selector's configuration of examples/kind", async () => {
+  const read = (folder: string) => Deno.readTextFile(`${examples}/${folder}/egress_selector_configuration.yaml`);
+  assert.equal(await read("kind-multinode"), await read("kind"));
+});
+
+Deno.test("examples/kind: kind's configuration gives kube-apiserver the proxy's socket, its configuration and a name", async () => {
+  checkKindConfig(await Deno.readTextFile(`${examples}/kind/kind.config`), 1, 2);
+  for (const { hostPath } of mountsOf(await Deno.readTextFile(`${examples}/kind/kind.config`))) {
+    await Deno.stat(`${examples}/kind/${hostPath}`);
+  }
+});
+
+function mountsOf(text: string): { readonly hostPath: string }[] {
+  const [config] = parseManifests(text);
+  return listMember(config, "nodes").flatMap((node) =>
+    listMember(node, "extraMounts").map((mount) => ({ hostPath: textMember(mount, "hostPath") }))
+  );
+}
+
+function checkKindConfig(text: string, controlPlanes: number, workers: number): void {
+  const [config, ...more] = parseManifests(text);
+  assert.deepEqual(more, []);
+  assert.equal(textMember(config, "apiVersion"), "kind.x-k8s.io/v1alpha4");
+  const nodes = listMember(config, "nodes");
+  assert.deepEqual(nodes.map((node) => textMember(node, "role")).sort(), [
+    ...Array(controlPlanes).fill("control-plane"),
+    ...Array(workers).fill("worker"),
+  ]);
+  for (const node of nodes.filter((each) => textMember(each, "role") === "control-plane")) {
+    const patches = listMember(node, "kubeadmConfigPatches").flatMap((patch) => parseManifests(String(patch)));
+    const [apiServer] = patches.map((patch) => memberOf(patch, "apiServer"));
+    const file = textMember(memberOf(apiServer, "extraArgs"), "egress-selector-config-file");
+    const mounts = listMember(apiServer, "extraVolumes").map((volume) => textMember(volume, "mountPath"));
+    assert.deepEqual(mounts, [file, "/etc/kubernetes/konnectivity-server"]);
+    assert.deepEqual(listMember(node, "extraMounts").map((mount) => textMember(mount, "containerPath")), [file]);
+    const [names] = listMember(node, "kubeadmConfigPatchesJSON6902");
+    assert.match(textMember(names, "patch"), /konnectivity-server\.kube-system\.svc\.cluster\.local/);
+  }
+}
+
+/** Runs a copy of the quick start with stand-ins for kind and kubectl that write down how they were called. */
+async function quickstart(
+  ...flags: string[]
+): Promise<{ code: number; stderr: string; calls: string[]; folder: string }> {
+  const folder = await Deno.makeTempDir();
+  await new Deno.Command("cp", { args: ["-r", `${examples}/kind-multinode/.`, folder] }).output();
+  await Deno.remove(`${folder}/rendered`, { recursive: true }).catch(() => {});
+  await Deno.mkdir(`${folder}/bin`);
+  for (const tool of ["kind", "kubectl"]) {
+    const script =
+      `#!/bin/sh\necho ${tool} "$@" >>${folder}/calls\n[ "$*" = "get clusters" ] && echo knp-test-cluster\nexit 0\n`;
+    await Deno.writeTextFile(`${folder}/bin/${tool}`, script, { mode: 0o755 });
+  }
+  const { code, stderr } = await new Deno.Command("bash", {
+    args: [`${folder}/quickstart-kind.sh`, ...flags],
+    env: { PATH: `${folder}/bin:${Deno.env.get("PATH") ?? ""}` },
+  }).output();
+  const calls = await Deno.readTextFile(`${folder}/calls`).catch(() => "");
+  return { code, stderr: new TextDecoder().decode(stderr), calls: calls.trim().split("\n"), folder };
+}
+
+Deno.test("examples/kind-multinode: the quick start makes as many nodes as asked for and has kind and kubectl do the rest", async () => {
+  const { code, calls, folder, stderr } = await quickstart(
+    "--num-kcp-nodes=3",
+    "--num-worker-nodes",
+    "2",
+    "--overwrite-cluster",
+    "--sideload-images",
+    "--server-image=example.com/s:1",
+    "--agent-image=example.com/a:1",
+  );
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(calls, [
+    "kind get clusters",
+    "kind delete cluster --name knp-test-cluster",
+    "kind create cluster --config rendered/kind.config --name knp-test-cluster",
+    "kind load docker-image --name knp-test-cluster example.com/s:1",
+    "kind load docker-image --name knp-test-cluster example.com/a:1",
+    "kubectl --context kind-knp-test-cluster apply -f rendered/konnectivity-server.yaml",
+    "kubectl --context kind-knp-test-cluster apply -f rendered/konnectivity-agent-ds.yaml",
+  ]);
+  checkKindConfig(await Deno.readTextFile(`${folder}/rendered/kind.config`), 3, 2);
+  const images = await Promise.all(["server", "agent-ds"].map(async (name) => {
+    const manifests = parseManifests(await Deno.readTextFile(`${folder}/rendered/konnectivity-${name}.yaml`));
+    return manifests.flatMap(containersOf).map(({ image }) => image);
+  }));
+  assert.deepEqual(images, [["example.com/s:1"], ["example.com/a:1"]]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("examples/kind-multinode: a count of servers that is given takes the place of the leases", async () => {
+  const { code, folder, stderr, calls } = await quickstart("--server-count-override=5", "--render-only");
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(calls, [""]);
+  const read = async (name: string) => {
+    const manifests = parseManifests(await Deno.readTextFile(`${folder}/rendered/konnectivity-${name}.yaml`));
+    return manifests.flatMap(containersOf).flatMap(({ args }) => args);
+  };
+  const server = await read("server");
+  assert.ok(server.includes("--server-count=5") && !server.includes("--enable-lease-controller"));
+  assert.ok(!(await read("agent-ds")).includes("--count-server-leases"));
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("examples/kind-multinode: flags that are wrong are refused", async () => {
+  for (const flags of [["--num-kcp-nodes=0"], ["--num-worker-nodes", "x"], ["--cluster-name"], ["--what"]]) {
+    const { code, stderr, folder } = await quickstart(...flags);
+    assert.equal(code, 2);
+    assert.match(stderr, /^quickstart-kind\.sh: /);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the Grafana dashboard asks for metrics and labels that there are", async () => {
+  const declared = new Map<string, Metric>();
+  const all: readonly Readonly<Record<string, Metric>>[] = [
+    serverMetricDeclarations,
+    agentMetricDeclarations,
+    processMetricDeclarations("server"),
+    processMetricDeclarations("agent"),
+  ];
+  for (const metrics of all) for (const metric of Object.values(metrics)) declared.set(metric.name, metric);
+  const dashboard: unknown = JSON.parse(
+    await Deno.readTextFile(`${examples}/kubernetes/monitoring/grafana-dashboard.json`),
+  );
+  let expressions = 0;
+  for (const panel of listMember(dashboard, "panels")) {
+    for (const target of listMember(panel, "targets")) {
+      expressions++;
+      const expression = textMember(target, "expr");
+      const known = new Set(["le", "instance", "job"]);
+      for (const [name] of expression.matchAll(/\b(?:konnectivity_network_proxy|process)_\w+/g)) {
+        const base = name.replace(/_bucket$/, "");
+        const metric = declared.get(base);
+        assert.ok(metric !== undefined, `there is no metric ${base}`);
+        assert.equal(metric.type === "histogram", name !== base, name);
+        for (const label of metric.labels) known.add(label);
+      }
+      const used = [
+        ...[...expression.matchAll(/by \(([^)]*)\)/g)].flatMap(([, names = ""]) => names.split(/, */)),
+        ...[...textMember(target, "legendFormat").matchAll(/\{\{(\w+)\}\}/g)].map(([, label = ""]) => label),
+      ];
+      for (const label of used) assert.ok(known.has(label), `${expression} has no label ${label}`);
+    }
+  }
+  assert.ok(expressions > 20);
+});
+
+Deno.test("every example has its place in these tests", async () => {
+  const seen: string[] = [];
+  for await (const entry of Deno.readDir(examples)) seen.push(entry.name);
+  assert.deepEqual(seen.sort(), ["kind", "kind-multinode", "kubernetes"]);
+  const [kustomization] = await readManifests("kubernetes/base/kustomization.yaml");
+  for await (const { name } of Deno.readDir(`${examples}/kubernetes/base`)) {
+    if (name === "kustomization.yaml") continue;
+    assert.ok(listMember(kustomization, "resources").includes(name), `${name} is no resource of the kustomization`);
+  }
+  assert.equal(kindOf(kustomization ?? {}), "Kustomization");
+});
