@@ -12,7 +12,7 @@ class FakeConnection implements Pingable {
 
   ping(onAnswer: () => void): void {
     this.pings++;
-    if (this.answers) setTimeout(onAnswer, 0);
+    if (this.answers) queueMicrotask(onAnswer);
   }
 
   destroy(error: Error): void {
