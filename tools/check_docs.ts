@@ -45,6 +45,8 @@ export function faults(name: string, text: string, exists: (path: string) => boo
   for (const [, task = ""] of text.matchAll(/deno task ([a-z][a-z:-]*)/g)) {
     if (!tasks.has(task)) found.push(`${name}: deno task ${task}, which does not exist`);
   }
+  // The reference is generated from the flags themselves.
+  if (name === "docs/reference.md") return found;
   for (const [, flag = ""] of text.matchAll(/(?<![\w-])--([a-z][a-z0-9-]+)/g)) {
     if (!flags.has(flag)) found.push(`${name}: --${flag}, which no program has`);
   }
