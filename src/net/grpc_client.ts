@@ -6,6 +6,7 @@ import type { TLSSocket } from "node:tls";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
 import { ClientGrpcStream, type StreamCounts } from "./grpc_stream.ts";
 import { formatHostPort } from "../wire/host_port.ts";
+import { endLater } from "./http2_guard.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import type { TlsMaterial } from "./tls_files.ts";
 
@@ -55,6 +56,9 @@ export interface GrpcConnection {
 export async function connectGrpc(target: GrpcTarget, signal: AbortSignal): Promise<GrpcConnection> {
   signal.throwIfAborted();
   const session = open(target);
+  endLater(session);
+  let leaving = false;
+  session.once("goaway", () => leaving = true);
   // Without a listener a late error would end the process; `closed` tells of the end.
   session.on("error", () => {});
   const closed = new Promise<void>((resolve) => session.once("close", () => resolve()));
@@ -84,10 +88,13 @@ export async function connectGrpc(target: GrpcTarget, signal: AbortSignal): Prom
     open: (path, metadata, counts) => openCall(session, path, metadata, counts),
     ping: () => ping(session),
     get usable() {
-      return !session.closed && !session.destroyed;
+      return !leaving && !session.closed && !session.destroyed;
     },
     closed,
-    close: () => session.destroy(),
+    close: () => {
+      leaving = true;
+      session.destroy();
+    },
   };
 }
 

@@ -14,6 +14,7 @@ import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
 import { linkProtocol } from "../wire/link_frame.ts";
 import { ServerGrpcStream, statusTrailers, type StreamCounts, valuesOf } from "./grpc_stream.ts";
+import { endLater } from "./http2_guard.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
 import { acceptDirect, directSocketOptions } from "./direct_link.ts";
@@ -75,6 +76,7 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
   const fallback = createServer(options.router);
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session: ServerHttp2Session) => {
+    endLater(session);
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
     session.on("error", options.onConnectionError);

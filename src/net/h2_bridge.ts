@@ -4,6 +4,7 @@ import { duplexPair } from "node:stream";
 import { h2Code } from "../h2/frame.ts";
 import type { HeaderField } from "../h2/header_table.ts";
 import type { RequestHeaders } from "../h2/request_headers.ts";
+import { endLater } from "./http2_guard.ts";
 import type { H2Stream, H2StreamEnd, H2StreamHandler } from "../h2/stream.ts";
 
 /** Serves requests as node:http2 hands them out. */
@@ -39,9 +40,11 @@ export class H2Bridge {
     const [near, far] = duplexPair();
     const server = createServer();
     server.on("request", this.#router);
+    server.on("session", endLater);
     server.on("sessionError", () => {});
     server.emit("connection", far);
     const session = connect("http://bridge", { createConnection: () => near });
+    endLater(session);
     // Each request on it learns of its end.
     session.on("error", () => {});
     this.#session = session;
