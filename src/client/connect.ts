@@ -11,8 +11,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 export interface ProxyTls {
   /** Authorities that the proxy's certificate must come from; the runtime's own when absent. */
   readonly ca?: string;
-  /** Certificate chain and key that the proxy asks for. */
+  /** Certificate chain that this client shows, where the proxy asks for one. */
   readonly cert?: string;
+  /** Private key of `cert`. */
   readonly key?: string;
   /** Name that the proxy's certificate must carry; the host when absent. */
   readonly serverName?: string;

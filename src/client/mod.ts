@@ -73,6 +73,7 @@
  */
 export { connect, type ConnectOptions, type ProxyAddress, type ProxyTls } from "./connect.ts";
 export type { ClientEvents, ClientGauges, ClientSegment } from "./client_events.ts";
+export type { PacketCounts } from "../wire/packet_counts.ts";
 export { toDuplex } from "./node_duplex.ts";
 export type { DialOptions, ProxyClient } from "./proxy_client.ts";
 export { type DialFailureReason, dialFailureReason, ProxyError, type ProxyErrorCode } from "./proxy_error.ts";

@@ -61,9 +61,12 @@ const reasons: Readonly<Record<ProxyErrorCode, DialFailureReason>> = {
 
 /** A failure of the proxy, of a dial through it, or of an open tunnel. */
 export class ProxyError extends Error {
+  /** Always `ProxyError`. */
   override readonly name = "ProxyError";
+  /** What to branch on. */
   readonly code: ProxyErrorCode;
 
+  /** Makes an error. @param message what failed; for `endpoint` and `connection-broken` the other side's own text */
   constructor(code: ProxyErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

@@ -9,8 +9,9 @@ import type { Tunnel } from "./tunnel.ts";
 export interface DestinationTls {
   /** Authorities that the destination's certificate must come from, instead of the runtime's own. */
   readonly ca?: string;
-  /** Certificate chain and key that this client shows. */
+  /** Certificate chain that this client shows. */
   readonly cert?: string;
+  /** Private key of `cert`. */
   readonly key?: string;
   /** Name that the destination's certificate must carry; the URL's host when absent. */
   readonly serverName?: string;
