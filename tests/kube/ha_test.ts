@@ -216,7 +216,7 @@ async function dialThrough(fleet: Fleet, id: string): Promise<void> {
   await tunnel.ping();
 }
 
-test("[pains 4] three servers with leases and agents that count them: joined, killed, scaled up and down; nothing is lost but the killed server's tunnels", async (cluster) => {
+test("three servers with leases and agents that count them: joined, killed, scaled up and down; nothing is lost but the killed server's tunnels", async (cluster) => {
   await using fleet = await Fleet.open(cluster);
   await fleet.addServer("s1");
   await fleet.addAgent();
