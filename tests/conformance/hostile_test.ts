@@ -7,7 +7,14 @@ import { until } from "../support/until.ts";
 import { type HostileAct, hostileActs } from "./hostile_bytes.ts";
 import { established, type Listener, openSocket, RawSocket, sendConnect } from "./raw_connect.ts";
 import { closeRequest, data, dialRequest, frame, RawCall } from "./raw_grpc.ts";
-import { assertNoTunnelLeft, type FrontendKind, logsOf, sharedTopology, type Topology } from "./topology.ts";
+import {
+  assertNoTunnelLeft,
+  type FrontendKind,
+  logsOf,
+  runtimeHttp2,
+  sharedTopology,
+  type Topology,
+} from "./topology.ts";
 
 /** Long enough to reach whoever it could harm: everything before it on the same stream has been handled by then. */
 async function settle(call: RawCall, act: HostileAct): Promise<void> {
@@ -191,6 +198,38 @@ leakTest("packets that come byte by byte are packets", async () => {
   assert.equal(payload.value.error, "");
   assert.equal(payload.value.random, 2n ** 63n - 1n);
 });
+
+const vanishing = {
+  "own HTTP/2 over a Unix socket": grpc,
+  "own HTTP/2 over mutual TLS": sharedTopology("grpc-tls"),
+  "the runtime's HTTP/2 over a Unix socket": sharedTopology("grpc-uds", { serverFlags: runtimeHttp2 }),
+  "the runtime's HTTP/2 over mutual TLS": sharedTopology("grpc-tls", { serverFlags: runtimeHttp2 }),
+};
+
+for (const [http2, topologyOf] of Object.entries(vanishing)) {
+  leakTest(
+    `${http2}: peers that vanish in the middle of anything, a thousand times over, harm nobody else`,
+    async () => {
+      const topology = topologyOf();
+      await withNeighbour(topology, async (stillWorks) => {
+        let count = 0;
+        const vanish = async () => {
+          while (count < 1_000) {
+            const number = count++;
+            await using call = number % 4 === 0 ? await openAgent(topology) : await RawCall.open(topology);
+            if (number % 4 > 1) call.send(dialRequest(topology.destinations.echo.address, BigInt(number)));
+            if (number % 3 === 0) call.end();
+            if (number % 5 === 0) call.reset();
+          }
+        };
+        await Promise.all(Array.from({ length: 8 }, vanish));
+        await stillWorks();
+      });
+      await assertServes(topology);
+      await assertNoTunnelLeft(topology);
+    },
+  );
+}
 
 const garbage: Readonly<Record<string, string>> = {
   "HTTP/1.1": "GET / HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { until } from "../support/until.ts";
 import { goTest, hasGo, runScenario, scenariosOf } from "./go_peers.ts";
-import { assertScenario, sharedTopology, type Topology } from "./topology.ts";
+import { assertScenario, runtimeHttp2, sharedTopology, type Topology } from "./topology.ts";
 
 /** Scenarios of go/client, and what each shows of the Go client library on a tunnel of ours. */
 const claims: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const frontends = hasGo
   ? {
     "a Unix socket": sharedTopology("grpc-uds"),
     "mutual TLS": sharedTopology("grpc-tls"),
-    "the runtime's HTTP/2": sharedTopology("grpc-uds", { serverFlags: ["--http2=runtime"] }),
+    "the runtime's HTTP/2": sharedTopology("grpc-uds", { serverFlags: runtimeHttp2 }),
   }
   : { "a Unix socket": undefined, "mutual TLS": undefined, "the runtime's HTTP/2": undefined };
 

@@ -11,6 +11,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
+import { endLater } from "../../src/net/http2_guard.ts";
 import type { TestCertificateFiles } from "../support/test_certificates.ts";
 import { until } from "../support/until.ts";
 import { closeRequest, data, dialRequest, packetFrame } from "./raw_grpc.ts";
@@ -117,6 +118,7 @@ export class RawAgentServer implements AsyncDisposable {
     this.#server = server;
     this.port = port;
     server.on("session", (session: ServerHttp2Session) => {
+      endLater(session);
       this.#sessions.add(session);
       session.on("error", () => {});
       session.on("close", () => this.#sessions.delete(session));

@@ -3,6 +3,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Buffer } from "node:buffer";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
+import { endLater } from "../../src/net/http2_guard.ts";
 import { until } from "../support/until.ts";
 import { type Listener, openSocket } from "./raw_connect.ts";
 
@@ -104,9 +105,10 @@ export class RawCall implements AsyncDisposable {
   ): Promise<RawCall> {
     const socket = await openSocket(listener, "h2");
     const overUds = listener.uds !== "";
-    const session = connect(overUds ? "http://localhost" : `https://127.0.0.1:${listener.port}`, {
+    const session: ClientHttp2Session = connect(overUds ? "http://localhost" : `https://127.0.0.1:${listener.port}`, {
       createConnection: () => socket,
     });
+    endLater(session);
     await new Promise<void>((resolve, reject) => {
       session.once("remoteSettings", () => resolve());
       session.once("error", reject);

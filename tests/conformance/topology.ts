@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Destinations, startDestinations } from "../support/destinations.ts";
 import { freePort } from "../support/free_port.ts";
-import { type AgentProcess, type ServerProcess, startAgent, startServer } from "../support/processes.ts";
+import { type AgentProcess, isForeign, type ServerProcess, startAgent, startServer } from "../support/processes.ts";
 import { type TestCertificateFiles, testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import { until } from "../support/until.ts";
 import type { ScenarioResult } from "./go_peers.ts";
@@ -25,6 +25,9 @@ export interface Topology extends AsyncDisposable {
   /** Folder for the test's own files, removed at the end. */
   readonly folder: string;
 }
+
+/** Server flags for the other of our two HTTP/2 implementations; another server has but one. */
+export const runtimeHttp2: readonly string[] = isForeign("server") ? [] : ["--http2=runtime"];
 
 /** How a topology differs from the plain one. */
 export interface TopologyOptions {
