@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { createServer as createTcpServer, type Socket } from "node:net";
 import { type ProxyClient, ProxyError, type Tunnel } from "../../src/client/mod.ts";
 import { established, sendConnect } from "../conformance/raw_connect.ts";
 import { blackHole } from "../support/black_hole.ts";
@@ -57,6 +58,38 @@ async function silentDestination(): Promise<{ readonly url: string; readonly ope
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+/** A destination that talks without end, a piece at a time, and leaves when its peer ends, as kubelet does with the followers of a log. */
+async function talkingDestination(
+  piece: number,
+): Promise<{ readonly address: string; readonly open: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("end", () => socket.destroy()).resume();
+    const talk = setInterval(() => {
+      if (socket.writableLength === 0) socket.write(new Uint8Array(piece));
+    }, 5);
+    socket.on("close", () => {
+      clearInterval(talk);
+      sockets.delete(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("no port");
+  return {
+    address: `127.0.0.1:${bound.port}`,
+    get open() {
+      return sockets.size;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
   };
 }
 
@@ -179,7 +212,7 @@ leakTest(
     const { server, agent } = await stack.pair("grpc-uds");
     const client = await stack.client(server);
     await using silent = await silentDestination();
-    await using source = await sourceDestination();
+    await using talking = await talkingDestination(4096);
     const abort = new AbortController();
     const waiting = Array.from(
       { length: 25 },
@@ -187,8 +220,7 @@ leakTest(
     );
     // The others break off in the middle of a long answer, as an interrupted `kubectl logs -f` does.
     const reading = Array.from({ length: 25 }, async () => {
-      const tunnel = await client.dial(source.address);
-      await tunnel.writable.getWriter().write(bytes(`${64 * mebibyte}\n`));
+      const tunnel = await client.dial(talking.address);
       const reader = tunnel.readable.getReader();
       await reader.read();
       await reader.cancel();
@@ -200,7 +232,7 @@ leakTest(
     await Promise.all(waiting);
     await until("no connection is left", () => agent.agent.endpointConnections === 0);
     await until("no tunnel is left", () => server.running.server.establishedTunnels === 0);
-    await until("the destinations are left", () => silent.open + source.open === 0);
+    await until("the destinations are left", () => silent.open + talking.open === 0);
   },
 );
 
@@ -355,10 +387,9 @@ for (const kind of protocols) {
       await using stack = await Stack.open();
       const { server, agent } = await stack.pair(kind);
       const client = await stack.client(server);
-      await using source = await sourceDestination();
+      await using talking = await talkingDestination(mebibyte);
       await using http = await httpDestination();
-      const stuck = await client.dial(source.address);
-      await stuck.writable.getWriter().write(bytes(`${256 * mebibyte}\n`));
+      const stuck = await client.dial(talking.address);
       for (let round = 0; round < 30; round++) {
         assert.equal(await (await client.fetch(`http://${http.address}/`)).text(), "hello");
       }
@@ -367,7 +398,7 @@ for (const kind of protocols) {
       assert.equal(server.running.server.heldAgentStreams, 0);
       await stuck.readable.cancel();
       await stuck.close();
-      await until("the destination is left", () => source.open === 0);
+      await until("the destination is left", () => talking.open === 0);
     },
   );
 
