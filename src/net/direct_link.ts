@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { TLSSocket } from "node:tls";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
 import { DirectStream, type Hello } from "./direct_stream.ts";
-import type { GrpcListenerOptions, IncomingCall, PacketService } from "./grpc_listener.ts";
+import type { IncomingCall, PacketService } from "./packet_service.ts";
 import { keepAlive } from "./keepalive.ts";
 import { withReadBackpressure } from "./tls_backpressure.ts";
 
@@ -12,6 +12,13 @@ const helloTimeoutMs = 20_000;
 /** Options for the sockets of direct links. */
 export const directSocketOptions = { noDelay: true, allowHalfOpen: true } as const;
 
+/** What a listener says of all its direct links. */
+export interface DirectLinkOptions {
+  /** How long a link may be silent before it is pinged, in milliseconds; 0 or absent: never pinged. */
+  readonly keepaliveTimeMs?: number;
+  readonly onConnectionError: (error: Error) => void;
+}
+
 /** Makes a TLS socket whose handshake is done ready to carry a direct link. */
 export function prepareDirect(socket: TLSSocket): void {
   withReadBackpressure(socket);
@@ -19,7 +26,7 @@ export function prepareDirect(socket: TLSSocket): void {
 }
 
 /** Serves a direct link: waits for the peer's hello and hands it to the service as a call. */
-export function acceptDirect(socket: TLSSocket, service: PacketService, options: GrpcListenerOptions): void {
+export function acceptDirect(socket: TLSSocket, service: PacketService, options: DirectLinkOptions): void {
   prepareDirect(socket);
   const stream = new DirectStream(socket, service.counts);
   const timer = setTimeout(

@@ -18,29 +18,9 @@ import { endLater } from "./http2_guard.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
 import { acceptDirect, directSocketOptions } from "./direct_link.ts";
+import type { IncomingCall, PacketService } from "./packet_service.ts";
 import { listen, type ListenAddress } from "./listen.ts";
 import { boundHandshakes, followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
-
-/** A call of a packet service, before it is answered. Exactly one of `accept` and `refuse` is called, once. */
-export interface IncomingCall {
-  /** All values of a request header. */
-  metadata(key: string): readonly string[];
-  /** Aborts when the caller goes away before the call is answered. */
-  readonly signal: AbortSignal;
-  /** Answers with response metadata, which leaves at once, and opens the packet stream. */
-  accept(metadata: Readonly<Record<string, string>>): PacketStream;
-  /** Ends the call with a gRPC status. */
-  refuse(error: ConnectError): void;
-}
-
-/** A method that carries packets both ways. */
-export interface PacketService {
-  /** `/Service/Method`, from the generated descriptor. */
-  readonly path: string;
-  handle(call: IncomingCall): void;
-  /** Where the packets of all its calls are counted. */
-  readonly counts?: StreamCounts;
-}
 
 /** What a gRPC listener serves. */
 export interface GrpcListenerOptions {

@@ -15,7 +15,8 @@ import type { ConnectId } from "../wire/connect_id.ts";
 import { closeResponse, dialRequest, type Packet } from "../wire/packet.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
 import { connectGrpc, type GrpcConnection } from "./grpc_client.ts";
-import { type GrpcListener, type GrpcListenerOptions, type IncomingCall, listenGrpc } from "./grpc_listener.ts";
+import { type GrpcListener, type GrpcListenerOptions, listenGrpc } from "./grpc_listener.ts";
+import type { IncomingCall } from "./packet_service.ts";
 import { listenGrpcOwn } from "./h2_listener.ts";
 
 const path = "/ProxyService/Proxy";

@@ -1,5 +1,6 @@
 import process from "node:process";
-import { type GrpcListenerOptions, type IncomingCall, listenGrpc } from "../../src/net/grpc_listener.ts";
+import { type GrpcListenerOptions, listenGrpc } from "../../src/net/grpc_listener.ts";
+import type { IncomingCall } from "../../src/net/packet_service.ts";
 import { listenGrpcOwn } from "../../src/net/h2_listener.ts";
 import { testCertificates } from "../support/test_certificates.ts";
 import type { PacketStream } from "../../src/tunnel/packet_stream.ts";

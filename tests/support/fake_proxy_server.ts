@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { AgentService } from "../../gen/agent/agent_pb.ts";
-import { type GrpcListener, type IncomingCall, listenGrpc } from "../../src/net/grpc_listener.ts";
+import { type GrpcListener, listenGrpc } from "../../src/net/grpc_listener.ts";
+import type { IncomingCall } from "../../src/net/packet_service.ts";
 import type { TlsMaterial } from "../../src/net/tls_files.ts";
 import type { PacketStream } from "../../src/tunnel/packet_stream.ts";
 import { dialRequest } from "../../src/wire/packet.ts";
