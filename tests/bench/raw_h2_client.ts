@@ -38,9 +38,12 @@ export class RawH2Client {
   #window = 65_535;
   #streamWindow = 65_535;
   #blocked: (() => void) | undefined;
-  /** @param where a socket's path, or the port of a TLS listener on this machine */
-  constructor(where: string) {
-    this.#socket = /^\d+$/.test(where)
+
+  /** @param where a socket's path, the port of a TLS listener on this machine, or a socket to it */
+  constructor(where: string | Socket) {
+    this.#socket = typeof where !== "string"
+      ? where
+      : /^\d+$/.test(where)
       ? connectTls({ host: "127.0.0.1", port: Number(where), ALPNProtocols: ["h2"], rejectUnauthorized: false })
       : connect(where);
     this.#socket.setNoDelay(true);
@@ -62,6 +65,8 @@ export class RawH2Client {
     bytes.set(requestBlock, frameHeaderBytes);
     writeFrameHeader(bytes, frameHeaderBytes + requestBlock.length, first.length, frameType.data, 0, id);
     bytes.set(first, 2 * frameHeaderBytes + requestBlock.length);
+    this.#window -= first.length;
+    this.#streamWindow -= first.length;
     this.#socket.write(bytes);
     return id;
   }
@@ -88,6 +93,7 @@ export class RawH2Client {
     writeFrameHeader(bytes, 0, payload.length, frameType.data, 0, id);
     bytes.set(payload, frameHeaderBytes);
     this.#window -= payload.length;
+    this.#streamWindow -= payload.length;
     this.#socket.write(bytes);
   }
 

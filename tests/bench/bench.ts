@@ -1,0 +1,278 @@
+/**
+ * `deno task bench`: measures this project on this machine, alone or side by side with others, and writes BENCHMARKS.md, the
+ * plots and results.json under docs/bench.
+ *
+ *     deno task bench [--against='NAME=SERVER COMMAND|AGENT COMMAND'] [--rounds=3] [--modes=grpc-uds,…] [--only=REGEXP]
+ *                     [--mib=256] [--no-curves] [--out=FOLDER] [--quick] [--subject='NAME=SERVER COMMAND|AGENT COMMAND']
+ *
+ * The original's flags are added to the commands. Rounds alternate between the implementations.
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
+import type { BenchDestinations } from "./bench_destinations.ts";
+import {
+  type BenchMode,
+  benchModes,
+  type BenchPlace,
+  BenchWorld,
+  type Implementation,
+  startBenchDestinations,
+} from "./bench_world.ts";
+import type { Job } from "./load.ts";
+import { figuresTable, writeReport } from "./report.ts";
+import { Results } from "./results.ts";
+import { type BenchSizes, fullSizes, quickSizes, type Scenario, scenarios } from "./scenarios.ts";
+
+/** What a run measures. */
+interface BenchOptions {
+  /** The subject, then those that it is compared with. */
+  readonly implementations: readonly Implementation[];
+  readonly rounds: number;
+  readonly modes: readonly BenchMode[];
+  readonly only: RegExp;
+  readonly curves: boolean;
+  readonly sizes: BenchSizes;
+  readonly out: string;
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+const mebibyte = 1024 * 1024;
+/** Curves are drawn for the modes that kube-apiserver uses most and that cost least. */
+const curveModes: readonly BenchMode[] = ["grpc-uds", "http-uds"];
+
+function tell(line: string): void {
+  // deno-lint-ignore no-console -- what a person at a terminal is told
+  console.error(line);
+}
+
+function parseOptions(args: readonly string[]): BenchOptions {
+  const known = /^--(against|subject|rounds|modes|only|mib|out)=(.*)$|^--(no-curves|quick)$/s;
+  const wrong = args.find((arg) => !known.test(arg));
+  if (wrong !== undefined) throw new Error(`unknown option ${wrong}, see the head of tests/bench/bench.ts`);
+  const values = (name: string) =>
+    args.filter((arg) => arg.startsWith(`--${name}=`)).map((arg) => arg.slice(name.length + 3));
+  const value = (name: string) => values(name).at(-1);
+  const quick = args.includes("--quick");
+  const sizes = quick ? quickSizes : fullSizes;
+  const mib = value("mib");
+  const modes = value("modes")?.split(",") ?? benchModes;
+  return {
+    implementations: [
+      implementation(value("subject") ?? ourselves()),
+      ...values("against").map(implementation),
+    ],
+    rounds: positive("rounds", value("rounds") ?? (quick ? "1" : "3")),
+    modes: modes.map((name) => {
+      const mode = benchModes.find((each) => each === name);
+      if (mode === undefined) throw new Error(`no mode ${name}, choose of ${benchModes.join(", ")}`);
+      return mode;
+    }),
+    only: new RegExp(value("only") ?? "."),
+    curves: !args.includes("--no-curves"),
+    sizes: mib === undefined ? sizes : { ...sizes, bytes: positive("mib", mib) * mebibyte },
+    out: value("out") ?? root,
+  };
+}
+
+function positive(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`--${name} is a whole number above 0, not ${text}`);
+  return number;
+}
+
+function ourselves(): string {
+  const run = `${Deno.execPath()} run -A --quiet ${root}/main.ts`;
+  return `konnectivity-deno=${run} server|${run} agent`;
+}
+
+function implementation(text: string): Implementation {
+  const [, name, server, agent] = /^([^=]+)=([^|]+)\|([^|]+)$/s.exec(text) ?? [];
+  if (name === undefined || server === undefined || agent === undefined) {
+    throw new Error(`an implementation is given as NAME=SERVER COMMAND|AGENT COMMAND, not ${text}`);
+  }
+  return { name, server: server.trim().split(/\s+/), agent: agent.trim().split(/\s+/) };
+}
+
+/** Runs everything that the options ask for. */
+class Bench {
+  readonly #options: BenchOptions;
+  readonly #results: Results;
+  readonly #place: BenchPlace;
+  readonly #destinations: BenchDestinations;
+
+  constructor(
+    options: BenchOptions,
+    results: Results,
+    place: BenchPlace,
+    destinations: BenchDestinations,
+  ) {
+    this.#options = options;
+    this.#results = results;
+    this.#place = place;
+    this.#destinations = destinations;
+  }
+
+  async run(): Promise<void> {
+    const { rounds, modes, implementations, curves } = this.#options;
+    for (let round = 1; round <= rounds; round++) {
+      for (const mode of modes) {
+        for (const each of implementations) {
+          tell(`round ${round} of ${rounds}: ${mode}, ${each.name}`);
+          await this.#round(each, mode);
+        }
+      }
+    }
+    if (!curves) return;
+    for (const mode of modes.filter((each) => curveModes.includes(each))) {
+      for (const each of implementations) {
+        tell(`curves: ${mode}, ${each.name}`);
+        await this.#curves(each, mode);
+      }
+    }
+  }
+
+  async #round(each: Implementation, mode: BenchMode): Promise<void> {
+    const wanted = scenarios(this.#options.sizes).filter(({ name }) => this.#options.only.test(name));
+    const used = wanted.filter(({ fresh }) => fresh !== true);
+    if (used.length > 0) await this.#scenarios(each, mode, used);
+    for (const scenario of wanted.filter(({ fresh }) => fresh === true)) await this.#scenarios(each, mode, [scenario]);
+  }
+
+  /** Measures some scenarios with the same processes. */
+  async #scenarios(each: Implementation, mode: BenchMode, wanted: readonly Scenario[]): Promise<void> {
+    await this.#with(each, mode, "start", 1, async (world) => {
+      this.#results.add(each.name, mode, "empty", world.startFigures);
+      for (const { name, job } of wanted) {
+        await this.#tried(each, mode, name, async () => {
+          const figures = await world.load(this.#destinations, job, this.#options.sizes.limitMs);
+          this.#results.add(each.name, mode, name, figures);
+        });
+      }
+    });
+  }
+
+  async #curves(each: Implementation, mode: BenchMode): Promise<void> {
+    const { tunnels, writeBytes, agents, bytes, pings, dials } = this.#options.sizes.curves;
+    /** @param wanted the figures to keep, all by default, and what they are called in the curve */
+    const point = async (
+      world: BenchWorld,
+      curve: string,
+      job: Job,
+      at?: number,
+      wanted?: Readonly<Record<string, string>>,
+    ) => {
+      await this.#tried(each, mode, `${curve} ${at ?? ""}`.trim(), async () => {
+        const figures = await world.load(this.#destinations, job, this.#options.sizes.limitMs);
+        const kept = figures.flatMap((figure) => {
+          const name = wanted === undefined ? figure.name : wanted[figure.name];
+          return name === undefined ? [] : [{ ...figure, name }];
+        });
+        this.#results.addCurve(each.name, mode, curve, kept, at);
+      });
+    };
+    await this.#with(
+      each,
+      mode,
+      "tunnels",
+      1,
+      (world) => point(world, "tunnels", { kind: "tunnels", steps: tunnels, bytes, pings }),
+    );
+    await this.#with(each, mode, "write size", 1, async (world) => {
+      for (const at of writeBytes) {
+        // Small writes would take minutes for as many bytes.
+        const job = { kind: "move", direction: "upload", connections: 1, bytes: Math.min(bytes, at * 20_000) } as const;
+        await point(world, "write size", { ...job, writeBytes: at }, at);
+      }
+    });
+    for (const at of agents) {
+      await this.#with(each, mode, "agents", at, async (world) => {
+        const download = { kind: "move", direction: "download", connections: 16, bytes } as const;
+        await point(world, "agents", download, at, { throughput: "throughput" });
+        await point(world, "agents", { kind: "ping", count: pings }, at, { p50: "ping p50", p99: "ping p99" });
+        await point(world, "agents", { kind: "dial", lanes: 32, count: dials }, at, { rate: "dial rate" });
+        const rss = world.startFigures.filter(({ name }) => name === "server RSS");
+        this.#results.addCurve(each.name, mode, "agents", rss, at);
+      });
+    }
+  }
+
+  async #with(
+    each: Implementation,
+    mode: BenchMode,
+    what: string,
+    agents: number,
+    use: (world: BenchWorld) => Promise<void>,
+  ): Promise<void> {
+    await this.#tried(each, mode, what, async () => {
+      await using world = await BenchWorld.start(each, mode, this.#place, agents);
+      await use(world);
+    });
+  }
+
+  /** What fails is noted, and the others are measured all the same. */
+  async #tried({ name }: Implementation, mode: string, scenario: string, measure: () => Promise<void>): Promise<void> {
+    try {
+      await measure();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      tell(`${name}, ${mode}, ${scenario} failed: ${reason}`);
+      this.#results.failed.push({ implementation: name, mode, scenario, reason });
+    }
+  }
+}
+
+function machine(): string {
+  const { total } = Deno.systemMemoryInfo();
+  let processor = "";
+  try {
+    processor = /^model name\s*:\s*(.+)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? "";
+  } catch {
+    // Another system than Linux.
+  }
+  return [
+    `${navigator.hardwareConcurrency} cores`,
+    ...(processor === "" ? [] : [processor]),
+    `${Math.round(total / 1024 / mebibyte)} GiB of memory`,
+    `${Deno.build.os} ${Deno.osRelease()}`,
+  ].join(", ");
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: BenchOptions;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    tell(`Error: ${error instanceof Error ? error.message : error}`);
+    return 1;
+  }
+  const { version }: { version: string } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
+  const shown = (command: readonly string[]) =>
+    command.join(" ").replaceAll(`${root}/`, "").replace(Deno.execPath(), "deno");
+  const results = new Results({
+    machine: machine(),
+    versions: [`konnectivity ${version}`, `Deno ${Deno.version.deno}`, `V8 ${Deno.version.v8}`],
+    command: ["deno task bench", ...args.map((arg) => /\s|\|/.test(arg) ? `'${arg}'` : arg)].join(" "),
+    implementations: options.implementations.map(({ name, server, agent }) => ({
+      name,
+      server: shown(server),
+      agent: shown(agent),
+    })),
+    rounds: options.rounds,
+  });
+  const folder = await Deno.makeTempDir({ prefix: "konnectivity-bench-" });
+  try {
+    const certificates = await writeTestCertificates(folder, await testCertificates());
+    await using destinations = await startBenchDestinations();
+    await new Bench(options, results, { folder, certificates }, destinations.at).run();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  await writeReport(results, options.out);
+  // deno-lint-ignore no-console -- what a person at a terminal is told
+  console.log(figuresTable(results));
+  const subject = options.implementations[0]?.name;
+  return results.failed.some((each) => each.implementation === subject) ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { leakTest } from "../support/leak_free.ts";
+import { processesWith } from "../support/process_list.ts";
+import { plotSvg, short } from "./plot.ts";
+import { curvePlots, figuresTable, readable } from "./report.ts";
+import { median, Results } from "./results.ts";
+
+const bench = fileURLToPath(new URL("bench.ts", import.meta.url));
+
+async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", bench, ...args], stdin: "null" });
+  const { code, stdout, stderr } = await command.output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Text between the tags of an SVG, without which it does not end well. */
+function assertSvg(svg: string): void {
+  assert.match(svg, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^>]*>/);
+  assert.match(svg, /<\/svg>\n$/);
+  assert.doesNotMatch(svg, /NaN|Infinity|undefined/);
+}
+
+leakTest("the benchmarks measure everything that they promise, and leave report, plots and no process", async () => {
+  const out = await Deno.makeTempDir({ prefix: "konnectivity-bench-test-" });
+  try {
+    const { code, stdout, stderr } = await run("--quick", "--modes=grpc-uds,http-mtls", `--out=${out}`);
+    assert.equal(code, 0, stderr);
+    const works = [
+      "download x1",
+      "download x16",
+      "upload x1",
+      "upload x16",
+      "ping 100 B",
+      "ping under 8 downloads",
+      "ping beside a stalled download",
+      "dial x1",
+      "dial x32",
+      "idle tunnel",
+      "empty",
+    ];
+    for (const work of works) assert.match(stdout, new RegExp(`^\\| ${work} `, "m"));
+    const text = await Deno.readTextFile(`${out}/BENCHMARKS.md`);
+    assert.match(text, /^- machine: \d+ cores/m);
+    assert.match(text, /^Written by `deno task bench --quick/m);
+    const pictures = [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = ""]) => path);
+    for (const curve of ["tunnels", "write-size", "agents"]) {
+      assert.ok(pictures.some((path) => path.startsWith(`docs/bench/${curve}-`)), pictures.join());
+    }
+    for (const path of pictures) assertSvg(await Deno.readTextFile(`${out}/${path}`));
+    const results: Results = JSON.parse(await Deno.readTextFile(`${out}/docs/bench/results.json`));
+    for (const { scenario, figure, values } of results.measured) {
+      assert.ok(values.every((value) => Number.isFinite(value)), `${scenario} ${figure}`);
+    }
+    const rates = results.measured.filter(({ unit }) => unit === "MB/s" || unit === "per s");
+    for (const { scenario, values } of rates) assert.ok(values.every((value) => value > 0), scenario);
+    assert.deepEqual(results.failed, []);
+    assert.deepEqual(await processesWith("konnectivity-bench-"), []);
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+});
+
+leakTest("an implementation that does not start is told of, and the others are measured all the same", async () => {
+  const out = await Deno.makeTempDir({ prefix: "konnectivity-bench-test-" });
+  try {
+    const args = ["--quick", "--no-curves", "--modes=http-uds", "--only=ping 100", `--out=${out}`];
+    const { code, stdout } = await run(...args, "--against=broken=/bin/false x|/bin/false y");
+    assert.equal(code, 0);
+    assert.match(stdout, /^\| ping 100 B \| p50, us \| [\d,.]+ \(it failed\) \|$/m);
+    assert.match(stdout, /^- broken, http-uds, start: server does not answer \/healthz$/m);
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+});
+
+leakTest("options that are none are refused", async () => {
+  for (const wrong of ["--fast", "--modes=tcp", "--rounds=0", "--against=x", "--mib=1.5"]) {
+    const { code, stderr } = await run(wrong);
+    assert.equal(code, 1, wrong);
+    assert.match(stderr, /^Error: /);
+  }
+});
+
+function results(...names: string[]): Results {
+  return new Results({
+    machine: "m",
+    versions: [],
+    command: "c",
+    implementations: names.map((name) => ({ name, server: "s", agent: "a" })),
+    rounds: 2,
+  });
+}
+
+Deno.test("a table shows the subject's medians, and what they are over the others'", () => {
+  const all = results("ours", "theirs");
+  for (const value of [10, 30]) all.add("ours", "http-uds", "work", [{ name: "rate", unit: "per s", value }]);
+  all.add("theirs", "http-uds", "work", [{ name: "rate", unit: "per s", value: 40 }]);
+  assert.match(figuresTable(all), /^\| work \| rate, per s \| 20 \(0\.50 x\) \|$/m);
+});
+
+Deno.test("figures have the digits that are worth reading", () => {
+  assert.equal(median([3, 1, 2]), 2);
+  assert.equal(median([1, 2]), 1.5);
+  assert.deepEqual([0, 0.123, 1.26, 12.3, 123.4, 12345].map(readable), ["0", "0.12", "1.3", "12", "123", "12,345"]);
+  assert.deepEqual([0.30000000000000004, 500, 10_000, 262_144].map(short), ["0.3", "500", "10k", "262k"]);
+});
+
+Deno.test("a plot has a line for each series, whatever its values and names are", () => {
+  const svg = plotSvg({
+    title: "a & b",
+    xLabel: "x",
+    yLabel: "y",
+    series: [{ name: "<one>", points: [[1, 0], [10, 5]] }, { name: "two", points: [[1, 3]] }],
+  });
+  assertSvg(svg);
+  assert.equal(svg.match(/<polyline /g)?.length, 2);
+  assert.ok(svg.includes("&#60;one&#62;") && !svg.includes("<one>"));
+  assertSvg(plotSvg({ title: "", xLabel: "", yLabel: "", series: [{ name: "zero", points: [[5, 0]] }] }));
+});
+
+Deno.test("what has one unit and one subject is in one plot", () => {
+  const all = results("ours");
+  for (const at of [1, 10]) {
+    all.addCurve("ours", "grpc-uds", "agents", [
+      { name: "ping p50", unit: "us", value: 1 },
+      { name: "ping p99", unit: "us", value: 2 },
+      { name: "throughput", unit: "MB/s", value: 3 },
+    ], at);
+  }
+  const plots = curvePlots(all);
+  assert.deepEqual([...plots.keys()], ["agents-ping.svg", "agents-throughput.svg"]);
+  assert.deepEqual(plots.get("agents-ping.svg")?.series.map(({ name }) => name), [
+    "grpc-uds ping p50",
+    "grpc-uds ping p99",
+  ]);
+});

@@ -1,0 +1,218 @@
+import { fileURLToPath } from "node:url";
+import { freePort } from "../support/free_port.ts";
+import { httpGet, Program } from "../support/processes.ts";
+import type { TestCertificateFiles } from "../support/test_certificates.ts";
+import type { BenchDestinations } from "./bench_destinations.ts";
+import type { Assignment, Figure, Job } from "./load.ts";
+import type { Frontend } from "./load_connection.ts";
+import { rssBytes } from "./process_figures.ts";
+
+/** What a proxy is reached by. */
+export const benchModes = ["grpc-uds", "grpc-mtls", "http-uds", "http-mtls"] as const;
+export type BenchMode = typeof benchModes[number];
+
+/** A server and an agent to measure: command lines, to which the original's flags are added. */
+export interface Implementation {
+  readonly name: string;
+  readonly server: readonly string[];
+  readonly agent: readonly string[];
+}
+
+/** What every world of a run uses. */
+export interface BenchPlace {
+  /** For sockets. */
+  readonly folder: string;
+  readonly certificates: TestCertificateFiles;
+}
+
+const startAttempts = 3;
+/** How long a program may take to be ready. */
+const startLimitMs = 30_000;
+/** How often a program that starts is asked whether it is ready. */
+const pollMs = 5;
+const settleMs = 500;
+const mebibyte = 1024 * 1024;
+
+/** Starts what is tunnelled to. Disposing of it ends it. */
+export async function startBenchDestinations(): Promise<{ readonly at: BenchDestinations } & AsyncDisposable> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", fileURLToPath(new URL("bench_destinations.ts", import.meta.url))],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  const at: BenchDestinations = JSON.parse(new TextDecoder().decode(value));
+  return {
+    at,
+    async [Symbol.asyncDispose]() {
+      await child.stdin.close();
+      await reader.cancel();
+      await child.status;
+    },
+  };
+}
+
+/** A server and its agents, as processes. Disposing of it kills them. */
+export class BenchWorld implements AsyncDisposable {
+  readonly frontend: Frontend;
+  /** What starting them took, and what they hold before there is any load. */
+  readonly startFigures: Figure[] = [];
+  readonly #programs: Program[] = [];
+
+  private constructor(frontend: Frontend) {
+    this.frontend = frontend;
+  }
+
+  /** Starts one; when somebody else took a chosen port meanwhile, others are chosen. */
+  static async start(
+    implementation: Implementation,
+    mode: BenchMode,
+    place: BenchPlace,
+    agents: number = 1,
+  ): Promise<BenchWorld> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await BenchWorld.#startOnce(implementation, mode, place, agents);
+      } catch (error) {
+        const taken = error instanceof Error && /EADDRINUSE|address already in use/i.test(error.message);
+        if (!taken || attempt === startAttempts) throw error;
+      }
+    }
+  }
+
+  static async #startOnce(
+    implementation: Implementation,
+    mode: BenchMode,
+    place: BenchPlace,
+    agents: number,
+  ): Promise<BenchWorld> {
+    const { certificates, folder } = place;
+    const overTls = mode.endsWith("-mtls");
+    const world = new BenchWorld({
+      protocol: mode.startsWith("grpc") ? "grpc" : "http",
+      uds: overTls ? "" : `${folder}/${crypto.randomUUID().slice(0, 8)}.sock`,
+      port: overTls ? await freePort() : 0,
+      certificates,
+    });
+    try {
+      await world.#start(implementation, agents);
+      return world;
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Has a process of its own do a job.
+   * @throws with its reason when it fails, or takes longer than the limit
+   */
+  async load(destinations: BenchDestinations, job: Job, limitMs: number): Promise<Figure[]> {
+    const [server, ...agents] = this.#programs.map(({ pid }) => pid);
+    const assignment: Assignment = {
+      frontend: this.frontend,
+      destinations,
+      serverPid: server ?? 0,
+      agentPids: agents,
+      job,
+    };
+    const load = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--quiet",
+        fileURLToPath(new URL("load.ts", import.meta.url)),
+        JSON.stringify(assignment),
+      ],
+      env: { NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      load.kill("SIGKILL");
+    }, limitMs);
+    const { success, stdout, stderr } = await load.output();
+    clearTimeout(timer);
+    if (late) throw new Error(`nothing came of it in ${limitMs / 1000} s`);
+    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
+    return JSON.parse(new TextDecoder().decode(stdout));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of this.#programs) program.signal("SIGKILL");
+    for (const program of this.#programs) {
+      await program.ended;
+      await program.stop();
+    }
+    if (this.frontend.uds !== "") await Deno.remove(this.frontend.uds).catch(() => {});
+  }
+
+  async #start(implementation: Implementation, agents: number): Promise<void> {
+    const { certificates: { caCert, serverCert, serverKey, clientCert, clientKey }, protocol, uds, port } =
+      this.frontend;
+    const ports = { agents: await freePort(), admin: await freePort(), health: await freePort() };
+    const server = await this.#startProgram("server", [
+      ...implementation.server,
+      ...(protocol === "http" ? ["--mode=http-connect"] : []),
+      ...(uds === ""
+        ? [`--server-ca-cert=${caCert}`, `--server-cert=${serverCert}`, `--server-key=${serverKey}`]
+        : [`--uds-name=${uds}`]),
+      `--server-port=${port}`,
+      `--cluster-ca-cert=${caCert}`,
+      `--cluster-cert=${serverCert}`,
+      `--cluster-key=${serverKey}`,
+      `--agent-port=${ports.agents}`,
+      `--admin-port=${ports.admin}`,
+      `--health-port=${ports.health}`,
+    ], ports.health);
+    const started: Program[] = [];
+    for (let at = 0; at < agents; at++) {
+      const health = await freePort();
+      started.push(
+        await this.#startProgram("agent", [
+          ...implementation.agent,
+          `--ca-cert=${caCert}`,
+          `--agent-cert=${clientCert}`,
+          `--agent-key=${clientKey}`,
+          "--proxy-server-host=127.0.0.1",
+          `--proxy-server-port=${ports.agents}`,
+          `--admin-server-port=${await freePort()}`,
+          `--health-server-port=${health}`,
+        ], health),
+      );
+      await answering(started.at(-1) ?? server, health, "/readyz");
+    }
+    await answering(server, ports.health, "/readyz");
+    await new Promise((resolve) => setTimeout(resolve, settleMs));
+    const [agent] = started;
+    this.startFigures.push({ name: "server RSS", unit: "MiB", value: rssBytes(server.pid) / mebibyte });
+    if (agent !== undefined) {
+      this.startFigures.push({ name: "agent RSS", unit: "MiB", value: rssBytes(agent.pid) / mebibyte });
+    }
+  }
+
+  async #startProgram(role: string, command: readonly string[], healthPort: number): Promise<Program> {
+    const from = performance.now();
+    const program = new Program(role, command);
+    this.#programs.push(program);
+    await answering(program, healthPort, "/healthz");
+    if (!this.startFigures.some(({ name }) => name === `${role} start`)) {
+      this.startFigures.push({ name: `${role} start`, unit: "ms", value: performance.now() - from });
+    }
+    return program;
+  }
+}
+
+async function answering(program: Program, port: number, path: string): Promise<void> {
+  const deadline = performance.now() + startLimitMs;
+  while ((await httpGet(port, path)).status !== 200) {
+    if (program.status !== undefined || performance.now() > deadline) {
+      throw new Error(`${program.name} does not answer ${path}\n${program.tail()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}
