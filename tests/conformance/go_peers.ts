@@ -58,7 +58,7 @@ async function build(): Promise<string> {
   // Built aside and renamed: another test process may be building the same.
   const aside = await Deno.makeTempDir({ dir: cache, prefix: "building-" });
   const { code, stderr } = await new Deno.Command("go", {
-    args: ["build", "-o", `${aside}/`, "./..."],
+    args: ["build", "-ldflags=-s -w", "-o", `${aside}/`, "./..."],
     cwd: sources,
     env: { CGO_ENABLED: "0" },
     stdin: "null",
@@ -72,6 +72,11 @@ async function build(): Promise<string> {
   } catch (error) {
     if (!(await exists(folder))) throw error;
     await Deno.remove(aside, { recursive: true });
+  }
+  for await (const { name } of Deno.readDir(cache)) {
+    // What was built from earlier sources is of no use any more.
+    const path = `${cache}/${name}`;
+    if (path !== folder && !name.startsWith("building-")) await Deno.remove(path, { recursive: true });
   }
   return folder;
 }
