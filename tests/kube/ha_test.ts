@@ -4,7 +4,14 @@ import type { ProxyClient } from "../../src/client/proxy_client.ts";
 import type { Tunnel } from "../../src/client/tunnel.ts";
 import { startBalancer } from "../support/agent_lab.ts";
 import { type Destination, echoDestination } from "../support/destinations.ts";
-import { type AgentProcess, httpGet, type ServerProcess, startAgent, startServer } from "../support/processes.ts";
+import {
+  type AgentProcess,
+  httpGet,
+  launcherOf,
+  type ServerProcess,
+  startAgent,
+  startServer,
+} from "../support/processes.ts";
 import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import { until } from "../support/until.ts";
 import { agentAudience, type Cluster } from "./cluster.ts";
@@ -23,7 +30,10 @@ interface HaServer {
   readonly client: ProxyClient;
 }
 
-/** Servers that hold leases, agents that count them, and something to reach; as the roles of examples/kubernetes allow. */
+/**
+ * Servers that hold leases, agents that count them, and something to reach: as the roles of examples/kubernetes allow, and
+ * under the permissions of their flags.
+ */
 class Fleet implements AsyncDisposable {
   readonly servers = new Map<string, HaServer>();
   readonly agents: AgentProcess[] = [];
@@ -106,7 +116,11 @@ class Fleet implements AsyncDisposable {
   /** Starts a server and puts it behind the balancer. */
   async addServer(id: string): Promise<void> {
     const path = `${this.#folder}/${id}.sock`;
-    const process = await startServer([...this.#serverFlags, `--server-id=${id}`, `--uds-name=${path}`]);
+    const process = await startServer(
+      [...this.#serverFlags, `--server-id=${id}`, `--uds-name=${path}`],
+      {},
+      launcherOf("server"),
+    );
     const client = await connect({ mode: "http-connect", transport: "unix", path });
     this.servers.set(id, { process, client });
     this.#balance();
@@ -130,7 +144,7 @@ class Fleet implements AsyncDisposable {
   }
 
   async addAgent(): Promise<void> {
-    this.agents.push(await startAgent(this.#agentFlags));
+    this.agents.push(await startAgent(this.#agentFlags, {}, launcherOf("agent")));
   }
 
   /** Waits until every agent knows of so many servers and is linked to each of those that run. */
