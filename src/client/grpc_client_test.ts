@@ -191,7 +191,7 @@ leakTest("the dial asks for early data, and says who asks", async () => {
   await using client = await proxy.connect({ userAgent: "somebody/1" });
   await using tunnel = await client.dial("host:1");
   assert.ok(tunnel);
-  assert.deepEqual(proxy.calls[0]?.call.metadata("konnectivity-features"), ["early-data"]);
+  assert.deepEqual(proxy.calls[0]?.call.metadata("konnectivity-features"), ["early-data,half-close"]);
   assert.deepEqual(proxy.calls[0]?.call.metadata("user-agent"), ["somebody/1"]);
 });
 

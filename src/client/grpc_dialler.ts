@@ -1,8 +1,7 @@
 import { ProxyService } from "../../gen/client/client_pb.ts";
 import { connectGrpc, type GrpcConnection, type GrpcTarget, type OpenedCall } from "../net/grpc_client.ts";
 import { isTlsFailure } from "../net/tls_failure.ts";
-import type { PacketStream } from "../tunnel/packet_stream.ts";
-import { formatFeatures, metadataKeys } from "../wire/metadata.ts";
+import { formatFeatures, metadataKeys, parseFeatures } from "../wire/metadata.ts";
 import type { PacketCounts } from "../wire/packet_counts.ts";
 import type { ClientSegment } from "./client_events.ts";
 import type { DialledStream, Dialler } from "./dialled_stream.ts";
@@ -48,7 +47,7 @@ export class GrpcDialler implements Dialler {
     for (let attempt = 1;; attempt++) {
       const call = this.#call(await this.connect(signal));
       try {
-        return await this.#dialOn(call.stream, address, signal);
+        return await this.#dialOn(call, address, signal);
       } catch (error) {
         // A proxy that goes away refuses what it has not looked at; another connection leads to the next one.
         if (!call.refused || attempt === maxAttempts) throw error;
@@ -66,7 +65,7 @@ export class GrpcDialler implements Dialler {
   #call(connection: GrpcConnection): OpenedCall {
     try {
       return connection.open(proxyPath, {
-        [metadataKeys.features]: formatFeatures(["early-data"]),
+        [metadataKeys.features]: formatFeatures(["early-data", "half-close"]),
         "user-agent": this.#options.userAgent,
       }, { sent: this.#options.packets.from_client, received: this.#options.packets.to_client });
     } catch (error) {
@@ -75,10 +74,10 @@ export class GrpcDialler implements Dialler {
     }
   }
 
-  #dialOn(stream: PacketStream, address: string, signal: AbortSignal): Promise<DialledStream> {
+  #dialOn(call: OpenedCall, address: string, signal: AbortSignal): Promise<DialledStream> {
     return new Promise((resolve, reject) => {
       const onAbort = () => tunnel.giveUp(signal.reason);
-      const tunnel = new PacketTunnel(stream, { protocol: "tcp", address }, randomDialId(), {
+      const tunnel = new PacketTunnel(call.stream, { protocol: "tcp", address }, randomDialId(), {
         onStreamFailed: this.#options.onStreamFailed,
         onDialed: (error) => {
           signal.removeEventListener("abort", onAbort);
@@ -87,6 +86,11 @@ export class GrpcDialler implements Dialler {
         },
       });
       signal.addEventListener("abort", onAbort);
+      call.metadata.then((answer) => {
+        if (parseFeatures(answer(metadataKeys.features)[0]).has("half-close")) tunnel.allowHalfClose();
+      }, () => {
+        // Without metadata there is no tunnel either, and the dial says why.
+      });
       tunnel.dial();
       if (signal.aborted) onAbort();
     });

@@ -3,7 +3,15 @@ import type { ByteStreamHandler } from "../tunnel/byte_stream.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../tunnel/tunnel_state.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
-import { closeDial, closeRequest, dialRequest, type DialTarget, type Packet, PacketType } from "../wire/packet.ts";
+import {
+  closeDial,
+  closeRequest,
+  closeWrite,
+  dialRequest,
+  type DialTarget,
+  type Packet,
+  PacketType,
+} from "../wire/packet.ts";
 import type { DialledStream } from "./dialled_stream.ts";
 import { dialRefused, ProxyError } from "./proxy_error.ts";
 import { streamLost } from "./stream_lost.ts";
@@ -42,6 +50,11 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   /** How the tunnel ended, once it did; an undefined error is an end in order. */
   #end: { readonly error: ProxyError | undefined } | undefined;
   readonly #strangers = new Set<ConnectId>();
+  /** The proxy takes CLOSE_WRITE, and sends it. */
+  #halfCloses = false;
+  #ended = false;
+  #peerEnded = false;
+  #endTold = false;
 
   constructor(stream: PacketStream, target: DialTarget, random: bigint, hooks: PacketTunnelHooks) {
     this.#stream = stream;
@@ -65,6 +78,11 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     this.#stream.end();
   }
 
+  /** The proxy said that it knows half-close; known with its response headers, before its answer to the dial. */
+  allowHalfClose(): void {
+    this.#halfCloses = true;
+  }
+
   get state(): TunnelState {
     return this.#state;
   }
@@ -76,12 +94,13 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     const early = this.#early;
     this.#early = [];
     for (const bytes of early) handler.onData(bytes);
-    if (this.#end !== undefined) this.#tell(handler, this.#end.error);
-    else this.#stream.resume();
+    if (this.#end !== undefined) return this.#tell(handler, this.#end.error);
+    if (this.#peerEnded) this.#tellEnd(handler);
+    this.#stream.resume();
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#state !== "open") return true;
+    if (this.#state !== "open" || this.#ended) return true;
     let more = true;
     for (let at = 0; at < bytes.length; at += maxPayloadBytes) {
       more = this.#stream.sendData(this.#connectId, bytes.subarray(at, at + maxPayloadBytes));
@@ -97,8 +116,12 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     this.#stream.resume();
   }
 
-  /** The protocol has no half-close: the peer learns nothing, and reading goes on until it ends the tunnel. */
-  end(): void {}
+  /** Where the proxy does not know half-close the peer learns nothing, and reading goes on until it ends the tunnel. */
+  end(): void {
+    if (this.#state !== "open" || this.#ended || !this.#halfCloses) return;
+    this.#ended = true;
+    this.#stream.sendPacket(closeWrite(this.#connectId));
+  }
 
   close(): void {
     if (this.#state !== "open" || !this.#moved("client-closed")) return;
@@ -135,6 +158,11 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
       case PacketType.CLOSE_RSP:
         if (payload.case === "closeResponse" && connectId(payload.value.connectID) === this.#connectId) {
           this.#onCloseResponse(payload.value.error);
+        }
+        break;
+      case PacketType.CLOSE_WRITE:
+        if (payload.case === "closeWrite" && connectId(payload.value.connectID) === this.#connectId) {
+          this.#onPeerEnded();
         }
         break;
       default:
@@ -189,6 +217,12 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     this.#stream.end();
   }
 
+  #onPeerEnded(): void {
+    if (this.#state !== "open" || this.#peerEnded) return;
+    this.#peerEnded = true;
+    if (this.#handler !== undefined) this.#tellEnd(this.#handler);
+  }
+
   #onCloseResponse(error: string): void {
     if (this.#state !== "open" && this.#state !== "closing") return;
     this.#fail("agent-closed", error === "" ? undefined : new ProxyError("connection-broken", error));
@@ -225,8 +259,14 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     else if (this.#handler !== undefined) this.#tell(this.#handler, error);
   }
 
+  #tellEnd(handler: ByteStreamHandler): void {
+    if (this.#endTold) return;
+    this.#endTold = true;
+    handler.onEnd();
+  }
+
   #tell(handler: ByteStreamHandler, error: ProxyError | undefined): void {
-    if (error === undefined) handler.onEnd();
+    if (error === undefined) this.#tellEnd(handler);
     handler.onClose(error);
   }
 

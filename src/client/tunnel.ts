@@ -18,14 +18,14 @@ export interface Tunnel extends AsyncDisposable {
    */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * Bytes for the destination, in chunks of any size. Closing it ends this side: over HTTP CONNECT the destination sees
-   * the end and may still answer; over gRPC, whose protocol has no half-close, it sees nothing, and reading goes on until
-   * it ends the tunnel. Aborting it drops the whole tunnel at once.
+   * Bytes for the destination, in chunks of any size. Closing it ends this side: the destination sees the end and may
+   * still answer. Over gRPC that takes a proxy with half-close; with one of the original the destination sees nothing, and
+   * reading goes on until it ends the tunnel. Aborting it drops the whole tunnel at once.
    */
   readonly writable: WritableStream<Uint8Array>;
   /**
-   * Fulfilled when the tunnel ended in order; rejects with a {@link ProxyError} when it broke. Over gRPC either side ends
-   * it; over HTTP CONNECT both have to, so that a tunnel whose destination has ended still waits for this side.
+   * Fulfilled when the tunnel ended in order; rejects with a {@link ProxyError} when it broke. Both sides have to end it,
+   * so that a tunnel whose destination has ended still waits for this side; with a gRPC proxy of the original either does.
    */
   readonly closed: Promise<void>;
   /**
