@@ -153,7 +153,7 @@ Deno.test("[server W15] an agent that takes nothing holds up no close and no oth
 });
 
 Deno.test("[server W16] a dial that times out fails alone: its agent stays, with its other tunnels and for later dials", async () => {
-  const world = new ServerWorld({ dialTimeoutMs: 30 });
+  const world = new ServerWorld({ dialTimeoutMs: 500 });
   const agent = await world.agent();
   const client = openTunnel(world, agent, 1);
   // Back-pressure as of many busy tunnels: not even the request gets out.
@@ -178,7 +178,7 @@ Deno.test("[server W16] a dial that times out fails alone: its agent stays, with
 });
 
 Deno.test("[server W17] an agent is told of the dial that timed out, and its late answer opens nothing", async () => {
-  const world = new ServerWorld({ dialTimeoutMs: 30 });
+  const world = new ServerWorld({ dialTimeoutMs: 500 });
   const agent = await world.agent();
   const client = world.client();
   dial(world, client);
