@@ -1,5 +1,6 @@
 import type { DialTarget } from "../wire/packet.ts";
 import type { Backend } from "./backend.ts";
+import { type DialFailure, noAgent, shuttingDown } from "./dial_outcome.ts";
 import type { ServerEvents } from "./server_events.ts";
 import { canonicalHost, hostOf, type Reach, reachOf, strategies, type StrategyName } from "./strategies.ts";
 import { ServerTunnel, type TunnelClient } from "./tunnel.ts";
@@ -25,6 +26,7 @@ export class BackendPool {
   readonly #strategies: readonly StrategyName[];
   readonly #events: ServerEvents;
   readonly #members: Member[] = [];
+  #draining = false;
   readonly #random: () => number;
   /** Backends that a dial was tried on already, while it has no answer. */
   readonly #tried = new WeakMap<ServerTunnel, Set<Backend>>();
@@ -64,12 +66,18 @@ export class BackendPool {
     for (const { backend } of this.#members) yield backend;
   }
 
-  /** Opens a tunnel through a chosen backend; undefined when no agent could reach the destination. */
-  dial(target: DialTarget, client: TunnelClient): ServerTunnel | undefined {
-    const backend = this.pick(target.address);
+  /** Refuses new tunnels from now on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Opens a tunnel through a chosen backend, or tells why none was even asked. */
+  dial(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure {
+    const backend = this.#draining ? undefined : this.pick(target.address);
     if (backend === undefined) {
-      this.#events.dialFailed("no_agent");
-      return undefined;
+      const failure = this.#draining ? shuttingDown : noAgent;
+      this.#events.dialFailed(failure.reason);
+      return failure;
     }
     const tunnel = new ServerTunnel(++lastTunnelId, target, client, this.#events);
     backend.dial(tunnel);

@@ -4,7 +4,8 @@ import type { ByteStream } from "../tunnel/byte_stream.ts";
 import { parseHostPort } from "../wire/host_port.ts";
 import type { BackendPool } from "./backend_pool.ts";
 import { ConnectClient } from "./connect_client.ts";
-import { type DialFailure, noAgent } from "./dial_outcome.ts";
+import { type DialFailure, shuttingDown } from "./dial_outcome.ts";
+import { ServerTunnel } from "./tunnel.ts";
 
 const log = getLogger(["server", "connect-frontend"]);
 
@@ -40,7 +41,6 @@ export class ConnectFrontend {
   readonly #app = new Hono<{ Bindings: ConnectBindings }>();
   readonly #clients = new Set<ConnectClient>();
   #requests = 0;
-  #draining = false;
 
   constructor(pool: BackendPool) {
     this.#pool = pool;
@@ -63,10 +63,13 @@ export class ConnectFrontend {
       const target = targetOf(c.req.url);
       const parsed = parseHostPort(target);
       if (typeof parsed === "string") return c.text(`dial tcp: address ${target}: ${parsed}\n`, 400, plain);
-      if (this.#draining) return c.text("proxy server is shutting down\n", 503, plain);
       const client = new ConnectClient((gone) => this.#clients.delete(gone));
       const tunnel = this.#pool.dial({ protocol: "tcp", address: target }, client);
-      if (tunnel === undefined) return c.text(`currently no tunnels available: ${noAgent.message}`, 500, plain);
+      if (!(tunnel instanceof ServerTunnel)) {
+        return tunnel === shuttingDown
+          ? c.text(`${tunnel.message}\n`, 503, plain)
+          : c.text(`currently no tunnels available: ${tunnel.message}`, 500, plain);
+      }
       this.#clients.add(client);
       const outcome = await client.dialed(tunnel, c.req.raw.signal);
       if (outcome !== undefined) return c.text(bodyOf(outcome), statusOf(outcome), plain);
@@ -93,11 +96,6 @@ export class ConnectFrontend {
     let held = 0;
     for (const client of this.#clients) if (client.paused) held++;
     return held;
-  }
-
-  /** Refuses new tunnels from now on. */
-  drain(): void {
-    this.#draining = true;
   }
 }
 

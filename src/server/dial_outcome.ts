@@ -17,3 +17,6 @@ export interface DialFailure {
 
 /** No agent is connected that could reach the destination. */
 export const noAgent: DialFailure = { reason: "no_agent", message: "No agent available" };
+
+/** The server takes no new tunnels any more. */
+export const shuttingDown: DialFailure = { reason: "no_agent", message: "proxy server is shutting down" };

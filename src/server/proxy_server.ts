@@ -66,8 +66,7 @@ export class ProxyServer implements ServerGauges {
   drain(): void {
     this.#draining = true;
     this.agents.drain();
-    this.proxy.drain();
-    this.connect.drain();
+    this.pool.drain();
     this.#onChange();
   }
 

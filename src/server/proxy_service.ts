@@ -14,10 +14,10 @@ import {
 } from "../wire/packet.ts";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BackendPool } from "./backend_pool.ts";
-import { type DialFailure, noAgent } from "./dial_outcome.ts";
+import type { DialFailure } from "./dial_outcome.ts";
 import { EarlyData } from "./early_data.ts";
 import type { ServerEvents } from "./server_events.ts";
-import type { ServerTunnel, TunnelClient } from "./tunnel.ts";
+import { ServerTunnel, type TunnelClient } from "./tunnel.ts";
 
 const log = getLogger(["server", "grpc-frontend"]);
 
@@ -35,7 +35,6 @@ export class ProxyService {
   readonly #pool: BackendPool;
   readonly #events: ServerEvents;
   readonly #streams = new Set<ProxyStream>();
-  #draining = false;
 
   constructor(pool: BackendPool, events: ServerEvents) {
     this.#pool = pool;
@@ -47,7 +46,7 @@ export class ProxyService {
     const features = new Set(offered.filter((feature) => asked.has(feature)));
     const accepted = call.accept(asked.size === 0 ? {} : { [metadataKeys.features]: formatFeatures(features) });
     const stream = new ProxyStream(accepted, features, {
-      open: (target, client) => this.#draining ? undefined : this.#pool.dial(target, client),
+      open: (target, client) => this.#pool.dial(target, client),
       gone: (end) => {
         this.#streams.delete(stream);
         if (end.kind === "ended") return;
@@ -56,11 +55,6 @@ export class ProxyService {
     });
     this.#streams.add(stream);
     stream.start();
-  }
-
-  /** Refuses new tunnels from now on. */
-  drain(): void {
-    this.#draining = true;
   }
 
   /** Client streams open now. */
@@ -78,8 +72,8 @@ export class ProxyService {
 
 /** What a client stream needs of its service. */
 interface ProxyStreamOwner {
-  /** Opens a tunnel; undefined when no agent could reach the destination. */
-  open(target: DialTarget, client: TunnelClient): ServerTunnel | undefined;
+  /** Opens a tunnel, or tells why not. */
+  open(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure;
   /** The stream is closed. */
   gone(end: StreamEnd): void;
 }
@@ -234,8 +228,9 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
       this.#finish(dialFailed(random, `dial: address of ${address.length} characters is longer than any can be`));
       return;
     }
-    this.#tunnel = this.#owner.open({ protocol, address }, this);
-    if (this.#tunnel === undefined) this.tunnelDialFailed(noAgent);
+    const opened = this.#owner.open({ protocol, address }, this);
+    if (opened instanceof ServerTunnel) this.#tunnel = opened;
+    else this.tunnelDialFailed(opened);
   }
 
   #closeRequested(id: ConnectId): void {
