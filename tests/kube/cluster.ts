@@ -21,6 +21,8 @@ export interface KubectlResult {
 
 /** How long etcd and kube-apiserver may take to end in order. They hold nothing that has to be kept. */
 const endLimitMs = 3_000;
+/** How long a kubectl may take on a busy machine. */
+const kubectlLimitMs = 120_000;
 const adminToken = "token-of-the-admin";
 
 /** What the server expects in agents' tokens; kube-apiserver issues tokens for it. */
@@ -151,9 +153,10 @@ export class Cluster implements AsyncDisposable {
     return await this.kubectlText("create", "token", account, `-n=${namespace}`, `--audience=${audience}`);
   }
 
-  /** Runs kubectl as the cluster's admin, or with another kubeconfig that is named. */
+  /** Runs kubectl as the cluster's admin, or with another kubeconfig that is named; kills it when it takes too long. */
   async kubectl(args: readonly string[], stdin: Uint8Array = new Uint8Array()): Promise<KubectlResult> {
     const child = this.spawnKubectl(args);
+    const timer = setTimeout(() => child.kill("SIGKILL"), kubectlLimitMs);
     const sent = (async () => {
       const writer = child.stdin.getWriter();
       try {
@@ -164,6 +167,7 @@ export class Cluster implements AsyncDisposable {
       }
     })();
     const [{ code, stdout, stderr }] = await Promise.all([child.output(), sent]);
+    clearTimeout(timer);
     return { code, stdout, stderr: new TextDecoder().decode(stderr) };
   }
 

@@ -6,12 +6,11 @@ import { KubeClient } from "../../src/kube/kube_client.ts";
 import { textOf } from "../../src/kube/kube_error.ts";
 import { loadApiAccess } from "../../src/kube/load_access.ts";
 import { type FrontendKind, logsOf, startTopology, type Topology } from "../conformance/topology.ts";
-import { leakTest } from "../support/leak_free.ts";
 import { httpGet } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import type { KubeBinaries } from "./binaries.ts";
 import { Cluster } from "./cluster.ts";
-import { binariesOrSkip } from "./kube_test_case.ts";
+import { kubeTest } from "./kube_test_case.ts";
 import { type NodeStandIn, startNode } from "./node.ts";
 import { startWebhook, type Webhook } from "./webhook.ts";
 
@@ -237,27 +236,24 @@ async function noAgent(world: World): Promise<void> {
   assert.notEqual(code, 0);
 }
 
-const binaries = await binariesOrSkip();
 for (const { name, kind } of transports) {
-  const title = `[client 6] a real kube-apiserver works through the tunnel: ${name}`;
-  if (binaries === undefined) {
-    Deno.test({ name: title, ignore: true, fn: () => {} });
-    continue;
-  }
-  leakTest(title, (t) =>
-    withWorld(kind, binaries, async (world) => {
-      const claims: readonly (readonly [string, (world: World) => Promise<void>])[] = [
-        ["an admission webhook is called through it, and decides", admissions],
-        ["kubectl logs, also followed", logs],
-        ["kubectl exec, with its exit code", execs],
-        ["5 MB into kubectl exec -i, byte for byte", uploads],
-        ["20 MB out of kubectl exec, byte for byte", downloads],
-        ["kubectl port-forward, ten connections at once", portForwards],
-        ["beside an exec that nobody reads, 100 execs and 100 admissions notice nothing", unread],
-        ["without an agent admission and logs fail", noAgent],
-      ];
-      for (const [claim, show] of claims) {
-        assert.ok(await t.step(claim, () => show(world)), `${claim}: failed`);
-      }
-    }));
+  await kubeTest(
+    `[client 6] a real kube-apiserver works through the tunnel: ${name}`,
+    (binaries, t) =>
+      withWorld(kind, binaries, async (world) => {
+        const claims: readonly (readonly [string, (world: World) => Promise<void>])[] = [
+          ["an admission webhook is called through it, and decides", admissions],
+          ["kubectl logs, also followed", logs],
+          ["kubectl exec, with its exit code", execs],
+          ["5 MB into kubectl exec -i, byte for byte", uploads],
+          ["20 MB out of kubectl exec, byte for byte", downloads],
+          ["kubectl port-forward, ten connections at once", portForwards],
+          ["beside an exec that nobody reads, 100 execs and 100 admissions notice nothing", unread],
+          ["without an agent admission and logs fail", noAgent],
+        ];
+        for (const [claim, show] of claims) {
+          assert.ok(await t.step(claim, () => show(world)), `${claim}: failed`);
+        }
+      }),
+  );
 }

@@ -6,18 +6,17 @@ import { leakTest } from "../support/leak_free.ts";
 import { httpGet } from "../support/processes.ts";
 import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import { until } from "../support/until.ts";
+import type { KubeBinaries } from "./binaries.ts";
 import { Cluster } from "./cluster.ts";
 import { Image, whyNoImage } from "./image.ts";
-import { binariesOrSkip } from "./kube_test_case.ts";
+import { kubeTest, skippedTest } from "./kube_test_case.ts";
 import { kindOf, kustomize } from "./manifests.ts";
 
 const why = await whyNoImage();
-// deno-lint-ignore no-console -- what a person who runs the tests is told
-if (why !== undefined) console.log(`skipping the tests of the images' files: ${why}`);
 
 function imageTest(name: string, body: () => Promise<void>): void {
   if (why === undefined) leakTest(name, body);
-  else Deno.test({ name, ignore: true, fn: () => {} });
+  else skippedTest(name, why);
 }
 
 imageTest("the images' programs work together: not root, read-only files, a shell for the launcher alone", async () => {
@@ -70,42 +69,40 @@ imageTest("the images' programs work together: not root, read-only files, a shel
   await until("its output has come", () => client.log.includes("Success"));
 });
 
-const binaries = await binariesOrSkip();
-imageTest(
-  "an agent in its image counts servers by leases with what a pod has: address, token and authority",
-  async () => {
-    if (binaries === undefined) return;
-    await using cluster = await Cluster.start(binaries);
-    const roles = await kustomize(cluster, "kubernetes/base");
-    await cluster.apply(...roles.filter((each) => /Role|ServiceAccount/.test(kindOf(each))));
-    const names = ["one", "two", "three"].map((id) => leaseName(id));
-    await cluster.apply(...names.map((name) => ({
-      apiVersion: "coordination.k8s.io/v1",
-      kind: "Lease",
-      metadata: { name, namespace: "kube-system", labels: { "k8s-app": "konnectivity-server" } },
-      spec: { renewTime: microTime(Date.now()), leaseDurationSeconds: 1000 },
-    })));
-    await using image = await Image.assemble();
-    const token = await cluster.createToken("kube-system", "konnectivity-agent", "https://kubernetes");
-    await image.writePodSecrets(token, cluster.ca.certPem);
-    const health = await freePort();
-    await using _agent = image.run(
-      "KUBERNETES_SERVICE_HOST=127.0.0.1",
-      `KUBERNETES_SERVICE_PORT=${cluster.port}`,
-      "/proxy-agent",
-      "--ca-cert=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
-      "--proxy-server-host=127.0.0.1",
-      `--proxy-server-port=${await freePort()}`,
-      `--health-server-port=${health}`,
-      `--admin-server-port=${await freePort()}`,
-      "--count-server-leases",
-    );
-    await until("the agent knows three servers", async () => {
-      const { body } = await httpGet(health, "/metrics");
-      return /^konnectivity_network_proxy_agent_known_server_count 3$/m.test(body);
-    });
-  },
-);
+const podTitle = "an agent in its image counts servers by leases with what a pod has: address, token and authority";
+const inPod = async (binaries: KubeBinaries): Promise<void> => {
+  await using cluster = await Cluster.start(binaries);
+  const roles = await kustomize(cluster, "kubernetes/base");
+  await cluster.apply(...roles.filter((each) => /Role|ServiceAccount/.test(kindOf(each))));
+  const names = ["one", "two", "three"].map((id) => leaseName(id));
+  await cluster.apply(...names.map((name) => ({
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: { name, namespace: "kube-system", labels: { "k8s-app": "konnectivity-server" } },
+    spec: { renewTime: microTime(Date.now()), leaseDurationSeconds: 1000 },
+  })));
+  await using image = await Image.assemble();
+  const token = await cluster.createToken("kube-system", "konnectivity-agent", "https://kubernetes");
+  await image.writePodSecrets(token, cluster.ca.certPem);
+  const health = await freePort();
+  await using _agent = image.run(
+    "KUBERNETES_SERVICE_HOST=127.0.0.1",
+    `KUBERNETES_SERVICE_PORT=${cluster.port}`,
+    "/proxy-agent",
+    "--ca-cert=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+    "--proxy-server-host=127.0.0.1",
+    `--proxy-server-port=${await freePort()}`,
+    `--health-server-port=${health}`,
+    `--admin-server-port=${await freePort()}`,
+    "--count-server-leases",
+  );
+  await until("the agent knows three servers", async () => {
+    const { body } = await httpGet(health, "/metrics");
+    return /^konnectivity_network_proxy_agent_known_server_count 3$/m.test(body);
+  });
+};
+if (why === undefined) await kubeTest(podTitle, inPod);
+else skippedTest(podTitle, why);
 
 imageTest("the images' programs say which version they are, and refuse flags that are wrong", async () => {
   await using image = await Image.assemble();

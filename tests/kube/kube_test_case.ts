@@ -1,6 +1,6 @@
 import { leakTest } from "../support/leak_free.ts";
-import { findKubeBinaries, type KubeBinaries } from "./binaries.ts";
-import { Cluster, type ClusterOptions } from "./cluster.ts";
+import { findKubeBinaries, type KubeBinaries, type KubeBinariesFound } from "./binaries.ts";
+import { Cluster } from "./cluster.ts";
 
 /** Tests of one file that share a cluster. */
 export interface ClusterTests {
@@ -9,14 +9,12 @@ export interface ClusterTests {
 }
 
 /** Has the tests of a file run on a cluster of their own, which is started before the first and ended after the last. */
-export async function clusterTests(options: () => ClusterOptions = () => ({})): Promise<ClusterTests> {
-  const binaries = await binariesOrSkip();
-  if (binaries === undefined) {
-    return { test: (name) => Deno.test({ name, ignore: true, fn: () => {} }) };
-  }
+export async function clusterTests(): Promise<ClusterTests> {
+  const found = await findOrFail();
+  if (found.kind === "missing") return { test: (name) => skippedTest(name, found.why) };
   let cluster: Cluster | undefined;
   Deno.test.beforeAll(async () => {
-    cluster = await Cluster.start(binaries, options());
+    cluster = await Cluster.start(found.binaries);
   });
   Deno.test.afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]();
@@ -30,12 +28,29 @@ export async function clusterTests(options: () => ClusterOptions = () => ({})): 
   };
 }
 
-/** The programs of a cluster. Without them: undefined, and a word why. @throws in CI */
-export async function binariesOrSkip(): Promise<KubeBinaries | undefined> {
-  const found = await findKubeBinaries();
-  if (found.kind === "found") return found.binaries;
-  if (Deno.env.get("CI") === "true") throw new Error(`no kube-apiserver can be had: ${found.why}`);
-  // deno-lint-ignore no-console -- what a person who runs the tests is told
-  console.log(`skipping tests against a real kube-apiserver: ${found.why}`);
-  return undefined;
+/** A test that starts clusters by itself; skipped as those of {@link clusterTests}. */
+export async function kubeTest(
+  name: string,
+  body: (binaries: KubeBinaries, t: Deno.TestContext) => Promise<void>,
+): Promise<void> {
+  const found = await findOrFail();
+  if (found.kind === "missing") skippedTest(name, found.why);
+  else leakTest(name, (t) => body(found.binaries, t));
+}
+
+/** Stands for a test that cannot run here, with the reason in its title. */
+export function skippedTest(name: string, why: string): void {
+  Deno.test({ name: `${name} (skipped: ${why})`, ignore: true, fn: () => {} });
+}
+
+let finding: Promise<KubeBinariesFound> | undefined;
+
+/** @throws in CI, when there can be no cluster */
+async function findOrFail(): Promise<KubeBinariesFound> {
+  finding ??= findKubeBinaries();
+  const found = await finding;
+  if (found.kind === "missing" && Deno.env.get("CI") === "true") {
+    throw new Error(`no kube-apiserver can be had: ${found.why}`);
+  }
+  return found;
 }

@@ -8,9 +8,8 @@ import { agentMetricDeclarations } from "../../src/ops/agent_metric_declarations
 import { processMetricDeclarations } from "../../src/ops/process_metrics.ts";
 import { serverMetricDeclarations } from "../../src/ops/server_metric_declarations.ts";
 import type { Metric } from "../../src/ops/metric.ts";
-import { leakTest } from "../support/leak_free.ts";
 import { Cluster } from "./cluster.ts";
-import { binariesOrSkip, clusterTests } from "./kube_test_case.ts";
+import { clusterTests, kubeTest } from "./kube_test_case.ts";
 import {
   type Container,
   containersOf,
@@ -201,22 +200,16 @@ test("make-kubeconfig.sh makes a kubeconfig that a real kube-apiserver knows as 
   assert.equal(said, "system:konnectivity-server");
 });
 
-const binaries = await binariesOrSkip();
-for (
-  const path of [
-    "kubernetes/control-plane/egress-selector-configuration.yaml",
-    "kind/egress_selector_configuration.yaml",
-  ]
-) {
-  const title = `examples/${path}: a real kube-apiserver starts with it`;
-  if (binaries === undefined) Deno.test({ name: title, ignore: true, fn: () => {} });
-  else {
-    leakTest(title, async () => {
-      const egress = await Deno.readTextFile(`${examples}/${path}`);
-      await using cluster = await Cluster.start(binaries, { egress });
-      assert.equal(await cluster.kubectlText("get", "--raw=/readyz"), "ok");
-    });
-  }
+const egressConfigurations = [
+  "kubernetes/control-plane/egress-selector-configuration.yaml",
+  "kind/egress_selector_configuration.yaml",
+];
+for (const path of egressConfigurations) {
+  await kubeTest(`examples/${path}: a real kube-apiserver starts with it`, async (binaries) => {
+    const egress = await Deno.readTextFile(`${examples}/${path}`);
+    await using cluster = await Cluster.start(binaries, { egress });
+    assert.equal(await cluster.kubectlText("get", "--raw=/readyz"), "ok");
+  });
 }
 
 Deno.test("examples/kind-multinode has the egress selector's configuration of examples/kind", async () => {
