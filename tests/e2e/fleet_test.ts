@@ -63,8 +63,12 @@ leakTest(
     const [first, second, third] = fleet.servers;
     const [someAgent, anotherAgent] = fleet.agents;
     assert.ok(first && second && third && someAgent && anotherAgent);
-    const load = new SteadyLoad(echo.address);
+    await using load = new SteadyLoad(echo.address);
     using lateness = new Lateness();
+    /** What follows a step builds on it. */
+    const step = async (name: string, body: () => Promise<void>) => {
+      if (!await t.step(name, body)) throw new Error(`"${name}" failed`);
+    };
 
     /** Every agent has one link to each server, soon enough, and each server has every agent. */
     const converged = async (servers: number) => {
@@ -98,7 +102,7 @@ leakTest(
       over();
     };
 
-    await t.step("one server", async () => {
+    await step("one server", async () => {
       await fleet.startServer(first, 1);
       await Promise.all(fleet.agents.map((agent) => fleet.startAgent(agent)));
       await converged(1);
@@ -107,7 +111,7 @@ leakTest(
       noFaults();
     });
 
-    await t.step("scaled to three", async () => {
+    await step("scaled to three", async () => {
       await Promise.all([fleet.startServer(second, 3), fleet.startServer(third, 3)]);
       await converged(3);
       for (const server of [second, third]) load.through(server.name, () => fleet.client(server));
@@ -117,7 +121,7 @@ leakTest(
       noFaults();
     });
 
-    await t.step("a server is killed and started anew", async () => {
+    await step("a server is killed and started anew", async () => {
       const over = load.disturb("server 2 killed", second.name, true);
       await fleet.kill(second);
       await working(first, third);
@@ -129,7 +133,7 @@ leakTest(
       noFaults();
     });
 
-    await t.step("an agent is killed and started anew", async () => {
+    await step("an agent is killed and started anew", async () => {
       const over = load.disturb("agent 1 killed", undefined, true);
       await fleet.kill(someAgent);
       await until("every server has noticed", async () => (await fleet.backends()).every((each) => each < agentCount));
@@ -141,7 +145,7 @@ leakTest(
       noFaults();
     });
 
-    await t.step("an agent is drained and started anew, and nobody notices", async () => {
+    await step("an agent is drained and started anew, and nobody notices", async () => {
       await fleet.drain(anotherAgent);
       await working(first, second, third);
       await fleet.startAgent(anotherAgent);
@@ -150,14 +154,14 @@ leakTest(
       noFaults();
     });
 
-    await t.step("a server is drained and started anew", async () => {
+    await step("a server is drained and started anew", async () => {
       await replace(third, 3);
       await converged(3);
       await working(first, second, third);
       noFaults();
     });
 
-    await t.step("scaled to two", async () => {
+    await step("scaled to two", async () => {
       load.disturb("server 3 removed", third.name, false);
       await fleet.drain(third);
       await converged(2);

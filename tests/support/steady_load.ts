@@ -34,7 +34,7 @@ const retryMs = 25;
 const workersPerServer = 2;
 
 /** Sends requests through every server, one behind another, and keeps what became of each. */
-export class SteadyLoad {
+export class SteadyLoad implements AsyncDisposable {
   readonly requests: LoadRequest[] = [];
   readonly disturbances: Disturbance[] = [];
   readonly #destination: string;
@@ -67,6 +67,10 @@ export class SteadyLoad {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#workers);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   /** Failures that no disturbance excuses, as sentences. */
