@@ -41,6 +41,8 @@ export interface ServerSetTimes {
   readonly recheckMs: number;
   /** How old an answer of the resolver may be. */
   readonly resolveMs: number;
+  /** The same while a server is missing. */
+  readonly missingResolveMs: number;
   /** How long a link must be one too many before it is given up: counts waver while servers are replaced. */
   readonly surplusMs: number;
   /** How long a link that is given up must be without a tunnel before it is closed. */
@@ -57,6 +59,7 @@ const luckyAttempts = 3;
 export const serverSetTimes: ServerSetTimes = {
   recheckMs: 60_000,
   resolveMs: 30_000,
+  missingResolveMs: 5_000,
   surplusMs: 30_000,
   quietMs: 1_000,
 };
@@ -215,6 +218,8 @@ export class ServerSet implements LinkOwner {
     if (this.serverCount !== this.#lookedAtCount) {
       this.#lookedAtCount = this.serverCount;
       this.#mayBeLucky();
+      // A name may have gained the new server's address.
+      this.#resolvedAt = -Infinity;
     }
     this.#refresh(now);
     this.#giveUpSurplus(now);
@@ -229,15 +234,21 @@ export class ServerSet implements LinkOwner {
     });
     for (const route of choice.due) void this.#attempt(route);
     let next = choice.nextAt;
-    next = Math.min(next, this.#resolvedAt + this.#times.resolveMs);
+    next = Math.min(next, this.#resolvedAt + this.#resolveMs);
     if (recheckMs > 0 && !recheck) next = Math.min(next, this.#heardAt + recheckMs);
     if (this.#surplusSince !== undefined) next = Math.min(next, this.#surplusSince + this.#times.surplusMs);
     this.#cancelTimer();
     if (next < Infinity) this.#cancelTimer = this.#context.clock.after(Math.max(1, next - now), () => this.#look());
   }
 
+  /** While a server is missing, its address may appear at any moment. */
+  get #resolveMs(): number {
+    const { resolveMs, missingResolveMs } = this.#times;
+    return this.serverCount > this.#connections.size ? Math.min(resolveMs, missingResolveMs) : resolveMs;
+  }
+
   #refresh(now: number): void {
-    if (this.#resolving || now - this.#resolvedAt < this.#times.resolveMs) return;
+    if (this.#resolving || now - this.#resolvedAt < this.#resolveMs) return;
     this.#resolving = true;
     this.#resolvedAt = now;
     void this.#routes.refresh().then(() => {
