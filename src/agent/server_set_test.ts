@@ -349,6 +349,36 @@ Deno.test("[agent weak 18] addresses that appear behind a name are linked to", a
   assert.equal(world.linked, "server-1 server-2 server-3");
 });
 
+Deno.test("[agent weak 18] a count that rises looks for the new server's address at once, and again within seconds", async () => {
+  const count = { value: 2, change: () => {} };
+  const world = new SetWorld({
+    counter: {
+      count: () => count.value,
+      onChange: (listener) => {
+        count.change = listener;
+      },
+    },
+  });
+  world.names.set("lb", ["10.0.0.1", "10.0.0.2"]);
+  for (const id of [1, 2, 3]) world.place(`10.0.0.${id}`, server(`server-${id}`, 2));
+  world.set.start();
+  await world.run(200);
+  assert.equal(world.linked, "server-1 server-2");
+  world.names.set("lb", ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+  count.value = 3;
+  count.change();
+  await world.run(200);
+  assert.equal(world.linked, "server-1 server-2 server-3");
+  count.value = 4;
+  count.change();
+  await world.run(200);
+  // The name gains the address only after the lease was seen.
+  world.place("10.0.0.4", server("server-4", 2));
+  world.names.set("lb", ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]);
+  await world.run(5_200);
+  assert.equal(world.linked, "server-1 server-2 server-3 server-4");
+});
+
 Deno.test("[agent weak 18] links that are too many for a while are given up, idle ones first, and tunnels run on", async () => {
   const count = { value: 3, change: () => {} };
   const world = new SetWorld({
