@@ -34,6 +34,7 @@ function compileArgs(binary: Binary): string[] {
   const { program } = binary;
   return [
     "compile",
+    "--v8-flags=--expose-gc",
     "--quiet",
     ...permissions[program],
     ...refused,

@@ -16,6 +16,7 @@ import { framePacket, type Packet } from "../wire/packet.ts";
 import { PacketError } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
 import { grpcError, type StreamCounts } from "./grpc_stream.ts";
+import { bytesRead } from "./young_buffers.ts";
 
 /** How long a peer may keep the connection open that this side has ended, in milliseconds. */
 const lingerMs = 10_000;
@@ -203,6 +204,7 @@ export class DirectStream implements PacketStream {
   }
 
   #onChunk(chunk: Uint8Array): void {
+    bytesRead(chunk.length);
     if (this.#failure !== undefined) return;
     try {
       this.#reader.push(chunk);

@@ -15,6 +15,7 @@ import { framePacket, type Packet } from "../wire/packet.ts";
 import type { PacketCounts } from "../wire/packet_counts.ts";
 import { PacketError, type PacketErrorCode } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
+import { bytesRead } from "./young_buffers.ts";
 
 /** How long a peer may keep a stream open that this side has ended, in milliseconds. */
 const lingerMs = 10_000;
@@ -105,7 +106,10 @@ abstract class GrpcStream implements PacketStream {
         this.refuse(error);
       }
     };
-    this.stream.on("data", (chunk: Uint8Array) => guarded(() => reader.push(chunk)));
+    this.stream.on("data", (chunk: Uint8Array) => {
+      bytesRead(chunk.length);
+      guarded(() => reader.push(chunk));
+    });
     this.stream.on("drain", () => handler.onDrain());
     this.stream.on("end", () => {
       // The runtime reports an end on a lost connection too; the close that follows tells of that.

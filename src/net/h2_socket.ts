@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { H2Connection, type H2Handler, type H2Options, type H2Output } from "../h2/connection.ts";
+import { bytesRead } from "./young_buffers.ts";
 
 /** Bytes that may wait in a socket before its connection holds DATA back: enough to keep the operating system busy. */
 const socketHighBytes = 256 * 1024;
@@ -18,7 +19,10 @@ export class H2Socket implements H2Output {
   constructor(socket: Socket, handler: H2Handler, options: H2Options) {
     this.#socket = socket;
     this.connection = new H2Connection(this, handler, options);
-    socket.on("data", (bytes: Uint8Array) => this.connection.push(bytes));
+    socket.on("data", (bytes: Uint8Array) => {
+      bytesRead(bytes.length);
+      this.connection.push(bytes);
+    });
     socket.on("drain", () => this.connection.drained());
     // A connection that breaks has an error and a close; the close is what ends it.
     socket.on("error", (error: Error) => this.connection.lost(error.message));

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
+import { bytesRead } from "./young_buffers.ts";
 
 /** Bytes that are taken from a socket before anybody is there to handle them. */
 const earlyLimitBytes = 64 * 1024;
@@ -81,6 +82,7 @@ export class SocketStream implements ByteStream {
   }
 
   #onData(bytes: Uint8Array): void {
+    bytesRead(bytes.length);
     if (this.#handler !== undefined) {
       this.#handler.onData(bytes);
       return;
