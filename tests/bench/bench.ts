@@ -143,9 +143,9 @@ class Bench {
   async #scenarios(each: Implementation, mode: BenchMode, wanted: readonly Scenario[]): Promise<void> {
     await this.#with(each, mode, "start", 1, async (world) => {
       this.#results.add(each.name, mode, "empty", world.startFigures);
-      for (const { name, job } of wanted) {
+      for (const { name, job, limitMs = this.#options.sizes.limitMs } of wanted) {
         await this.#tried(each, mode, name, async () => {
-          const figures = await world.load(this.#destinations, job, this.#options.sizes.limitMs);
+          const figures = await world.load(this.#destinations, job, limitMs);
           this.#results.add(each.name, mode, name, figures);
         });
       }

@@ -144,6 +144,8 @@ function dialGrpc(socket: Socket, address: string): Promise<LoadConnection> {
     },
   };
   const onPacket = ({ payload }: Packet) => {
+    // The original keeps the call open after it.
+    if (payload.case === "closeResponse") return ended.resolve();
     if (payload.case !== "dialResponse") return;
     if (payload.value.error !== "") return reject(new Error(payload.value.error));
     id = payload.value.connectID;

@@ -19,6 +19,9 @@ export interface BenchSizes {
   };
 }
 
+/** A neighbour that has waited this long is blocked. */
+const stalledLimitMs = 30_000;
+
 const kibibyte = 1024;
 const mebibyte = 1024 * 1024;
 
@@ -62,6 +65,8 @@ export const quickSizes: BenchSizes = {
 export interface Scenario {
   readonly name: string;
   readonly job: Job;
+  /** Milliseconds after which it counts as failed; absent: the limit of all. */
+  readonly limitMs?: number;
   /** It needs processes that have done nothing before. */
   readonly fresh?: boolean;
 }
@@ -79,7 +84,11 @@ export function scenarios({ bytes, pings, loadedPings, dials, idle }: BenchSizes
     move("upload", 16),
     { name: "ping 100 B", job: { kind: "ping", count: pings } },
     { name: "ping under 8 downloads", job: { kind: "ping under load", count: loadedPings, downloads: 8 } },
-    { name: "ping beside a stalled download", job: { kind: "stalled neighbour", count: loadedPings } },
+    {
+      name: "ping beside a stalled download",
+      job: { kind: "stalled neighbour", count: loadedPings },
+      limitMs: stalledLimitMs,
+    },
     { name: "dial x1", job: { kind: "dial", lanes: 1, count: Math.ceil(dials / 3) } },
     { name: "dial x32", job: { kind: "dial", lanes: 32, count: dials } },
     { name: "idle tunnel", job: { kind: "idle", count: idle }, fresh: true },
