@@ -9,6 +9,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { build } from "../../tools/build.ts";
 import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import type { BenchDestinations } from "./bench_destinations.ts";
 import {
@@ -26,8 +27,10 @@ import { type BenchSizes, fullSizes, quickSizes, type Scenario, scenarios } from
 
 /** What a run measures. */
 interface BenchOptions {
-  /** The subject, then those that it is compared with. */
-  readonly implementations: readonly Implementation[];
+  /** What is measured; absent: this project. */
+  readonly subject: Implementation | undefined;
+  /** What it is compared with. */
+  readonly others: readonly Implementation[];
   readonly rounds: number;
   readonly modes: readonly BenchMode[];
   readonly only: RegExp;
@@ -56,12 +59,11 @@ function parseOptions(args: readonly string[]): BenchOptions {
   const quick = args.includes("--quick");
   const sizes = quick ? quickSizes : fullSizes;
   const mib = value("mib");
+  const subject = value("subject");
   const modes = value("modes")?.split(",") ?? benchModes;
   return {
-    implementations: [
-      implementation(value("subject") ?? ourselves()),
-      ...values("against").map(implementation),
-    ],
+    subject: subject === undefined ? undefined : implementation(subject),
+    others: values("against").map(implementation),
     rounds: positive("rounds", value("rounds") ?? (quick ? "1" : "3")),
     modes: modes.map((name) => {
       const mode = benchModes.find((each) => each === name);
@@ -81,9 +83,10 @@ function positive(name: string, text: string): number {
   return number;
 }
 
-function ourselves(): string {
-  const run = `${Deno.execPath()} run -A --quiet ${root}/main.ts`;
-  return `konnectivity-deno=${run} server|${run} agent`;
+/** This project as its users run it, from the file that `deno task build` makes. */
+function ourselves(folder: string): Implementation {
+  const run = [Deno.execPath(), "run", "-A", "--quiet", "--no-config", `${folder}/dist/konnectivity.js`];
+  return { name: "konnectivity-deno", server: [...run, "server"], agent: [...run, "agent"] };
 }
 
 function implementation(text: string): Implementation {
@@ -97,27 +100,30 @@ function implementation(text: string): Implementation {
 /** Runs everything that the options ask for. */
 class Bench {
   readonly #options: BenchOptions;
+  readonly #implementations: readonly Implementation[];
   readonly #results: Results;
   readonly #place: BenchPlace;
   readonly #destinations: BenchDestinations;
 
   constructor(
     options: BenchOptions,
+    implementations: readonly Implementation[],
     results: Results,
     place: BenchPlace,
     destinations: BenchDestinations,
   ) {
     this.#options = options;
+    this.#implementations = implementations;
     this.#results = results;
     this.#place = place;
     this.#destinations = destinations;
   }
 
   async run(): Promise<void> {
-    const { rounds, modes, implementations, curves } = this.#options;
+    const { rounds, modes, curves } = this.#options;
     for (let round = 1; round <= rounds; round++) {
       for (const mode of modes) {
-        for (const each of implementations) {
+        for (const each of this.#implementations) {
           tell(`round ${round} of ${rounds}: ${mode}, ${each.name}`);
           await this.#round(each, mode);
         }
@@ -125,7 +131,7 @@ class Bench {
     }
     if (!curves) return;
     for (const mode of modes.filter((each) => curveModes.includes(each))) {
-      for (const each of implementations) {
+      for (const each of this.#implementations) {
         tell(`curves: ${mode}, ${each.name}`);
         await this.#curves(each, mode);
       }
@@ -247,31 +253,35 @@ async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   const { version }: { version: string } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
-  const shown = (command: readonly string[]) =>
-    command.join(" ").replaceAll(`${root}/`, "").replace(Deno.execPath(), "deno");
-  const results = new Results({
-    machine: machine(),
-    versions: [`konnectivity ${version}`, `Deno ${Deno.version.deno}`, `V8 ${Deno.version.v8}`],
-    command: ["deno task bench", ...args.map((arg) => /\s|\|/.test(arg) ? `'${arg}'` : arg)].join(" "),
-    implementations: options.implementations.map(({ name, server, agent }) => ({
-      name,
-      server: shown(server),
-      agent: shown(agent),
-    })),
-    rounds: options.rounds,
-  });
   const folder = await Deno.makeTempDir({ prefix: "konnectivity-bench-" });
+  let results: Results;
   try {
+    if (options.subject === undefined && await build(folder) !== 0) throw new Error("the project could not be built");
+    const subject = options.subject ?? ourselves(folder);
+    const implementations = [subject, ...options.others];
+    const shown = (command: readonly string[]) =>
+      command.join(" ").replaceAll(`${folder}/`, "").replaceAll(`${root}/`, "").replace(Deno.execPath(), "deno");
+    results = new Results({
+      machine: machine(),
+      versions: [`konnectivity ${version}`, `Deno ${Deno.version.deno}`, `V8 ${Deno.version.v8}`],
+      command: ["deno task bench", ...args.map((arg) => /\s|\|/.test(arg) ? `'${arg}'` : arg)].join(" "),
+      implementations: implementations.map(({ name, server, agent }) => ({
+        name,
+        server: shown(server),
+        agent: shown(agent),
+      })),
+      rounds: options.rounds,
+    });
     const certificates = await writeTestCertificates(folder, await testCertificates());
     await using destinations = await startBenchDestinations();
-    await new Bench(options, results, { folder, certificates }, destinations.at).run();
+    await new Bench(options, implementations, results, { folder, certificates }, destinations.at).run();
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
   await writeReport(results, options.out);
   // deno-lint-ignore no-console -- what a person at a terminal is told
   console.log(figuresTable(results));
-  const subject = options.implementations[0]?.name;
+  const subject = results.facts.implementations[0]?.name;
   return results.failed.some((each) => each.implementation === subject) ? 1 : 0;
 }
 
