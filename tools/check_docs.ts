@@ -33,6 +33,8 @@ const foreignFlags = new Set([
   "kubeconfig",
   "help",
   "version",
+  "v8-flags",
+  "expose-gc",
 ]);
 
 const flags = new Set([...foreignFlags, ...programs.flatMap((program) => program.flags.map((flag) => flag.name))]);
