@@ -177,13 +177,14 @@ class Bench {
         this.#results.addCurve(each.name, mode, curve, kept, at);
       });
     };
-    await this.#with(
-      each,
-      mode,
-      "tunnels",
-      1,
-      (world) => point(world, "tunnels", { kind: "tunnels", steps: tunnels, bytes, pings }),
-    );
+    // Memory first, by itself: what a download leaves behind is no tunnel's.
+    await this.#with(each, mode, "tunnels", 1, async (world) => {
+      await point(world, "tunnels", { kind: "tunnels", steps: tunnels, bytes: 0, pings });
+    });
+    await this.#with(each, mode, "tunnels", 1, async (world) => {
+      const downloads = { kind: "tunnels", steps: tunnels, bytes, pings: 1 } as const;
+      await point(world, "tunnels", downloads, undefined, { throughput: "throughput" });
+    });
     await this.#with(each, mode, "write size", 1, async (world) => {
       for (const at of writeBytes) {
         // Small writes would take minutes for as many bytes.

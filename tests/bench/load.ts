@@ -249,7 +249,7 @@ class Load {
     ];
   }
 
-  /** At each number of open tunnels: memory and round trips while they are idle, then a download through all at once. */
+  /** At each number of open tunnels: memory and round trips while they are idle, then a download of `bytes` through all. */
   async #tunnels(steps: readonly number[], bytes: number, pings: number): Promise<Figure[]> {
     const figures: Figure[] = [];
     const tunnels: LoadConnection[] = [];
@@ -258,6 +258,13 @@ class Load {
       await pause(settleMs);
       const { server, agent } = this.#rss();
       const times = await this.#roundTrips(pings, pingBytes);
+      figures.push(
+        { name: "server RSS", unit: "MiB", value: server / mebibyte, at },
+        { name: "agent RSS", unit: "MiB", value: agent / mebibyte, at },
+        { name: "ping p50", unit: "us", value: percentile(times, 0.5) * 1000, at },
+        { name: "ping p99", unit: "us", value: percentile(times, 0.99) * 1000, at },
+      );
+      if (bytes === 0) continue;
       const share = Math.floor(bytes / at);
       const start = performance.now();
       await Promise.all(tunnels.map(async (tunnel) => {
@@ -266,13 +273,7 @@ class Load {
         await done;
       }));
       const seconds = (performance.now() - start) / 1000;
-      figures.push(
-        { name: "server RSS", unit: "MiB", value: server / mebibyte, at },
-        { name: "agent RSS", unit: "MiB", value: agent / mebibyte, at },
-        { name: "ping p50", unit: "us", value: percentile(times, 0.5) * 1000, at },
-        { name: "ping p99", unit: "us", value: percentile(times, 0.99) * 1000, at },
-        { name: "throughput", unit: "MB/s", value: share * at / megabyte / seconds, at },
-      );
+      figures.push({ name: "throughput", unit: "MB/s", value: share * at / megabyte / seconds, at });
     }
     return figures;
   }
