@@ -103,7 +103,7 @@ Deno.test("figures have the digits that are worth reading", () => {
   assert.equal(median([3, 1, 2]), 2);
   assert.equal(median([1, 2]), 1.5);
   assert.deepEqual([0, 0.123, 1.26, 12.3, 123.4, 12345].map(readable), ["0", "0.12", "1.3", "12", "123", "12,345"]);
-  assert.deepEqual([0.30000000000000004, 500, 10_000, 262_144].map(short), ["0.3", "500", "10k", "262k"]);
+  assert.deepEqual([0.30000000000000004, 500, 10_000, 262_144].map(short), ["0.3", "500", "10k", "256Ki"]);
 });
 
 Deno.test("a plot has a line for each series, whatever its values and names are", () => {

@@ -14,8 +14,10 @@ export interface Plot {
 }
 
 const width = 640;
-const height = 360;
-const margin = { left: 70, right: 20, top: 40, bottom: 70 };
+const plotHeight = 250;
+const margin = { left: 70, right: 20, top: 40 };
+/** From the x axis down: its numbers, its label, then the legend. */
+const legend = { top: 58, rowHeight: 18, shortNameChars: 20 };
 /** Told apart also by those who see fewer colours (Okabe and Ito). */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
@@ -27,7 +29,8 @@ export function plotSvg({ title, xLabel, yLabel, series }: Plot): string {
   const yTicks = ticks(Math.max(...points.map(([, y]) => y), 0));
   const top = yTicks.at(-1) ?? 1;
   const plotWidth = width - margin.left - margin.right;
-  const plotHeight = height - margin.top - margin.bottom;
+  const columns = series.some(({ name }) => name.length > legend.shortNameChars) ? 2 : 3;
+  const height = margin.top + plotHeight + legend.top + Math.ceil(series.length / columns) * legend.rowHeight;
   const xAt = (x: number) =>
     margin.left + (right === left ? plotWidth / 2 : (Math.log10(x) - left) / (right - left) * plotWidth);
   const yAt = (y: number) => margin.top + plotHeight - y / top * plotHeight;
@@ -54,10 +57,10 @@ export function plotSvg({ title, xLabel, yLabel, series }: Plot): string {
     for (const [x, y] of points) {
       parts.push(`<circle cx="${fixed(xAt(x))}" cy="${fixed(yAt(y))}" r="3" fill="${colour}"/>`);
     }
-    const legendX = margin.left + (at % 4) * (plotWidth / 4);
-    const legendY = height - 14 - (Math.ceil(series.length / 4) - 1 - Math.floor(at / 4)) * 16;
+    const legendX = margin.left + (at % columns) * (plotWidth / columns);
+    const legendY = yAt(0) + legend.top + Math.floor(at / columns) * legend.rowHeight;
     parts.push(
-      `<rect x="${fixed(legendX)}" y="${legendY - 9}" width="10" height="10" fill="${colour}"/>`,
+      `<rect x="${fixed(legendX)}" y="${fixed(legendY - 9)}" width="10" height="10" fill="${colour}"/>`,
       text(legendX + 15, legendY, name, "start"),
     );
   });
@@ -85,8 +88,9 @@ function ticks(highest: number): number[] {
   return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, at) => at * step);
 }
 
-/** 10000 as 10k, 0.30000000000000004 as 0.3. */
+/** 10000 as 10k, 4096 as 4Ki, 0.30000000000000004 as 0.3. */
 export function short(value: number): string {
+  if (value > 0 && value % 1024 === 0) return `${value / 1024}Ki`;
   if (value >= 1000) return `${Number((value / 1000).toPrecision(3))}k`;
   return String(Number(value.toPrecision(3)));
 }
