@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { formatHostPort } from "../wire/host_port.ts";
+import { connectFailureText } from "./dial_failure.ts";
 import { ConnectAnswerError, type ConnectAnswerHead, ConnectAnswerReader } from "./connect_answer.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { withReadBackpressure } from "./tls_backpressure.ts";
@@ -126,7 +127,7 @@ export function openConnect(
       if (refusal.head !== undefined) return finish();
       const code = isTlsFailure(cause) ? "bad-tls" : up ? "closed" : "unreachable";
       const what = up ? `proxy at ${where} broke the connection` : `cannot connect to ${where}`;
-      fail(new ConnectFailure(code, `${what}: ${cause.message}`, { cause }));
+      fail(new ConnectFailure(code, `${what}: ${connectFailureText(where, cause)}`, { cause }));
     };
     const onAbort = () => fail(signal.reason);
     socket.on("data", onData).on("end", onEnd).on("close", onEnd).on("error", onError);

@@ -57,6 +57,15 @@ export function describeDialFailure(network: string, address: string, error: Err
   return { reason: "unknown", message: `dial ${network} ${address}: connect: ${known ?? first.message}` };
 }
 
+/**
+ * Why a proxy or server of ours could not be connected to. Where the permission sandbox refuses to resolve its name, the
+ * runtime says no more than EPERM.
+ */
+export function connectFailureText(where: string, error: Error): string {
+  if (codeOf(error) !== "EPERM" || !isRefusedByRuntime(error)) return error.message;
+  return `the permission sandbox does not allow it, run with --allow-net=${where}`;
+}
+
 /** Where several addresses were tried, all failed: the first one's error speaks for them, as in Go. */
 function firstCause(error: Error): Error {
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return firstCause(error.errors[0]);

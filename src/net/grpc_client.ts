@@ -4,6 +4,7 @@ import type { ClientHttp2Session } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
+import { connectFailureText } from "./dial_failure.ts";
 import { ClientGrpcStream, type StreamCounts } from "./grpc_stream.ts";
 import { formatHostPort } from "../wire/host_port.ts";
 import { endLater } from "./http2_guard.ts";
@@ -150,7 +151,7 @@ function openCall(
 function unavailable(target: GrpcTarget, cause: Error): ConnectError {
   const where = target.kind === "unix" ? target.path : formatHostPort(target.host, target.port);
   return new ConnectError(
-    `cannot connect to ${where}: ${cause.message}`,
+    `cannot connect to ${where}: ${connectFailureText(where, cause)}`,
     Code.Unavailable,
     undefined,
     undefined,

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { connect, type TLSSocket } from "node:tls";
 import { formatHostPort } from "../wire/host_port.ts";
 import { linkProtocol } from "../wire/link_frame.ts";
+import { connectFailureText } from "./dial_failure.ts";
 import { prepareDirect } from "./direct_link.ts";
 import { DirectStream } from "./direct_stream.ts";
 import { connectGrpc, type GrpcConnection, type GrpcTarget, type OpenedCall } from "./grpc_client.ts";
@@ -87,7 +88,7 @@ function handshake(
     };
     const fail = (cause: Error) => {
       const where = formatHostPort(target.host, target.port);
-      const message = `cannot connect to ${where}: ${cause.message}`;
+      const message = `cannot connect to ${where}: ${connectFailureText(where, cause)}`;
       settle(() => reject(new ConnectError(message, Code.Unavailable, undefined, undefined, cause)));
     };
     const onAbort = () => {

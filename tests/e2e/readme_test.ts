@@ -154,7 +154,11 @@ const beyond: readonly (readonly [role: string, flag: string, told: RegExp])[] =
     "--ca-cert=/etc/hostname",
     /cannot read \/etc\/hostname: the permission sandbox does not allow it, run with/,
   ],
-  ["test-client", "--proxy-port=18090", /cannot connect to localhost:18090/],
+  [
+    "test-client",
+    "--proxy-port=18090",
+    /cannot connect to localhost:18090: the permission sandbox does not allow it, run with --allow-net=localhost:18090/,
+  ],
   [
     "test-server",
     "--server-port=18000",
