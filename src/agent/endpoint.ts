@@ -141,6 +141,11 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     return true;
   }
 
+  /** Drops the destination's bytes that wait for the client, and the end behind them. */
+  dropUnsent(): void {
+    this.#lane?.drop();
+  }
+
   /** Ends the tunnel at once and tells the client why. */
   refuse(reason: EndpointCloseReason, message: string): void {
     if (!this.#moved("refused")) return;

@@ -182,6 +182,8 @@ export class Link implements PacketStreamHandler, EndpointLink {
       if (this.#unconfirmed.size > 0) this.#unconfirmed.delete(entry.endpoint.random);
       return;
     }
+    // Its end is on its way behind the destination's last bytes; an answer now would overtake them.
+    if (entry !== undefined) return;
     if (id === 0) return log.debug("ignored DATA without a connection id");
     // One answer for all packets of a connection that were under way when it ended, and for all pieces of a packet.
     if (id === this.#lastUnknown) return;
@@ -347,7 +349,14 @@ export class Link implements PacketStreamHandler, EndpointLink {
   #closeRequested(id: ConnectId): void {
     const endpoint = this.#endpoints.get(id)?.endpoint;
     if (endpoint?.clientClosed() === true) return;
-    this.#writer.sendPacket(closeResponse(id, "Unknown connectID"));
+    if (endpoint === undefined) {
+      this.#writer.sendPacket(closeResponse(id, "Unknown connectID"));
+      return;
+    }
+    // The tunnel is over and only the destination's last bytes wait, which nobody takes any more.
+    endpoint.dropUnsent();
+    this.#endpoints.delete(id);
+    this.#writer.sendPacket(closeResponse(id));
   }
 
   /** The client gave up. Its dial may be under way, or the answer may be: then what was opened is closed again. */

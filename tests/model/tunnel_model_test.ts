@@ -49,6 +49,8 @@ class ModelClient implements TunnelClient {
   /** It did something after which bytes may be missing. */
   gaveUp = false;
   endedSending = false;
+  /** It closed, or ended where that closes: the destination's last bytes may be dropped. */
+  closedItself = false;
 
   constructor(halfCloses: boolean) {
     this.halfCloses = halfCloses;
@@ -295,10 +297,12 @@ async function act(world: World, [action, which, size]: readonly [typeof actions
     case "client ends":
       if (client?.tunnel?.state !== "open" || client.endedSending || client.gaveUp) return;
       client.endedSending = true;
+      client.closedItself ||= !world.features.has("half-close");
       return client.tunnel.end();
     case "client closes":
       if (client === undefined || client.gaveUp) return;
       client.endedSending = true;
+      client.closedItself = true;
       return client.tunnel?.close();
     case "client gives up":
       if (client === undefined || size % 4 !== 0) return;
@@ -376,6 +380,14 @@ for (const features of featureSets) {
         for (const [at, client] of world.clients.entries()) {
           const destination = world.destinations[at];
           if (!inOrder || client.gaveUp || destination === undefined || destination.broken) continue;
+          // A destination that ended in order is heard to its last byte, whatever the client still sends.
+          if (destination.ended && !client.closedItself) {
+            assert.equal(
+              client.meter.bytes,
+              destination.sent,
+              "the client lacks bytes from before the destination's end",
+            );
+          }
           if (client.tunnel?.state !== "open" || client.endedSending || destination.ended) continue;
           assert.equal(destination.meter.bytes, client.sent, "the destination lacks bytes of an open tunnel");
           assert.equal(client.meter.bytes, destination.sent, "the client lacks bytes of an open tunnel");
