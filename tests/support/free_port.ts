@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 
-/** The range that flags of the proxy programs accept: below 1024 is reserved, above 49151 ephemeral. */
+/** Within what the programs flags accept, and below what Linux gives to connections that go out. */
 const lowest = 10_000;
-const highest = 49_151;
+const highest = 32_767;
 
 /**
  * A TCP port on 127.0.0.1 that was free a moment ago, in the range that the programs' flags accept. For programs that
