@@ -8,8 +8,13 @@ import { median, Results } from "./results.ts";
 
 const bench = fileURLToPath(new URL("bench.ts", import.meta.url));
 
-async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--quiet", bench, ...args], stdin: "null" });
+/** @param folder holds what it writes, its temporary files too, so that its processes can be told from others' */
+async function run(folder: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", bench, ...args],
+    env: { TMPDIR: folder },
+    stdin: "null",
+  });
   const { code, stdout, stderr } = await command.output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
@@ -24,7 +29,7 @@ function assertSvg(svg: string): void {
 leakTest("the benchmarks measure everything that they promise, and leave report, plots and no process", async () => {
   const out = await Deno.makeTempDir({ prefix: "konnectivity-bench-test-" });
   try {
-    const { code, stdout, stderr } = await run("--quick", "--modes=grpc-uds,http-mtls", `--out=${out}`);
+    const { code, stdout, stderr } = await run(out, "--quick", "--modes=grpc-uds,http-mtls", `--out=${out}`);
     assert.equal(code, 0, stderr);
     const works = [
       "download x1",
@@ -55,7 +60,7 @@ leakTest("the benchmarks measure everything that they promise, and leave report,
     const rates = results.measured.filter(({ unit }) => unit === "MB/s" || unit === "per s");
     for (const { scenario, values } of rates) assert.ok(values.every((value) => value > 0), scenario);
     assert.deepEqual(results.failed, []);
-    assert.deepEqual(await processesWith("konnectivity-bench-"), []);
+    assert.deepEqual(await processesWith(out), []);
   } finally {
     await Deno.remove(out, { recursive: true });
   }
@@ -65,7 +70,7 @@ leakTest("an implementation that does not start is told of, and the others are m
   const out = await Deno.makeTempDir({ prefix: "konnectivity-bench-test-" });
   try {
     const args = ["--quick", "--no-curves", "--modes=http-uds", "--only=ping 100", `--out=${out}`];
-    const { code, stdout } = await run(...args, "--against=broken=/bin/false x|/bin/false y");
+    const { code, stdout } = await run(out, ...args, "--against=broken=/bin/false x|/bin/false y");
     assert.equal(code, 0);
     assert.match(stdout, /^\| ping 100 B \| p50, us \| [\d,.]+ \(it failed\) \|$/m);
     assert.match(stdout, /^- broken, http-uds, start: server does not answer \/healthz$/m);
@@ -76,7 +81,7 @@ leakTest("an implementation that does not start is told of, and the others are m
 
 leakTest("options that are none are refused", async () => {
   for (const wrong of ["--fast", "--modes=tcp", "--rounds=0", "--against=x", "--mib=1.5"]) {
-    const { code, stderr } = await run(wrong);
+    const { code, stderr } = await run("/tmp", wrong);
     assert.equal(code, 1, wrong);
     assert.match(stderr, /^Error: /);
   }
