@@ -85,7 +85,15 @@ function positive(name: string, text: string): number {
 
 /** This project as its users run it, from the file that `deno task build` makes. */
 function ourselves(folder: string): Implementation {
-  const run = [Deno.execPath(), "run", "-A", "--quiet", "--no-config", `${folder}/dist/konnectivity.js`];
+  const run = [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--quiet",
+    "--no-config",
+    "--v8-flags=--expose-gc",
+    `${folder}/dist/konnectivity.js`,
+  ];
   return { name: "konnectivity-deno", server: [...run, "server"], agent: [...run, "agent"] };
 }
 
