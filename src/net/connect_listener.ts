@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { ByteStream } from "../tunnel/byte_stream.ts";
-import { listen, type ListenAddress } from "./listen.ts";
+import { listen, type ListenAddress, stopListening } from "./listen.ts";
 import { rawRequest } from "./raw_request.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { withReadBackpressure } from "./tls_backpressure.ts";
@@ -85,12 +85,11 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
   const address = await listen(server, options.address);
   let closing: Promise<void> | undefined;
   const drain = () => {
-    if (server.listening) server.close();
+    stopListening(server, address);
   };
   const close = () => {
     closing ??= new Promise<void>((resolve) => {
-      if (server.listening) server.close(() => resolve());
-      else resolve();
+      stopListening(server, address, resolve);
       for (const socket of sockets) socket.destroy();
       dropHandshakes();
     });

@@ -19,7 +19,7 @@ import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
 import { acceptDirect, directSocketOptions } from "./direct_link.ts";
 import type { IncomingCall, PacketService } from "./packet_service.ts";
-import { listen, type ListenAddress } from "./listen.ts";
+import { listen, type ListenAddress, stopListening } from "./listen.ts";
 import { boundHandshakes, followTls, type ServerTls, tlsServerOptions } from "./tls_server.ts";
 
 /** What a gRPC listener serves. */
@@ -75,13 +75,12 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
   const address = await listen(server, options.address);
   let closing: Promise<void> | undefined;
   const drain = () => {
-    if (server.listening) server.close();
+    stopListening(server, address);
     for (const session of sessions) session.close();
   };
   const close = () => {
     closing ??= new Promise<void>((resolve) => {
-      if (server.listening) server.close(() => resolve());
-      else resolve();
+      stopListening(server, address, resolve);
       for (const session of sessions) session.destroy();
       for (const link of links) link.destroy();
       dropHandshakes();

@@ -16,7 +16,7 @@ import { H2PacketStream, refusalHeaders } from "./h2_packet_stream.ts";
 import { H2Socket } from "./h2_socket.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
 import { keepAlive } from "./keepalive.ts";
-import { listen } from "./listen.ts";
+import { listen, stopListening } from "./listen.ts";
 import { boundHandshakes, followTls, tlsServerOptions } from "./tls_server.ts";
 
 /** How long a connection may take to begin with HTTP/2, in milliseconds. */
@@ -47,13 +47,12 @@ export async function listenGrpcOwn(options: GrpcListenerOptions): Promise<GrpcL
   const address = await listen(server, options.address);
   let closing: Promise<void> | undefined;
   const drain = () => {
-    if (server.listening) server.close();
+    stopListening(server, address);
     for (const link of links) link.drain();
   };
   const close = () => {
     closing ??= new Promise<void>((resolve) => {
-      if (server.listening) server.close(() => resolve());
-      else resolve();
+      stopListening(server, address, resolve);
       for (const link of links) link.destroy();
       for (const socket of direct) socket.destroy();
       dropHandshakes();

@@ -1,10 +1,27 @@
-import { connect, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { formatHostPort } from "../wire/host_port.ts";
 
 /** Where a listener takes connections. */
-export type ListenAddress =
-  | { readonly kind: "tcp"; /** Empty: every address of the machine. */ readonly host: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string; readonly deleteExisting: boolean };
+export type ListenAddress = TcpAddress | UnixAddress;
+
+interface TcpAddress {
+  readonly kind: "tcp";
+  /** Empty: every address of the machine. */
+  readonly host: string;
+  readonly port: number;
+  /** Other workers listen there too, and the operating system deals connections out among them. */
+  readonly shared?: boolean;
+}
+
+interface UnixAddress {
+  readonly kind: "unix";
+  readonly path: string;
+  readonly deleteExisting: boolean;
+  /** Other workers of this process take connections from the same socket. */
+  readonly shared?: boolean;
+  /** The shared socket's file descriptor: of the worker that opened it, for the others to listen on. */
+  readonly fd?: number;
+}
 
 /** A listener could not be opened. */
 export class ListenError extends Error {
@@ -33,7 +50,8 @@ export async function listen(server: Server, address: ListenAddress): Promise<Li
   let failure: Error | undefined;
   for (const host of hosts) {
     try {
-      await bind(server, (done) => server.listen(address.port, host, done));
+      const where = { port: address.port, host, ...(address.shared === true ? { reusePort: true } : {}) };
+      await bind(server, (done) => server.listen(where, done));
       const bound = server.address();
       const port = bound === null || typeof bound === "string" ? address.port : bound.port;
       return { ...address, port };
@@ -47,15 +65,47 @@ export async function listen(server: Server, address: ListenAddress): Promise<Li
 
 const noIpv6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
-async function listenUnix(server: Server, address: ListenAddress & { kind: "unix" }): Promise<ListenAddress> {
+/**
+ * Takes no more connections; `done` is called when none is left. A shared Unix socket goes on: to close it would close it
+ * for every worker, and their descriptors of it would soon be of somebody else's file. It ends with the process.
+ */
+export function stopListening(server: Server, address: ListenAddress, done: () => void = () => {}): void {
+  if (!server.listening || (address.kind === "unix" && address.shared === true)) done();
+  else server.close(() => done());
+}
+
+/**
+ * Finds out whether a port that workers are going to share is free: each of them would also listen beside strangers who share.
+ * @throws {ListenError} as {@link listen}
+ */
+export async function requireFree(address: ListenAddress): Promise<void> {
+  if (address.kind === "unix") return;
+  const server = createServer();
+  await listen(server, { kind: "tcp", host: address.host, port: address.port });
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+}
+
+async function listenUnix(server: Server, address: UnixAddress): Promise<ListenAddress> {
   try {
+    const { fd } = address;
+    if (fd !== undefined) {
+      await bind(server, (done) => server.listen({ fd }, done));
+      return address;
+    }
     if (address.deleteExisting) await removeStaleSocket(address.path);
     await bind(server, (done) => server.listen(address.path, done));
     await Deno.chmod(address.path, socketMode);
-    return address;
+    return address.shared === true ? { ...address, fd: descriptorOf(server) } : address;
   } catch (error) {
     throw failed(address, error);
   }
+}
+
+/** The descriptor of a socket that listens, which the runtime tells nobody: a private field, watched by a test. */
+function descriptorOf(server: Server): number {
+  const fd: unknown = Reflect.get(Object(Reflect.get(server, "_handle")), "fd");
+  if (typeof fd === "number" && fd >= 0) return fd;
+  throw new Error("this version of the runtime cannot share a Unix socket, run with --workers=1");
 }
 
 /** Removes a socket file that nobody serves; one that is served, or is no socket, stays and is an error. */
