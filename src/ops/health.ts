@@ -9,6 +9,8 @@ export type Readiness = () => string | undefined;
 
 /** What a health port shows. */
 export interface HealthOptions {
+  /** Says why the program should be started anew. Absent: what answers is alive. */
+  readonly liveness?: () => Promise<string | undefined>;
   readonly readiness: Readiness;
   readonly metrics: MetricsSource;
 }
@@ -30,12 +32,15 @@ export function agentHealthApp(options: HealthOptions): Hono {
 }
 
 function healthApp(
-  { readiness, metrics }: HealthOptions,
+  { liveness, readiness, metrics }: HealthOptions,
   answer: (reason: string | undefined, verbose: boolean) => Response,
 ): Hono {
   const app = plainApp();
   let last: string | undefined;
-  app.all("/healthz", () => plainText("ok"));
+  app.all("/healthz", async () => {
+    const reason = await liveness?.();
+    return reason === undefined ? plainText("ok") : plainText(reason, 500);
+  });
   app.on("ALL", ["/readyz", "/ready"], (context) => {
     const reason = readiness();
     // Probes come every few seconds; only the change is news.

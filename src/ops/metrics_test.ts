@@ -9,6 +9,7 @@ import { createClientMetrics } from "./client_metrics.ts";
 import { watchEventLoop } from "./event_loop.ts";
 import { metricsTable } from "./metrics_table.ts";
 import { createServerMetrics } from "./server_metrics.ts";
+import { WorkerMetrics } from "./worker_metrics.ts";
 import { until } from "../../tests/support/until.ts";
 
 const server = "konnectivity_network_proxy_server_";
@@ -386,8 +387,11 @@ async function waiting(condition: () => boolean): Promise<boolean> {
 }
 
 Deno.test("the table of metrics is what the programs export", async () => {
+  const worker = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });
+  // With workers a server exports all that it exports without them, and more.
+  using workers = new WorkerMetrics(() => [worker.text()], "1");
   const texts = {
-    server: await createServerMetrics(serverTables, { strategies: ["default"], version: "1" }).text(),
+    server: await workers.text(),
     agent: await createAgentMetrics(agentTables, { version: "1" }).text(),
     client: await createClientMetrics(() => []).text(),
   };

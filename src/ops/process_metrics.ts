@@ -31,6 +31,7 @@ export function processMetricDeclarations(subsystem: Subsystem) {
       help: "Resident memory size in bytes.",
       labels: [],
       origin: "original",
+      ofWorkers: "process",
     },
     cpu: {
       name: "process_cpu_seconds_total",
@@ -38,6 +39,7 @@ export function processMetricDeclarations(subsystem: Subsystem) {
       help: "Total user and system CPU time spent in seconds.",
       labels: [],
       origin: "original",
+      ofWorkers: "process",
     },
     startTime: {
       name: "process_start_time_seconds",
@@ -45,6 +47,7 @@ export function processMetricDeclarations(subsystem: Subsystem) {
       help: "Start time of the process since unix epoch in seconds.",
       labels: [],
       origin: "original",
+      ofWorkers: "process",
     },
     memory: {
       name: `${prefix}_memory_bytes`,
@@ -67,6 +70,7 @@ export function processMetricDeclarations(subsystem: Subsystem) {
       help: "When the certificate in use ends, in seconds since unix epoch, by what it is for.",
       labels: ["certificate"],
       origin: "ours",
+      ofWorkers: "min",
     },
     build: {
       name: `${prefix}_build_info`,
@@ -74,6 +78,7 @@ export function processMetricDeclarations(subsystem: Subsystem) {
       help: "Always 1; its labels are the versions of this program and its runtime.",
       labels: ["deno", "v8", "version"],
       origin: "ours",
+      ofWorkers: "process",
     },
   } as const satisfies Record<string, Metric>;
 }

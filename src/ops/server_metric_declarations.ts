@@ -56,6 +56,7 @@ export const serverMetricDeclarations = {
     help: "Number of konnectivity agent connected to the proxy server. DEPRECATED, please use ready_backends",
     labels: [],
     origin: "original",
+    ofWorkers: "max",
   },
   readyBackends: {
     name: `${prefix}_ready_backends`,
@@ -63,6 +64,7 @@ export const serverMetricDeclarations = {
     help: "Number of konnectivity agent connected to the proxy server",
     labels: ["proxy_strategy"],
     origin: "original",
+    ofWorkers: "max",
   },
   pendingBackendDials: {
     name: `${prefix}_pending_backend_dials`,
@@ -150,6 +152,7 @@ export const serverMetricDeclarations = {
     help: "Number of connected agents that asked for no new dials.",
     labels: [],
     origin: "ours",
+    ofWorkers: "max",
   },
   queuedBytes: {
     name: `${prefix}_queued_bytes`,

@@ -1,0 +1,2 @@
+import assert from "node:assert/strict";
+import { FakeTime } from "../../tests/support/fake_clock.ts";
