@@ -1,2 +1,0 @@
-import assert from "node:assert/strict";
-import { FakeTime } from "../../tests/support/fake_clock.ts";
