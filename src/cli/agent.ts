@@ -6,9 +6,11 @@ import type { KeepaliveOptions } from "../agent/keepalive.ts";
 import { ProxyAgent } from "../agent/proxy_agent.ts";
 import type { ServerCounter } from "../agent/server_count.ts";
 import { dialTcp } from "../net/dial_tcp.ts";
+import { bytesReadSoFar } from "../net/read_meter.ts";
 import { watchTls } from "../net/tls_watch.ts";
 import { agentAdminApp } from "../ops/admin.ts";
 import { type AgentMetrics, createAgentMetrics } from "../ops/agent_metrics.ts";
+import { watchCalmHeap } from "../ops/calm_heap.ts";
 import { watchEventLoop } from "../ops/event_loop.ts";
 import { agentHealthApp } from "../ops/health.ts";
 import { type HttpServer, serveHttp } from "../ops/http_server.ts";
@@ -78,6 +80,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
   undo.defer(() => agent.destroy());
   undo.use(watchEventLoop((seconds) => metrics.eventLoopDelay.observe(seconds)));
+  undo.use(watchCalmHeap(bytesReadSoFar));
   const health = undo.use(
     await serveHttp(
       { host: options.healthServerHost, port: options.healthServerPort },

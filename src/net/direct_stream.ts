@@ -16,7 +16,7 @@ import { framePacket, type Packet } from "../wire/packet.ts";
 import { PacketError } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
 import { grpcError, type StreamCounts } from "./grpc_stream.ts";
-import { bytesRead } from "./young_buffers.ts";
+import { bytesRead } from "./read_meter.ts";
 
 /** How long a peer may keep the connection open that this side has ended, in milliseconds. */
 const lingerMs = 10_000;

@@ -15,7 +15,7 @@ import { framePacket, type Packet } from "../wire/packet.ts";
 import type { PacketCounts } from "../wire/packet_counts.ts";
 import { PacketError, type PacketErrorCode } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
-import { bytesRead } from "./young_buffers.ts";
+import { bytesRead } from "./read_meter.ts";
 
 /** How long a peer may keep a stream open that this side has ended, in milliseconds. */
 const lingerMs = 10_000;

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { H2Connection, type H2Handler, type H2Options, type H2Output } from "../h2/connection.ts";
-import { bytesRead } from "./young_buffers.ts";
+import { bytesRead } from "./read_meter.ts";
 
 /** Bytes that may wait in a socket before its connection holds DATA back: enough to keep the operating system busy. */
 const socketHighBytes = 256 * 1024;

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
-import { bytesRead } from "./young_buffers.ts";
+import { bytesRead } from "./read_meter.ts";
 
 /** Bytes that are taken from a socket before anybody is there to handle them. */
 const earlyLimitBytes = 64 * 1024;

@@ -1,4 +1,4 @@
-/** The engine's collector, there when the program was started with `--v8-flags=--expose-gc`, as the launchers do. */
+/** The part of the engine's collector that takes young garbage. */
 export type Collect = (options: { readonly type: "minor" }) => void;
 
 const collectEveryBytes = 16 * 1024 * 1024;
@@ -19,6 +19,3 @@ export function youngCollector(collect: Collect | undefined, everyBytes: number 
     collect?.({ type: "minor" });
   };
 }
-
-/** Tells that a socket has read so many bytes. */
-export const bytesRead = youngCollector(Reflect.get(globalThis, "gc") as Collect | undefined);
