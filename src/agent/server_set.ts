@@ -41,8 +41,10 @@ export interface ServerSetTimes {
   readonly recheckMs: number;
   /** How old an answer of the resolver may be. */
   readonly resolveMs: number;
-  /** The same while a server is missing. */
+  /** The same while a server is missing, and for `announcedMs` after it was announced: its address may follow its lease. */
   readonly missingResolveMs: number;
+  readonly announcedResolveMs: number;
+  readonly announcedMs: number;
   /** How long a link must be one too many before it is given up: counts waver while servers are replaced. */
   readonly surplusMs: number;
   /** How long a link that is given up must be without a tunnel before it is closed. */
@@ -60,6 +62,8 @@ export const serverSetTimes: ServerSetTimes = {
   recheckMs: 60_000,
   resolveMs: 30_000,
   missingResolveMs: 5_000,
+  announcedResolveMs: 1_000,
+  announcedMs: 10_000,
   surplusMs: 30_000,
   quietMs: 1_000,
 };
@@ -93,6 +97,8 @@ export class ServerSet implements LinkOwner {
   #lastSaid = 0;
   /** The number of servers at the last decision. */
   #lookedAtCount = 0;
+  /** When the counter last told of more servers. */
+  #announcedAt = -Infinity;
   #surplusSince: number | undefined;
   #draining = false;
 
@@ -108,7 +114,10 @@ export class ServerSet implements LinkOwner {
       random: this.#random,
     };
     this.#routes = new ServerRoutes(options.hosts, options.port, options.resolve, () => new Backoff(backoff));
-    options.counter?.onChange(() => this.#look());
+    options.counter?.onChange(() => {
+      if (this.serverCount > this.#lookedAtCount) this.#announced();
+      this.#look();
+    });
   }
 
   /** Starts to connect. */
@@ -227,6 +236,7 @@ export class ServerSet implements LinkOwner {
     const recheckMs = this.#draining ? 0 : this.#recheckMs;
     const recheck = recheckMs > 0 && now - this.#heardAt >= recheckMs;
     const missing = this.serverCount - this.#connections.size;
+    if (missing <= 0) { for (const route of this.#routes.all) route.backoff.calm(); }
     const choice = chooseRoutes(this.#routes.all, {
       now,
       missing: this.#options.syncForever && !this.#draining ? Math.max(1, missing) : missing,
@@ -243,8 +253,10 @@ export class ServerSet implements LinkOwner {
 
   /** While a server is missing, its address may appear at any moment. */
   get #resolveMs(): number {
-    const { resolveMs, missingResolveMs } = this.#times;
-    return this.serverCount > this.#connections.size ? Math.min(resolveMs, missingResolveMs) : resolveMs;
+    const { resolveMs, missingResolveMs, announcedResolveMs, announcedMs } = this.#times;
+    if (this.serverCount <= this.#connections.size) return resolveMs;
+    const announced = this.#now() - this.#announcedAt < announcedMs;
+    return Math.min(resolveMs, announced ? announcedResolveMs : missingResolveMs);
   }
 
   #refresh(now: number): void {
@@ -275,7 +287,9 @@ export class ServerSet implements LinkOwner {
       const known = this.#connections.get(opened.serverId);
       route.failure = undefined;
       route.outcome = known === undefined ? "linked" : "duplicate";
-      route.duplicates = known === undefined ? 0 : route.duplicates + 1;
+      // In a hurry nobody counts: a load balancer may need a while to know a new server.
+      if (known === undefined) route.duplicates = 0;
+      else if (!route.backoff.hurried) route.duplicates++;
       this.#add(route, opened, known);
     } catch (error) {
       route.outcome = "failed";
@@ -365,6 +379,16 @@ export class ServerSet implements LinkOwner {
       if (route.duplicates === 0) continue;
       route.duplicates = 0;
       route.notBefore = Math.min(route.notBefore, this.#now() + route.backoff.succeeded());
+    }
+  }
+
+  /** There is a server more by its lease: behind an address that failed, or the one address, which may be a balancer's. */
+  #announced(): void {
+    this.#announcedAt = this.#now();
+    const { all } = this.#routes;
+    for (const route of all.length > 1 ? all.filter(({ links }) => links === 0) : all) {
+      route.backoff.hurry();
+      route.notBefore = Math.min(route.notBefore, this.#announcedAt);
     }
   }
 

@@ -455,6 +455,67 @@ Deno.test("a changed count of leases is acted on at once", async () => {
   assert.equal(world.linked, "a b");
 });
 
+/** A world whose servers are counted by something that the test sets. */
+function countedWorld(first: number, options: Partial<ServerSetOptions>): { world: SetWorld; set(to: number): void } {
+  let value = first;
+  let change = () => {};
+  const counter = {
+    count: () => value,
+    onChange: (listener: () => void) => {
+      change = listener;
+    },
+  };
+  return {
+    world: new SetWorld({ counter, ...options }),
+    set(to) {
+      value = to;
+      change();
+    },
+  };
+}
+
+Deno.test("a server that is announced is found behind a balancer in quick attempts, that end when they lead nowhere", async () => {
+  const { world, set } = countedWorld(1, { syncIntervalMs: 5_000, syncIntervalCapMs: 30_000 });
+  world.names.set("lb", ["lb"]);
+  const [a, b] = [server("a"), server("b")];
+  world.place("lb", ...Array(6).fill(a), b);
+  world.set.start();
+  await world.run(60_000);
+  assert.equal(world.linked, "a");
+  set(2);
+  await world.run(1_500);
+  assert.equal(world.linked, "a b");
+  // Complete: nothing is left of the hurry.
+  const { length } = world.attempts;
+  await world.run(60_000);
+  assert.equal(world.attempts.length, length);
+  // Nothing new comes behind this one.
+  set(3);
+  await world.run(2_000);
+  assert.ok(world.attempts.length - length >= 10, `${world.attempts.length - length} attempts in 2 s`);
+  await world.run(120_000);
+  const late = world.attempts.length;
+  await world.run(300_000);
+  assert.ok(world.attempts.length - late <= 15, `${world.attempts.length - late} attempts in 300 s`);
+});
+
+Deno.test("a server that is announced is tried at once under an address that has failed for long", async () => {
+  const { world, set } = countedWorld(1, { hosts: ["one", "two"], syncIntervalMs: 10_000, syncIntervalCapMs: 60_000 });
+  for (const host of ["one", "two"]) world.names.set(host, [host]);
+  const second = server("b");
+  world.place("one", server("a"));
+  world.place("two", second);
+  second.up = false;
+  world.set.start();
+  await world.run(300_000);
+  assert.equal(world.linked, "a");
+  second.up = true;
+  set(2);
+  await world.run(100);
+  assert.equal(world.linked, "a b");
+  assert.equal(world.attempts.filter((host) => host === "one").length, 1);
+});
+
 Deno.test("[agent weak 16] a server's refusal is no success: the attempt is repeated with growing times", async () => {
   const world = new SetWorld();
   world.names.set("lb", ["lb"]);

@@ -1,194 +1,17 @@
 import assert from "node:assert/strict";
-import { connect } from "../../src/client/connect.ts";
-import type { ProxyClient } from "../../src/client/proxy_client.ts";
 import type { Tunnel } from "../../src/client/tunnel.ts";
-import { startBalancer } from "../support/agent_lab.ts";
-import { type Destination, echoDestination } from "../support/destinations.ts";
-import {
-  type AgentProcess,
-  httpGet,
-  launcherOf,
-  type ServerProcess,
-  startAgent,
-  startServer,
-} from "../support/processes.ts";
+import type { Destination } from "../support/destinations.ts";
+import { startAgent } from "../support/processes.ts";
 import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import { until } from "../support/until.ts";
-import { agentAudience, type Cluster } from "./cluster.ts";
+import { agentAudience } from "./cluster.ts";
+import { agentMetric, HaFleet, type HaServer, metric, namespace } from "./ha_fleet.ts";
 import { clusterTests } from "./kube_test_case.ts";
-import { kindOf, kustomize } from "./manifests.ts";
 
 const { test } = await clusterTests();
-const namespace = "kube-system";
-const agentMetric = "konnectivity_network_proxy_agent";
 
 /** How long a dead server's lease may last, and be collected after that, on a busy machine. */
 const leaseEndMs = 120_000;
-
-interface HaServer {
-  readonly process: ServerProcess;
-  readonly client: ProxyClient;
-}
-
-/**
- * Servers that hold leases, agents that count them, and something to reach: as the roles of examples/kubernetes allow, and
- * under the permissions of their flags.
- */
-class Fleet implements AsyncDisposable {
-  readonly servers = new Map<string, HaServer>();
-  readonly agents: AgentProcess[] = [];
-  readonly #cluster: Cluster;
-  readonly #owned: AsyncDisposableStack;
-  readonly #serverFlags: readonly string[];
-  readonly #agentFlags: readonly string[];
-  readonly #balancer: { ports: readonly number[] };
-  readonly #folder: string;
-  readonly echo: Destination;
-
-  private constructor(parts: {
-    readonly cluster: Cluster;
-    readonly owned: AsyncDisposableStack;
-    readonly serverFlags: readonly string[];
-    readonly agentFlags: readonly string[];
-    readonly balancer: { ports: readonly number[] };
-    readonly folder: string;
-    readonly echo: Destination;
-  }) {
-    this.#cluster = parts.cluster;
-    this.#owned = parts.owned;
-    this.#serverFlags = parts.serverFlags;
-    this.#agentFlags = parts.agentFlags;
-    this.#balancer = parts.balancer;
-    this.#folder = parts.folder;
-    this.echo = parts.echo;
-  }
-
-  static async open(cluster: Cluster): Promise<Fleet> {
-    await using undo = new AsyncDisposableStack();
-    const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
-    undo.defer(() => Deno.remove(folder, { recursive: true }));
-    const { caCert, serverCert, serverKey } = await writeTestCertificates(folder, await testCertificates());
-    const roles = await kustomize(cluster, "kubernetes/base");
-    await cluster.apply(...roles.filter((each) => /Role|ServiceAccount/.test(kindOf(each))));
-    const serverConfig = await cluster.writeKubeconfig(
-      "server",
-      await cluster.userCertificate("system:konnectivity-server"),
-    );
-    const apiToken = await cluster.createToken(namespace, "konnectivity-agent", "https://kubernetes");
-    const agentConfig = await cluster.writeKubeconfig("agent", { token: apiToken });
-    await Deno.writeTextFile(
-      `${folder}/token`,
-      await cluster.createToken(namespace, "konnectivity-agent", agentAudience),
-    );
-    const echo = undo.use(await echoDestination());
-    const balancer = undo.use(await startBalancer([]));
-    return new Fleet({
-      cluster,
-      folder,
-      echo,
-      balancer: Object.assign(balancer, { ports: [] }),
-      serverFlags: [
-        "--mode=http-connect",
-        "--server-port=0",
-        `--cluster-cert=${serverCert}`,
-        `--cluster-key=${serverKey}`,
-        `--agent-namespace=${namespace}`,
-        "--agent-service-account=konnectivity-agent",
-        `--authentication-audience=${agentAudience}`,
-        `--kubeconfig=${serverConfig}`,
-        "--enable-lease-controller",
-        "--graceful-shutdown-timeout=60s",
-      ],
-      agentFlags: [
-        `--ca-cert=${caCert}`,
-        `--service-account-token-path=${folder}/token`,
-        `--kubeconfig=${agentConfig}`,
-        "--count-server-leases",
-        "--proxy-server-host=127.0.0.1",
-        `--proxy-server-port=${balancer.port}`,
-        "--sync-interval=100ms",
-        "--sync-interval-cap=500ms",
-      ],
-      owned: undo.move(),
-    });
-  }
-
-  /** Starts a server and puts it behind the balancer. */
-  async addServer(id: string): Promise<void> {
-    const path = `${this.#folder}/${id}.sock`;
-    const process = await startServer(
-      [...this.#serverFlags, `--server-id=${id}`, `--uds-name=${path}`],
-      {},
-      launcherOf("server"),
-    );
-    const client = await connect({ mode: "http-connect", transport: "unix", path });
-    this.servers.set(id, { process, client });
-    this.#balance();
-  }
-
-  server(id: string): HaServer {
-    const server = this.servers.get(id);
-    assert.ok(server !== undefined);
-    return server;
-  }
-
-  /** Takes a server that ends or has ended out of the books. */
-  async forget(id: string): Promise<void> {
-    await this.server(id).client[Symbol.asyncDispose]();
-    this.servers.delete(id);
-    this.#balance();
-  }
-
-  #balance(): void {
-    this.#balancer.ports = [...this.servers.values()].map(({ process }) => process.agentPort);
-  }
-
-  async addAgent(): Promise<void> {
-    this.agents.push(await startAgent(this.#agentFlags, {}, launcherOf("agent")));
-  }
-
-  /** Waits until every agent knows of so many servers and is linked to each of those that run. */
-  async agentsHave(servers: number, limitMs?: number): Promise<void> {
-    const seen = async (agent: AgentProcess) => [
-      await metric(agent, `${agentMetric}_known_server_count`),
-      await metric(agent, `${agentMetric}_open_server_connections`),
-    ];
-    await until(`agents know ${servers} servers and are linked to them`, async () => {
-      for (const agent of this.agents) {
-        if ((await seen(agent)).some((value) => value !== servers)) return false;
-      }
-      return true;
-    }, limitMs).catch(async (error) => {
-      throw new Error(`${error.message}: ${JSON.stringify(await Promise.all(this.agents.map(seen)))}\n${this.tails()}`);
-    });
-  }
-
-  async leases(): Promise<string[]> {
-    const names = await this.#cluster.kubectlText("get", "leases", `-n=${namespace}`, "-o=name");
-    return names.split("\n").filter((name) => name.includes("konnectivity")).map((name) =>
-      name.split("server-")[1] ?? ""
-    );
-  }
-
-  tails(): string {
-    const programs = [...this.servers.values(), ...this.agents.map((process) => ({ process }))];
-    return programs.map(({ process }) => process.program.tail()).join("\n");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const agent of this.agents) await agent[Symbol.asyncDispose]();
-    for (const { client, process } of this.servers.values()) {
-      await client[Symbol.asyncDispose]();
-      await process[Symbol.asyncDispose]();
-    }
-    await this.#owned.disposeAsync();
-  }
-}
-
-async function metric(agent: AgentProcess, name: string): Promise<number> {
-  const { body } = await httpGet(agent.healthPort, "/metrics");
-  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)`, "m").exec(body)?.[1] ?? NaN);
-}
 
 /** A tunnel to the echo, which shows that it lives by what comes back. */
 class EchoTunnel implements AsyncDisposable {
@@ -225,13 +48,13 @@ class EchoTunnel implements AsyncDisposable {
   }
 }
 
-async function dialThrough(fleet: Fleet, id: string): Promise<void> {
+async function dialThrough(fleet: HaFleet, id: string): Promise<void> {
   await using tunnel = await EchoTunnel.through(fleet.server(id), fleet.echo);
   await tunnel.ping();
 }
 
 test("three servers with leases and agents that count them: joined, killed, scaled up and down; nothing is lost but the killed server's tunnels", async (cluster) => {
-  await using fleet = await Fleet.open(cluster);
+  await using fleet = await HaFleet.open(cluster);
   await fleet.addServer("s1");
   await fleet.addAgent();
   await fleet.addAgent();
@@ -305,7 +128,7 @@ test("three servers with leases and agents that count them: joined, killed, scal
 });
 
 test("[server W23] agents with a token of another account, or for another audience, are refused by a real server, which says why", async (cluster) => {
-  await using fleet = await Fleet.open(cluster);
+  await using fleet = await HaFleet.open(cluster);
   await fleet.addServer("t1");
   await cluster.apply({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "other", namespace } });
   const { process } = fleet.server("t1");

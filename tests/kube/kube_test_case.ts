@@ -5,7 +5,7 @@ import { Cluster } from "./cluster.ts";
 /** Tests of one file that share a cluster. */
 export interface ClusterTests {
   /** A test that is skipped, and says why, where there can be no cluster; in CI it fails then. */
-  test(name: string, body: (cluster: Cluster) => Promise<void>): void;
+  test(name: string, body: (cluster: Cluster, t: Deno.TestContext) => Promise<void>): void;
 }
 
 /** Has the tests of a file run on a cluster of their own, which is started before the first and ended after the last. */
@@ -21,9 +21,9 @@ export async function clusterTests(): Promise<ClusterTests> {
   });
   return {
     test: (name, body) =>
-      leakTest(name, async () => {
+      leakTest(name, async (t) => {
         if (cluster === undefined) throw new Error("the cluster did not start");
-        await body(cluster);
+        await body(cluster, t);
       }),
   };
 }
