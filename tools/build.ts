@@ -9,7 +9,7 @@ const bundle = "dist/konnectivity.js";
 /** Everything behind this line of tools/launch.sh is the same in every launcher. */
 const marker = "# --- what follows is the same in every launcher\n";
 /** Packages of the CommonJS kind load the runtime's own modules with `require`, which a module of ours has not. */
-const requireLine = 'import { createRequire as createBundleRequire } from "node:module";\n' +
+const requireLines = 'import { createRequire as createBundleRequire } from "node:module";\n' +
   "const require = createBundleRequire(import.meta.url);\n";
 
 /**
@@ -18,11 +18,8 @@ const requireLine = 'import { createRequire as createBundleRequire } from "node:
  */
 export async function build(folder: string = root): Promise<number> {
   await Deno.mkdir(`${folder}/dist`, { recursive: true });
-  const fresh = `${folder}/${bundle}.new`;
-  const code = await deno(["bundle", "--quiet", "--platform=deno", `--output=${fresh}`, "main.ts"]);
+  const code = await makeBundle(folder);
   if (code !== 0) return code;
-  await Deno.writeTextFile(fresh, requireLine + repaired(await Deno.readTextFile(fresh)));
-  await Deno.rename(fresh, `${folder}/${bundle}`);
   const launch = await Deno.readTextFile(`${root}/tools/launch.sh`);
   const common = launch.slice(launch.indexOf(marker) + marker.length);
   if (common.length === launch.length) throw new Error("tools/launch.sh has lost its marker line");
@@ -32,6 +29,26 @@ export async function build(folder: string = root): Promise<number> {
     await Deno.writeTextFile(`${path}.new`, launcherHead(binary) + common, { mode: 0o755 });
     await Deno.rename(`${path}.new`, path);
   }
+  return 0;
+}
+
+/**
+ * Bundles twice: what the first pass makes is repaired before the second makes it small, since a process keeps the text of
+ * its program in memory. The map beside the bundle holds the first pass's text, which names each source file, and leads to
+ * it. The bundle does not name its map, since the runtime would load it at each start.
+ */
+async function makeBundle(folder: string): Promise<number> {
+  const whole = `${folder}/${bundle.replace(/js$/, "whole.js")}`;
+  const fresh = `${folder}/${bundle.replace(/js$/, "new.js")}`;
+  const common = ["bundle", "--quiet", "--platform=deno"];
+  const first = await deno([...common, `--output=${whole}`, "main.ts"]);
+  if (first !== 0) return first;
+  await Deno.writeTextFile(whole, requireLines + repaired(await Deno.readTextFile(whole)));
+  const second = await deno([...common, "--minify", "--sourcemap=external", `--output=${fresh}`, whole]);
+  if (second !== 0) return second;
+  await Deno.rename(`${fresh}.map`, `${folder}/${bundle}.map`);
+  await Deno.rename(fresh, `${folder}/${bundle}`);
+  await Deno.remove(whole);
   return 0;
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { SourceMap, type SourceMapPayload } from "node:module";
 import { binaries } from "../../tools/binaries.ts";
 import { build } from "../../tools/build.ts";
 import { noStubCode } from "../../tools/compile.ts";
@@ -68,6 +69,20 @@ leakTest("the bundle holds everything: the demo passes through it", async () => 
   assert.equal(demo.code, 0, demo.stderr);
   assert.equal(demo.stdout.match(/ 200 +\d+$/gm)?.length, 4, demo.stdout);
   assert.deepEqual(await processesWith(folder), []);
+});
+
+leakTest("the map beside the bundle leads to a text that names each source", async () => {
+  const bundle = `${await built()}/dist/konnectivity.js`;
+  const payload = JSON.parse(await Deno.readTextFile(`${bundle}.map`)) as SourceMapPayload;
+  const map = new SourceMap(payload);
+  const text = await Deno.readTextFile(bundle);
+  const sentence = "no hello in time";
+  const lines = text.slice(0, text.indexOf(sentence)).split("\n");
+  const entry = map.findEntry(lines.length - 1, lines.at(-1)?.length ?? 0);
+  assert.ok("originalLine" in entry, JSON.stringify(entry));
+  const readable = payload.sourcesContent[0]?.split("\n") ?? [];
+  assert.ok(readable[entry.originalLine]?.includes(sentence), JSON.stringify(entry));
+  assert.ok(readable.includes("// src/net/direct_link.ts"));
 });
 
 leakTest("a launcher becomes its program, with the permissions of its command line and no others", async () => {
