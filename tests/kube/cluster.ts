@@ -10,6 +10,12 @@ import type { KubeBinaries } from "./binaries.ts";
 export interface ClusterOptions {
   /** Text of an EgressSelectorConfiguration; kube-apiserver then dials through the proxy that it names. */
   readonly egress?: string;
+  /** kube-apiserver's port on 127.0.0.1. Default: a free one. */
+  readonly port?: number;
+  /** Names for kube-apiserver's certificate, beside its own. */
+  readonly names?: readonly string[];
+  /** Words before kube-apiserver's command line, to have it run somewhere else. */
+  readonly inside?: readonly string[];
 }
 
 /** What kubectl did. */
@@ -37,21 +43,22 @@ export class Cluster implements AsyncDisposable {
   readonly ca: IssuedPair;
   readonly #programs: Program[] = [];
   readonly #etcdPort: number;
-  readonly #flags: readonly string[];
+  /** kube-apiserver's command line. */
+  readonly #command: readonly string[];
 
   private constructor(
     dir: string,
     binaries: KubeBinaries,
     ports: { readonly api: number; readonly etcd: number },
     ca: IssuedPair,
-    flags: readonly string[],
+    command: readonly string[],
   ) {
     this.dir = dir;
     this.binaries = binaries;
     this.port = ports.api;
     this.#etcdPort = ports.etcd;
     this.ca = ca;
-    this.#flags = flags;
+    this.#command = command;
   }
 
   /** Starts one, and waits until it is ready: some seconds. */
@@ -65,7 +72,7 @@ export class Cluster implements AsyncDisposable {
     const own = await issueLeaf(ca, {
       commonName: "kube-apiserver",
       usages: ["server", "client"],
-      names: ["localhost", "kubernetes"],
+      names: ["localhost", "kubernetes", ...(options.names ?? [])],
       addresses: ["127.0.0.1", "10.0.0.1"],
       keyKind: "p-256",
     });
@@ -79,8 +86,10 @@ export class Cluster implements AsyncDisposable {
     const egress = options.egress === undefined
       ? []
       : [`--egress-selector-config-file=${await write("egress.yaml", options.egress)}`];
-    const ports = { api: await freePort(), etcd: await freePort() };
+    const ports = { api: options.port ?? await freePort(), etcd: await freePort() };
     const cluster = new Cluster(dir, binaries, ports, ca, [
+      ...(options.inside ?? []),
+      binaries.apiserver,
       `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
       `--secure-port=${ports.api}`,
       "--bind-address=127.0.0.1",
@@ -201,6 +210,19 @@ export class Cluster implements AsyncDisposable {
     return new TextDecoder().decode(stdout).trim();
   }
 
+  /** Posts an object to a path of the API. */
+  async create(path: string, object: unknown): Promise<void> {
+    const text = new TextEncoder().encode(JSON.stringify(object));
+    const { code, stderr } = await this.kubectl(["create", `--raw=${path}`, "-f", "-"], text);
+    assert.equal(code, 0, stderr);
+  }
+
+  /** Says of an object what only those say who look after it. */
+  async patchStatus(kind: string, name: string, status: unknown, namespace: string = "default"): Promise<void> {
+    const patch = `--patch=${JSON.stringify({ status })}`;
+    await this.kubectlText("patch", kind, name, `-n=${namespace}`, "--subresource=status", "--type=merge", patch);
+  }
+
   async #startEtcd(): Promise<void> {
     const peers = `http://127.0.0.1:${await freePort()}`;
     const clients = `http://127.0.0.1:${this.#etcdPort}`;
@@ -219,9 +241,9 @@ export class Cluster implements AsyncDisposable {
     await this.#ready(etcd, async () => (await httpGet(this.#etcdPort, "/health")).status === 200);
   }
 
-  /** Starts kube-apiserver, also after it was stopped. */
-  async startApi(): Promise<void> {
-    const api = new Program("kube-apiserver", [this.binaries.apiserver, ...this.#flags]);
+  /** Starts kube-apiserver, also after it was stopped, with flags beside its own. */
+  async startApi(...flags: readonly string[]): Promise<void> {
+    const api = new Program("kube-apiserver", [...this.#command, ...flags]);
     this.#programs.push(api);
     await this.#ready(api, async () => {
       const { code } = await new Deno.Command(this.binaries.kubectl, {

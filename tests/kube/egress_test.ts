@@ -11,7 +11,7 @@ import { until } from "../support/until.ts";
 import type { KubeBinaries } from "./binaries.ts";
 import { Cluster } from "./cluster.ts";
 import { kubeTest } from "./kube_test_case.ts";
-import { type NodeStandIn, startNode } from "./node.ts";
+import { NodeStandIn } from "./node.ts";
 import { startWebhook, type Webhook } from "./webhook.ts";
 
 /** What kube-apiserver can be configured to reach a proxy with. */
@@ -32,7 +32,8 @@ interface World {
   readonly topology: Topology;
   readonly cluster: Cluster;
   readonly webhook: Webhook;
-  readonly node: NodeStandIn;
+  /** A pod in the namespace `default`, which logs, and in which commands are executed. */
+  readonly pod: string;
   readonly client: KubeClient;
 }
 
@@ -45,10 +46,18 @@ async function withWorld(
   try {
     await using cluster = await Cluster.start(binaries, { egress: egressOf(topology) });
     await using webhook = await startWebhook(cluster);
-    await using node = await startNode(cluster);
+    await using node = await NodeStandIn.start(cluster);
+    const pod = "web";
+    await cluster.apply({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: pod, namespace: "default" },
+      spec: { containers: [{ name: "c", image: "none" }] },
+    });
+    await node.take("default", pod, "c");
     const access = await loadApiAccess(cluster.adminKubeconfig, () => undefined);
     using client = new KubeClient(access, { userAgent: "test", qps: 1000, burst: 1000, timeoutMs: 30_000 });
-    await use({ topology, cluster, webhook, node, client });
+    await use({ topology, cluster, webhook, pod, client });
   } catch (error) {
     throw new Error(`${textOf(error)}\n${logsOf(topology)}`, { cause: error });
   }
@@ -77,8 +86,8 @@ async function admit({ client }: World, name: string, labels: Record<string, str
 }
 
 /** Runs a command in the pod. @returns what it printed @throws when it fails, also when it takes longer than a minute */
-async function exec({ cluster, node }: World, command: readonly string[], stdin?: Uint8Array): Promise<Uint8Array> {
-  const args = ["exec", node.pod, ...(stdin === undefined ? [] : ["-i"]), "--request-timeout=60s", "--", ...command];
+async function exec({ cluster, pod }: World, command: readonly string[], stdin?: Uint8Array): Promise<Uint8Array> {
+  const args = ["exec", pod, ...(stdin === undefined ? [] : ["-i"]), "--request-timeout=60s", "--", ...command];
   const { code, stdout, stderr } = await cluster.kubectl(args, stdin);
   assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr}`);
   return stdout;
@@ -104,7 +113,7 @@ async function admissions(world: World): Promise<void> {
 }
 
 async function logs(world: World): Promise<void> {
-  const { pod } = world.node;
+  const { pod } = world;
   const before = await tunnels(world);
   assert.equal(await world.cluster.kubectlText("logs", pod), `${pod} line 1\n${pod} line 2\n${pod} line 3`);
   assert.ok(await tunnels(world) > before, "the kubelet was not called through the tunnel");
@@ -120,7 +129,7 @@ async function logs(world: World): Promise<void> {
 
 async function execs(world: World): Promise<void> {
   assert.equal(new TextDecoder().decode(await exec(world, ["echo", "hello"])), "hello\n");
-  const failed = await world.cluster.kubectl(["exec", world.node.pod, "--", "sh", "-c", "echo no >&2; exit 7"]);
+  const failed = await world.cluster.kubectl(["exec", world.pod, "--", "sh", "-c", "echo no >&2; exit 7"]);
   assert.equal(failed.code, 7);
   assert.match(failed.stderr, /^no$/m);
 }
@@ -140,12 +149,12 @@ async function downloads(world: World): Promise<void> {
   assert.equal(sha256(got), sha256(bytes));
 }
 
-async function portForwards({ cluster, node }: World): Promise<void> {
+async function portForwards({ cluster, pod }: World): Promise<void> {
   const server = createServer((request, response) => response.end(`you asked for ${request.url}`));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   // A TCP server that listens has this form of address.
   const { port } = server.address() as AddressInfo;
-  const forwarding = cluster.spawnKubectl(["port-forward", `pod/${node.pod}`, `:${port}`, "--address=127.0.0.1"]);
+  const forwarding = cluster.spawnKubectl(["port-forward", `pod/${pod}`, `:${port}`, "--address=127.0.0.1"]);
   const lines = forwarding.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   let local = 0;
@@ -178,7 +187,7 @@ class UnreadExec implements AsyncDisposable {
   }
 
   #spawn(): Deno.ChildProcess {
-    return this.#world.cluster.spawnKubectl(["exec", this.#world.node.pod, "--", "cat", "/dev/zero"]);
+    return this.#world.cluster.spawnKubectl(["exec", this.#world.pod, "--", "cat", "/dev/zero"]);
   }
 
   /** kube-apiserver's client for GRPC gives a tunnel up that stalls for ten seconds; the next one stalls in its place. */
@@ -232,7 +241,7 @@ async function bytesToClients({ topology }: World): Promise<number> {
 async function noAgent(world: World): Promise<void> {
   await world.topology.agent?.stop();
   await until("admission fails", () => admit(world, "nobody").then(() => false, () => true));
-  const { code } = await world.cluster.kubectl(["logs", world.node.pod]);
+  const { code } = await world.cluster.kubectl(["logs", world.pod]);
   assert.notEqual(code, 0);
 }
 

@@ -105,12 +105,20 @@ async function output(command: string, ...args: readonly string[]): Promise<stri
   return decoder.decode(stdout);
 }
 
+/** Why nothing can be mounted here for a test alone; undefined where it can. */
+export async function whyNoMount(): Promise<string | undefined> {
+  return await succeeds("unshare --mount mount -t tmpfs none /mnt") ? undefined : "mounting takes root's rights";
+}
+
 /** Why an image cannot be run here; undefined where it can. Installs busybox where that is possible. */
 export async function whyNoImage(): Promise<string | undefined> {
-  const succeeds = async (...command: string[]): Promise<boolean> =>
-    await output("sh", "-c", command.join(" ")).then(() => true, () => false);
-  if (!await succeeds("unshare --mount mount -t tmpfs none /mnt")) return "mounting takes root's rights";
+  const why = await whyNoMount();
+  if (why !== undefined) return why;
   if (await succeeds("command -v busybox")) return undefined;
   await succeeds("apt-get update -q && apt-get install -y -q busybox-static");
   return await succeeds("command -v busybox") ? undefined : "busybox is missing and cannot be installed by apt-get";
+}
+
+async function succeeds(...command: readonly string[]): Promise<boolean> {
+  return await output("sh", "-c", command.join(" ")).then(() => true, () => false);
 }

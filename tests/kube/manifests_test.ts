@@ -21,6 +21,7 @@ import {
   parseManifests,
   readManifests,
 } from "./manifests.ts";
+import { serviceMonitors } from "./service_monitors.ts";
 
 const { test } = await clusterTests();
 
@@ -38,44 +39,6 @@ const sets: Readonly<Record<string, (cluster: Cluster) => Promise<Manifest[]>>> 
     ...await readManifests("kind-multinode/templates/konnectivity-server.yaml"),
     ...await readManifests("kind-multinode/templates/konnectivity-agent-ds.yaml"),
   ],
-};
-
-/** Enough of the Prometheus operator's type for a ServiceMonitor to be checked and kept. */
-const serviceMonitors = {
-  apiVersion: "apiextensions.k8s.io/v1",
-  kind: "CustomResourceDefinition",
-  metadata: { name: "servicemonitors.monitoring.coreos.com" },
-  spec: {
-    group: "monitoring.coreos.com",
-    scope: "Namespaced",
-    names: { plural: "servicemonitors", singular: "servicemonitor", kind: "ServiceMonitor" },
-    versions: [{
-      name: "v1",
-      served: true,
-      storage: true,
-      schema: {
-        openAPIV3Schema: {
-          type: "object",
-          properties: {
-            spec: {
-              type: "object",
-              required: ["selector", "endpoints"],
-              properties: {
-                selector: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-                endpoints: {
-                  type: "array",
-                  items: {
-                    type: "object",
-                    properties: { port: { type: "string" }, path: { type: "string" }, interval: { type: "string" } },
-                  },
-                },
-              },
-            },
-          },
-        },
-      },
-    }],
-  },
 };
 
 async function applyText(cluster: Cluster, manifests: readonly Manifest[], ...flags: string[]): Promise<string[]> {

@@ -18,3 +18,10 @@ export function chaptersWithCommands(markdown: string): Chapter[] {
   }
   return chapters.filter(({ commands }) => commands.length > 0);
 }
+
+/** The command lines of a Markdown text's blocks of shell, in their order, each of one line. */
+export function shellCommands(markdown: string): string[] {
+  return [...markdown.matchAll(/^( *)```sh\n([^]*?)^\1```$/gm)].flatMap(([, , block = ""]) =>
+    block.split("\n").map((line) => line.trim()).filter((line) => line !== "")
+  );
+}

@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
+import { listMember, memberOf, objectOf, textMember } from "../../src/kube/json_value.ts";
+import { takeFixedPorts } from "../support/fixed_ports.ts";
+import { httpGet } from "../support/processes.ts";
+import { chaptersWithCommands, shellCommands } from "../support/readme_commands.ts";
+import { until } from "../support/until.ts";
+import type { KubeBinaries } from "./binaries.ts";
+import { Cluster } from "./cluster.ts";
+import { ControlPlane } from "./control_plane.ts";
+import { whyNoMount } from "./image.ts";
+import { kubeTest, skippedTest } from "./kube_test_case.ts";
+import { type Manifest, parseManifests } from "./manifests.ts";
+import { NodeStandIn } from "./node.ts";
+import { type RunningPod, runPod, untilProbed } from "./pods.ts";
+import { type NotRun, Reader } from "./readme_reader.ts";
+import { serviceMonitors } from "./service_monitors.ts";
+
+/** What the manifests listen on, kube-apiserver's port, and the port of the service that is reached. */
+const ports = [80, 6443, 8000, 8091, 8092, 8093, 8094, 8095];
+const serverName = "konnectivity-server.kube-system.svc.cluster.local";
+const testServerName = "konnectivity-test-server.default.svc.cluster.local";
+const testServerAddress = "127.0.0.80";
+
+const noEngine: NotRun = { why: "it takes a container engine" };
+const noKind: NotRun = { why: "it takes kind" };
+
+/** A cluster of one node, on which somebody follows a document. */
+interface World {
+  readonly t: Deno.TestContext;
+  readonly cluster: Cluster;
+  readonly node: ControlPlane;
+  readonly reader: Reader;
+  /** Where the node's kubelet finds the logs of pods. */
+  readonly logs: string;
+  /** Runs what a controller or kubelet would run, until the test ends. */
+  run(manifest: Manifest, namespace: string, name: string): Promise<RunningPod>;
+  startKubelet(): Promise<NodeStandIn>;
+}
+
+async function withWorld(
+  binaries: KubeBinaries,
+  t: Deno.TestContext,
+  use: (world: World) => Promise<void>,
+): Promise<void> {
+  using _ports = await takeFixedPorts(ports);
+  await using node = await ControlPlane.open({ [serverName]: "127.0.0.1", [testServerName]: testServerAddress });
+  await using cluster = await Cluster.start(binaries, { port: 6443, names: [serverName], inside: node.inside });
+  const read = (name: string) => Deno.readTextFile(`${cluster.dir}/${name}`);
+  // What kubeadm leaves on a control-plane node. The documents have the name added to the certificate.
+  await node.write("/etc/kubernetes/admin.conf", await read("kubeconfig"));
+  await node.write("/etc/kubernetes/pki/ca.crt", cluster.ca.certPem);
+  await node.write("/etc/kubernetes/pki/ca.key", cluster.ca.keyPem);
+  for (const name of ["apiserver.crt", "apiserver.key"]) {
+    await node.write(`/etc/kubernetes/pki/${name}`, await read(name));
+  }
+  await using reader = await Reader.open(t, node, { KUBECONFIG: "/etc/kubernetes/admin.conf" });
+  await reader.install("kubectl", `#!/bin/sh\nexec ${binaries.kubectl} "$@"\n`);
+  await using running = new AsyncDisposableStack();
+  const logs = `${reader.folder}/logs`;
+  await Deno.mkdir(logs);
+  await use({
+    t,
+    cluster,
+    node,
+    reader,
+    logs,
+    run: async (manifest, namespace, name) => running.use(await runPod(manifest, { cluster, node, namespace, name })),
+    startKubelet: async () => running.use(await NodeStandIn.start(cluster, logs)),
+  });
+}
+
+/** An object as the API has it. */
+async function kept(cluster: Cluster, kind: string, name: string, namespace: string): Promise<Manifest> {
+  const value = JSON.parse(await cluster.kubectlText("get", kind, name, `-n=${namespace}`, "-o=json"));
+  return objectOf(value) ?? assert.fail(name);
+}
+
+/** How many tunnels the server has ever opened. */
+async function tunnels(): Promise<number> {
+  const { body } = await httpGet(8092, "/metrics");
+  return Number(/^konnectivity_network_proxy_server_dial_duration_seconds_count (\d+)/m.exec(body)?.[1] ?? 0);
+}
+
+/** Has kube-apiserver start anew with a flag, as its static pod does when its manifest changes. */
+async function restartApi({ cluster }: World, flag: string): Promise<void> {
+  await cluster.stopApi();
+  await cluster.startApi(flag);
+}
+
+/** What a Service does that leads to a port of 127.0.0.1. */
+async function startService(address: string, port: number, target: number): Promise<AsyncDisposable> {
+  const server = createServer({ allowHalfOpen: true }, (incoming) => {
+    const outgoing = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
+    for (const socket of [incoming, outgoing]) {
+      socket.on("error", () => incoming.destroy(outgoing.destroy().errored ?? undefined));
+    }
+    incoming.pipe(outgoing).pipe(incoming);
+  });
+  await new Promise<void>((resolve, reject) => server.on("error", reject).listen(port, address, () => resolve()));
+  return {
+    async [Symbol.asyncDispose]() {
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function onKubernetes(world: World): Promise<void> {
+  const { cluster, node, reader } = world;
+  const document = "examples/kubernetes/README.md";
+  const text = await Deno.readTextFile(`${reader.folder}/${document}`);
+  let agent: RunningPod | undefined;
+  let before = 0;
+  await world.t.step({
+    name: "not run, it takes kubeadm: kubeadm init phase certs apiserver",
+    ignore: true,
+    fn: () => {},
+  });
+  await using services = new AsyncDisposableStack();
+  await reader.follow(document, [
+    ["kubectl apply -k examples/kubernetes/base", {
+      async after() {
+        agent = await world.run(
+          await kept(cluster, "deployment", "konnectivity-agent", "kube-system"),
+          "kube-system",
+          "agent-1",
+        );
+        await untilProbed(agent, "livenessProbe");
+        assert.notEqual(await agent.probe("readinessProbe"), 200, "the agents wait for a server");
+      },
+    }],
+    ["examples/kubernetes/control-plane/make-kubeconfig.sh https://127.0.0.1:6443", {}],
+    ["cp examples/kubernetes/control-plane/konnectivity-server.yaml /etc/kubernetes/manifests/", {
+      async after() {
+        const [manifest = {}] = parseManifests(await node.read("/etc/kubernetes/manifests/konnectivity-server.yaml"));
+        await untilProbed(await world.run(manifest, "kube-system", "konnectivity-server-n1"), "livenessProbe");
+      },
+    }],
+    ["curl http://127.0.0.1:8092/readyz", { prints: /^ok$/ }],
+    ["kubectl apply -k examples/kubernetes/test", {
+      async before() {
+        await untilProbed(agent ?? assert.fail(), "readinessProbe");
+        await until(
+          "the server has its lease",
+          async () => /server-n1$/m.test(await cluster.kubectlText("get", "leases", "-n=kube-system", "-o=name")),
+        );
+        // The step between is told in words.
+        const [, flag = ""] = /`(--egress-selector-config-file=\S+)`/.exec(text) ?? [];
+        const path = flag.replace(/^.*=/, "");
+        assert.match(text, /Copy `control-plane\/egress-selector-configuration\.yaml` to `\/etc\/kubernetes\/`/);
+        await node.write(
+          path,
+          await Deno.readTextFile(
+            `${reader.folder}/examples/kubernetes/control-plane/egress-selector-configuration.yaml`,
+          ),
+        );
+        await restartApi(world, flag);
+      },
+      async after() {
+        const server = await world.run(
+          await kept(cluster, "pod", "konnectivity-test-server", "default"),
+          "default",
+          "test-server",
+        );
+        await untilProbed(server, "readinessProbe");
+        const [port] = listMember(
+          memberOf(await kept(cluster, "service", "konnectivity-test-server", "default"), "spec"),
+          "ports",
+        );
+        services.use(await startService(testServerAddress, Number(memberOf(port, "port")), 8000));
+        const name = "konnectivity-test-client";
+        const manifest = await kept(cluster, "pod", name, "default");
+        const { program } = await world.run(manifest, "default", name);
+        const { code } = await program.ended;
+        assert.equal(code, 0, program.tail());
+        await program.stop();
+        await Deno.writeTextFile(`${world.logs}/${name}.log`, program.log);
+        const kubelet = await world.startKubelet();
+        await kubelet.take("default", name, "proxy-test-client");
+        before = await tunnels();
+      },
+    }],
+    ["kubectl logs konnectivity-test-client", {
+      prints: /The success test page!/,
+      async after() {
+        assert.ok(await tunnels() > before, "kubectl logs did not go through the tunnel");
+      },
+    }],
+    ["kubectl apply -k examples/kubernetes/monitoring", {
+      async before() {
+        await cluster.apply(serviceMonitors);
+        await cluster.kubectlText("wait", "--for=condition=Established", `crd/${serviceMonitors.metadata.name}`);
+      },
+    }],
+  ]);
+}
+
+/**
+ * Does what kind does that is run from a folder with a configuration: mounts the egress selector's, and has kube-apiserver
+ * use it.
+ */
+async function configureAsKind(world: World, from: string, path: string): Promise<void> {
+  const folder = `${world.reader.folder}/${from}`;
+  const [config] = parseManifests(await Deno.readTextFile(`${folder}/${path}`));
+  const [first] = listMember(config, "nodes");
+  for (const mount of listMember(first, "extraMounts")) {
+    const text = await Deno.readTextFile(`${folder}/${textMember(mount, "hostPath")}`);
+    await world.node.write(textMember(mount, "containerPath"), text);
+  }
+  const [patch] = listMember(first, "kubeadmConfigPatches").flatMap((each) => parseManifests(String(each)));
+  const flags = Object.entries(objectOf(memberOf(memberOf(patch, "apiServer"), "extraArgs")) ?? {});
+  assert.equal(flags.length, 1);
+  for (const [name, value] of flags) await restartApi(world, `--${name}=${value}`);
+}
+
+/** Runs the server and an agent of the DaemonSets that were applied. */
+async function runDaemonSets(world: World, agentName: string): Promise<RunningPod> {
+  const { cluster } = world;
+  const start = async (set: string, name: string) => {
+    const pod = await world.run(await kept(cluster, "daemonset", set, "kube-system"), "kube-system", name);
+    await untilProbed(pod, "livenessProbe");
+    return pod;
+  };
+  await start("konnectivity-server", "konnectivity-server-n1");
+  const agent = await start("konnectivity-agent", agentName);
+  await untilProbed(agent, "readinessProbe");
+  return agent;
+}
+
+const version: string = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url))).version;
+const builds: readonly (readonly [string, NotRun])[] = ["proxy-server", "proxy-agent"].map((program) =>
+  [`docker build -f Containerfile --target ${program} -t konnectivity/${program}:v${version} .`, noEngine] as const
+);
+
+async function onKind(world: World): Promise<void> {
+  const { cluster, reader } = world;
+  await configureAsKind(world, "examples/kind", "kind.config");
+  let before = 0;
+  await reader.follow("examples/kind/README.md", [
+    ...builds,
+    ["cd examples/kind", {}],
+    ["kind create cluster --config kind.config", noKind],
+    [`kind load docker-image konnectivity/proxy-server:v${version} konnectivity/proxy-agent:v${version}`, noKind],
+    ["kubectl apply -f konnectivity-server.yaml -f konnectivity-agent-ds.yaml", {
+      async after() {
+        await runDaemonSets(world, "konnectivity-agent-1");
+        const numbers = [
+          "currentNumberScheduled",
+          "desiredNumberScheduled",
+          "numberAvailable",
+          "numberReady",
+          "updatedNumberScheduled",
+        ];
+        await cluster.patchStatus("daemonset", "konnectivity-agent", {
+          ...Object.fromEntries(numbers.map((name) => [name, 1])),
+          numberMisscheduled: 0,
+          observedGeneration: 1,
+        }, "kube-system");
+      },
+    }],
+    ["kubectl -n kube-system rollout status daemonset/konnectivity-agent", { prints: /successfully rolled out/ }],
+    ["kubectl run test --image=docker.io/library/httpd:2", {
+      async after() {
+        await Deno.writeTextFile(`${world.logs}/test.log`, "resuming normal operations\n");
+        const kubelet = await world.startKubelet();
+        await kubelet.take("default", "test", "test");
+        before = await tunnels();
+      },
+    }],
+    ["kubectl wait --for=condition=Ready pod/test", {}],
+    ["kubectl logs test", {
+      prints: /resuming normal operations/,
+      async after() {
+        assert.ok(await tunnels() > before, "kubectl logs did not go through the tunnel");
+      },
+    }],
+  ]);
+}
+
+async function onKindWithSeveralServers(world: World): Promise<void> {
+  const { cluster, node, reader } = world;
+  const agentName = "konnectivity-agent-1";
+  await world.t.step({ name: "not run, it takes kind: what the quick start calls of it", ignore: true, fn: () => {} });
+  // It would leave a context of this name.
+  await reader.install("kind", "#!/bin/sh\nexit 0\n");
+  const context = await node.shell(
+    `${cluster.binaries.kubectl} config --kubeconfig=/etc/kubernetes/admin.conf rename-context c kind-knp-test-cluster`,
+    "/",
+  );
+  assert.equal(context.code, 0, context.told);
+  await reader.follow("examples/kind-multinode/README.md", [
+    ...builds,
+    ["examples/kind-multinode/quickstart-kind.sh --num-kcp-nodes=3 --num-worker-nodes=2 --sideload-images", {
+      async after() {
+        await configureAsKind(world, "examples/kind-multinode", "rendered/kind.config");
+        const agent = await runDaemonSets(world, agentName);
+        await until(
+          "the agent knows the server by its lease",
+          async () => /agent_known_server_count 1$/m.test((await httpGet(8093, "/metrics")).body),
+        );
+        // The DaemonSet's controller makes a pod, and the kubelet keeps what it says.
+        const set = await kept(cluster, "daemonset", "konnectivity-agent", "kube-system");
+        const template = memberOf(memberOf(set, "spec"), "template");
+        await cluster.apply({
+          apiVersion: "v1",
+          kind: "Pod",
+          metadata: { ...objectOf(memberOf(template, "metadata")), name: agentName, namespace: "kube-system" },
+          spec: memberOf(template, "spec"),
+        });
+        await Deno.writeTextFile(`${world.logs}/${agentName}.log`, agent.program.log);
+        const kubelet = await world.startKubelet();
+        await kubelet.take("kube-system", agentName, "konnectivity-agent");
+      },
+    }],
+    ["kubectl -n kube-system get leases -l k8s-app=konnectivity-server", { prints: /^konnectivity-proxy-server-n1 /m }],
+    ['kubectl -n kube-system logs daemonset/konnectivity-agent | grep "connected to server"', {
+      prints: /connected to server n1 at/,
+    }],
+  ]);
+}
+
+const documents: readonly (readonly [string, (world: World) => Promise<void>])[] = [
+  ["examples/kubernetes/README.md", onKubernetes],
+  ["examples/kind/README.md", onKind],
+  ["examples/kind-multinode/README.md", onKindWithSeveralServers],
+];
+
+const why = await whyNoMount();
+for (const [document, follow] of documents) {
+  const title =
+    `${document} can be followed word for word: its programs run with the manifests' flags, as who they are there`;
+  if (why !== undefined) skippedTest(title, why);
+  else await kubeTest(title, (binaries, t) => withWorld(binaries, t, follow));
+}
+
+Deno.test("the README's chapter on Kubernetes leads to the examples, and its commands are theirs", async () => {
+  const read = (path: string) => Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+  const readme = await read("README.md");
+  const chapter = chaptersWithCommands(readme).find(({ title }) => title === "On Kubernetes");
+  const [first, second, third] = shellCommands(await read("examples/kind-multinode/README.md"));
+  assert.deepEqual(chapter?.commands, [first, second, third]);
+  for (const [document] of documents) assert.ok(readme.includes(`(${document})`), `no link to ${document}`);
+});
