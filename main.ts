@@ -5,8 +5,12 @@
  */
 import { programNames, runProgram } from "./src/cli/programs.ts";
 import { print } from "./src/cli/terminal.ts";
+import { workerName } from "./src/cli/worker_name.ts";
 
-if (import.meta.main) {
+if (Reflect.get(globalThis, "name") === workerName) {
+  const { runServerWorker } = await import("./src/cli/worker_main.ts");
+  runServerWorker();
+} else if (import.meta.main) {
   const [program, ...args] = Deno.args;
   if (program === undefined || program === "help" || program === "--help" || program === "-h") {
     print(

@@ -30,12 +30,14 @@ export interface PermissionContext {
   readonly cwd: string;
   /** What reaching the Kubernetes API takes, where the program does that. */
   readonly kube?: KubeAccess;
+  /** Where the program's own code lies: the runtime loads it freely, but asks when a worker is to run it. */
+  readonly code?: readonly string[];
 }
 
 /** proxy-server: listens on its own ports or socket, reads its certificates, dials nobody but the Kubernetes API. */
 export function serverPermissions(
   options: ServerOptions,
-  { cwd, kube = noKubeAccess }: PermissionContext,
+  { cwd, kube = noKubeAccess, code = [] }: PermissionContext,
 ): Permissions {
   const socket = options.udsName === "" ? [] : [resolve(cwd, options.udsName)];
   return {
@@ -53,6 +55,7 @@ export function serverPermissions(
       ...given(options.clusterCert, options.clusterKey, options.clusterCaCert),
       ...given(options.kubeconfig),
       ...kube.read,
+      ...(options.workers > 1 ? code : []),
     ],
     write: [...socket, ...logFiles(options.logging)],
     env: ["PROXY_SERVER_ID", ...kube.env],

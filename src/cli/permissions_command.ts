@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { parseAgentFlags } from "./agent_flags.ts";
 import { kubeAccessOf, noKubeAccess } from "./kube_access.ts";
 import {
@@ -25,6 +26,8 @@ export interface PermissionsHost {
   readonly cwd: string;
   readonly env: Env;
   readonly readText: (path: string) => string;
+  /** Where the program's own code lies. */
+  readonly code?: readonly string[];
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
 }
@@ -48,6 +51,7 @@ export function permissionsFor(
   const kube = (needed: boolean, kubeconfig: string): PermissionContext => ({
     cwd: host.cwd,
     kube: needed ? kubeAccessOf(kubeconfig, host.env, host.readText) : noKubeAccess,
+    code: host.code ?? [],
   });
   switch (role) {
     case "server":
@@ -126,7 +130,18 @@ function processHost(): PermissionsHost {
     cwd: Deno.cwd(),
     env: (name) => Deno.env.get(name),
     readText: (path) => Deno.readTextFileSync(path),
+    code: ownCode(import.meta.url, Deno.mainModule),
     out: (text) => Deno.stdout.writeSync(encoder.encode(text)),
     error: (text) => Deno.stderr.writeSync(encoder.encode(text)),
   };
+}
+
+/**
+ * The program's files: one where it was built into one, else the entry module and what lies beside it.
+ * @param here address of this module
+ */
+export function ownCode(here: string, entry: string): readonly string[] {
+  const path = fileURLToPath(entry);
+  if (here === entry) return [path];
+  return [path, ...["src", "gen", "deno.json"].map((each) => fileURLToPath(new URL(each, entry)))];
 }

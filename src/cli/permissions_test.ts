@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { permissionsFor, type Role, runPermissionsCommand } from "./permissions_command.ts";
+import { ownCode, permissionsFor, type Role, runPermissionsCommand } from "./permissions_command.ts";
 
 const kubeconfig = `
 apiVersion: v1
@@ -25,6 +25,7 @@ const base = ["--no-prompt", "--ignore-env", "--deny-run", "--deny-ffi", "--deny
 
 const host = {
   cwd: "/work",
+  code: ["/code/main.ts", "/code/src"],
   env: (name: string) => podEnv[name],
   readText: (path: string) => {
     if (path !== "/etc/kubeconfig") throw new Error(`no file ${path}`);
@@ -75,6 +76,23 @@ Deno.test("the server may listen on its own addresses, read its certificates, an
     ],
     "allow-env": ["PROXY_SERVER_ID"],
   });
+});
+
+Deno.test("a server with workers may read its own code, which the runtime asks for when a worker runs it", () => {
+  const read = (...args: string[]) => lists("server", ...serverFiles, ...args)["allow-read"];
+  assert.deepEqual(read("--workers=1"), read());
+  const alone = read();
+  assert.deepEqual(read("--workers=2"), [...(alone === true ? [] : alone ?? []), "/code/main.ts", "/code/src"]);
+});
+
+Deno.test("a program's code is one file where it was built into one, else its folders", () => {
+  assert.deepEqual(ownCode("file:///a%20b/dist/k.js", "file:///a%20b/dist/k.js"), ["/a b/dist/k.js"]);
+  assert.deepEqual(ownCode("file:///k/src/cli/permissions_command.ts", "file:///k/main.ts"), [
+    "/k/main.ts",
+    "/k/src",
+    "/k/gen",
+    "/k/deno.json",
+  ]);
 });
 
 Deno.test("the server's bind addresses are taken as they are, a name also as the addresses that it means", () => {

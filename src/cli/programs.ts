@@ -16,6 +16,10 @@ const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
     const { parseServerFlags } = await import("./server_flags.ts");
     const { validateServerOptions } = await import("./server_validation.ts");
     return await run("proxy-server", parseServerFlags(args, env), validateServerOptions, async (options) => {
+      if (options.workers > 1) {
+        const { runWorkers } = await import("./workers.ts");
+        return await runWorkers(options);
+      }
       const { runServer } = await import("./server.ts");
       return await runServer(options);
     });

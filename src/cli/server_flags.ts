@@ -190,6 +190,14 @@ export const serverProgram: Program = {
         help: "how many servers there are; agents hold a link to each",
       },
       {
+        name: "workers",
+        type: int,
+        default: "1",
+        since: "ours",
+        help: "how many servers this command runs, 1 to 64, to use more than one processor: they share its ports or " +
+          "socket, each has an id of its own, and --server-count, which counts commands, is multiplied by it",
+      },
+      {
         name: "enable-lease-controller",
         type: bool,
         default: "false",
@@ -285,6 +293,7 @@ function toOptions(values: FlagValues, env: Env): ServerOptions {
     enableContentionProfiling: values.bool("enable-contention-profiling"),
     serverId: values.given("server-id") ? values.string("server-id") : env("PROXY_SERVER_ID") || crypto.randomUUID(),
     serverCount: values.number("server-count"),
+    workers: values.number("workers"),
     agentNamespace: values.string("agent-namespace"),
     agentServiceAccount: values.string("agent-service-account"),
     authenticationAudience: values.string("authentication-audience"),

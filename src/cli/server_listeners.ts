@@ -9,6 +9,7 @@ import { formatAddress, type ListenAddress } from "../net/listen.ts";
 import type { ServerTls } from "../net/tls_server.ts";
 import type { ProxyServer } from "../server/proxy_server.ts";
 import { agentRoutes, packetPaths, proxyRoutes } from "../server/rpc_routes.ts";
+import { agentsAddress, frontendAddress, type ListenerSharing, sharedAddress } from "./server_addresses.ts";
 import type { ServerOptions } from "./server_options.ts";
 
 const log = getLogger(["server", "listeners"]);
@@ -41,12 +42,10 @@ export async function listenFrontend(
   server: ProxyServer,
   tls: ServerTls | undefined,
   routes: CommonRoutes,
+  sharing?: ListenerSharing,
 ): Promise<ServerListener> {
-  const address: ListenAddress = options.udsName === ""
-    ? { kind: "tcp", host: options.serverBindAddress, port: options.serverPort }
-    : { kind: "unix", path: options.udsName, deleteExisting: options.deleteExistingUdsFile };
   const common = {
-    address,
+    address: sharedAddress(frontendAddress(options), sharing),
     ...(tls === undefined ? {} : { tls }),
     onConnectionError: connectionFailed("client"),
   };
@@ -77,6 +76,7 @@ export async function listenAgents(
   server: ProxyServer,
   tls: ServerTls,
   routes: CommonRoutes,
+  sharing?: ListenerSharing,
 ): Promise<ServerListener> {
   const service = {
     path: packetPaths.connect,
@@ -84,7 +84,7 @@ export async function listenAgents(
     counts: { received: server.packets.from_agent, sent: server.packets.to_agent },
   };
   const listener = await packetListener(options)({
-    address: { kind: "tcp", host: options.agentBindAddress, port: options.agentPort },
+    address: sharedAddress(agentsAddress(options), sharing),
     tls,
     keepaliveTimeMs: options.keepaliveTimeMs,
     services: [service],

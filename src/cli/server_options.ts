@@ -34,6 +34,8 @@ export interface ServerOptions {
   /** Never empty unless it was given so. */
   readonly serverId: string;
   readonly serverCount: number;
+  /** Ours: how many servers this one command runs, each a thread with an id of its own; see `worker_options.ts`. */
+  readonly workers: number;
   /** These three together turn on authentication of agents by token. */
   readonly agentNamespace: string;
   readonly agentServiceAccount: string;

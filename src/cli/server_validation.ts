@@ -5,6 +5,7 @@ import { LabelsError, parseLabels } from "./lease_label.ts";
 import { parseProxyStrategies, ProxyStrategiesError } from "./proxy_strategies.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { cipherSuiteFault, tlsVersionFault, tlsWarnings, unavailableSuiteFault } from "./tls_policy.ts";
+import { maxWorkers } from "./worker_options.ts";
 import {
   type Fault,
   highestListenPort,
@@ -216,6 +217,9 @@ function listenerFault(options: ServerOptions): Fault {
 }
 
 function siblingsFault(options: ServerOptions): Fault {
+  if (options.workers < 1 || options.workers > maxWorkers) {
+    return `--workers must be from 1 to ${maxWorkers}, got ${options.workers}`;
+  }
   if (options.serverCount < 1) return `--server-count must be greater than 0, got ${options.serverCount}`;
   if (options.enableLeaseController && options.leaseNamespace === "") {
     return "--lease-namespace cannot be empty when the lease controller is enabled";

@@ -203,6 +203,9 @@ Deno.test("what the original fails on after its start, or runs unsafely with, is
     [["--admin-port=8092"], "--admin-port and --health-port must not both be 8092"],
     [["--keepalive-time=-1s"], "--keepalive-time must be >= 0, got -1s"],
     [["--frontend-keepalive-time=-1ms"], "--frontend-keepalive-time must be >= 0, got -1ms"],
+    [["--workers=0"], "--workers must be from 1 to 64, got 0"],
+    [["--workers=-1"], "--workers must be from 1 to 64, got -1"],
+    [["--workers=65"], "--workers must be from 1 to 64, got 65"],
     [["--server-count=0"], "--server-count must be greater than 0, got 0"],
     [
       ["--enable-lease-controller", "--lease-namespace="],

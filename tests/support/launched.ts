@@ -18,6 +18,8 @@ type Flags = readonly string[];
 export interface LaunchOptions {
   readonly serverFlags?: Flags;
   readonly agentFlags?: Flags;
+  /** The server's program and first arguments, where it is not the launcher of the sources. */
+  readonly serverCommand?: readonly string[];
 }
 
 /**
@@ -95,7 +97,7 @@ export class Launched implements AsyncDisposable {
         ]),
       ],
       {},
-      launcherOf("server"),
+      this.#options.serverCommand ?? launcherOf("server"),
     );
     this.#own(this.#server);
   }
