@@ -17,6 +17,7 @@ import { PacketError } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
 import { grpcError, type StreamCounts } from "./grpc_stream.ts";
 import { bytesRead } from "./read_meter.ts";
+import { UnderWay } from "./under_way.ts";
 
 /** How long a peer may keep the connection open that this side has ended, in milliseconds. */
 const lingerMs = 10_000;
@@ -47,6 +48,9 @@ export class DirectStream implements PacketStream {
   #linger: ReturnType<typeof setTimeout> | undefined;
   #corked = false;
   #roundTripMs = 0;
+  readonly #underWay = new UnderWay();
+  /** Data waits for the peer's answer to a mark. */
+  #waiting = false;
   readonly #pongs: (() => void)[] = [];
 
   constructor(socket: Socket, counts: StreamCounts | undefined) {
@@ -69,7 +73,7 @@ export class DirectStream implements PacketStream {
       (kind, body) => this.#onFrame(kind, body),
     );
     socket.on("data", (chunk: Uint8Array) => this.#onChunk(chunk));
-    socket.on("drain", () => this.#handler?.onDrain());
+    socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", (error: Error) => {
       this.#failure ??= new ConnectError(error.message, Code.Unavailable, undefined, undefined, error);
@@ -113,7 +117,11 @@ export class DirectStream implements PacketStream {
     this.#counts?.sent.bytes(payload.length);
     this.#cork();
     this.#socket.write(dataHeader(id, payload.length));
-    return this.#socket.write(payload);
+    const taken = this.#socket.write(payload);
+    if (this.#underWay.sent(payload.length)) this.#mark();
+    if (!this.#underWay.full) return taken;
+    this.#waiting = true;
+    return false;
   }
 
   pause(): void {
@@ -152,6 +160,21 @@ export class DirectStream implements PacketStream {
       onAnswer();
     });
     this.#socket.write(linkFrame(linkFrameKinds.ping, new Uint8Array(8)));
+  }
+
+  #mark(): void {
+    const mark = this.#underWay.mark();
+    const since = performance.now();
+    this.ping(() => {
+      this.#underWay.answered(mark, performance.now() - since, this.#roundTripMs);
+      if (this.#waiting && !this.#socket.writableNeedDrain) this.#onDrain();
+    });
+  }
+
+  #onDrain(): void {
+    if (this.#closed || this.#waiting && this.#underWay.full) return;
+    this.#waiting = false;
+    this.#handler?.onDrain();
   }
 
   /** One write to the system for all packets of a turn of the event loop. */
