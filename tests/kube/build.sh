@@ -12,7 +12,9 @@ command -v etcd >/dev/null || {
   command -v etcd >/dev/null || { echo "etcd is missing and cannot be installed by apt-get (see $out/etcd.log)" >&2; exit 3; }
 }
 built() { [ -x "$out/kube-apiserver" ] && [ -x "$out/kubectl" ] && [ "$(cat "$out/version" 2>/dev/null)" = "$version" ]; }
-kubelet_built() { [ -x "$out/kubelet" ] && [ -z "$(find "$here/kubelet" -newer "$out/kubelet" -print -quit)" ]; }
+# By content: a cache that was copied or restored has times of its own.
+kubelet_sources() { cat "$here"/kubelet/* | sha256sum; }
+kubelet_built() { [ -x "$out/kubelet" ] && [ "$(cat "$out/kubelet.sources" 2>/dev/null)" = "$(kubelet_sources)" ]; }
 if built && kubelet_built; then exit 0; fi
 command -v go >/dev/null || { echo "go is missing: it builds kube-apiserver" >&2; exit 3; }
 
@@ -41,7 +43,10 @@ kubernetes() {
   echo "$version" >"$out/version"
 }
 
-kubelet() { cd "$here/kubelet" && go build -ldflags "-s -w" -o "$out/kubelet" .; }
+kubelet() {
+  (cd "$here/kubelet" && go build -ldflags "-s -w" -o "$out/kubelet" .) || return
+  kubelet_sources >"$out/kubelet.sources"
+}
 
 built || kubernetes >"$out/build.log" 2>&1 || { tail -n 20 "$out/build.log" >&2; exit 1; }
 kubelet_built || kubelet >"$out/kubelet.log" 2>&1 || { tail -n 20 "$out/kubelet.log" >&2; exit 1; }

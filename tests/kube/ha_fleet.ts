@@ -13,7 +13,7 @@ import {
   startAgent,
   startServer,
 } from "../support/processes.ts";
-import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
+import { type TestCertificateFiles, testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import { until } from "../support/until.ts";
 import { agentAudience, type Cluster } from "./cluster.ts";
 import { kindOf, kustomize } from "./manifests.ts";
@@ -37,6 +37,8 @@ export interface HaFleetOptions {
   readonly finding?: Finding;
   /** In place of agents that connect in quick succession. */
   readonly agentFlags?: readonly string[];
+  /** What servers' flags add to the plain ones. @param certificates the fleet's */
+  readonly serverFlags?: (certificates: TestCertificateFiles) => readonly string[];
 }
 
 /** Addresses for servers that have one each. */
@@ -59,6 +61,7 @@ interface Parts {
   /** Which all servers have that have addresses of their own. */
   readonly agentPort: number;
   readonly folder: string;
+  readonly certificates: TestCertificateFiles;
   readonly echo: Destination;
 }
 
@@ -80,7 +83,7 @@ export class HaFleet implements AsyncDisposable {
   }
 
   static async open(cluster: Cluster, options: HaFleetOptions = {}): Promise<HaFleet> {
-    const { finding = "balancer", agentFlags = quickAgents } = options;
+    const { finding = "balancer", agentFlags = quickAgents, serverFlags = () => [] } = options;
     await using undo = new AsyncDisposableStack();
     const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
     undo.defer(() => Deno.remove(folder, { recursive: true }));
@@ -91,7 +94,8 @@ export class HaFleet implements AsyncDisposable {
       addresses: ["127.0.0.1", ...serverAddresses],
       keyKind: "p-256",
     });
-    const { caCert, serverCert, serverKey } = await writeTestCertificates(folder, { ca, client, server });
+    const certificates = await writeTestCertificates(folder, { ca, client, server });
+    const { caCert, serverCert, serverKey } = certificates;
     const roles = await kustomize(cluster, "kubernetes/base");
     await cluster.apply(...roles.filter((each) => /Role|ServiceAccount/.test(kindOf(each))));
     const serverConfig = await cluster.writeKubeconfig(
@@ -110,6 +114,7 @@ export class HaFleet implements AsyncDisposable {
     return new HaFleet({
       cluster,
       folder,
+      certificates,
       echo,
       balancer,
       finding,
@@ -125,6 +130,7 @@ export class HaFleet implements AsyncDisposable {
         `--kubeconfig=${serverConfig}`,
         "--enable-lease-controller",
         "--graceful-shutdown-timeout=60s",
+        ...serverFlags(certificates),
       ],
       agentFlags: [
         `--ca-cert=${caCert}`,
@@ -184,8 +190,23 @@ export class HaFleet implements AsyncDisposable {
     this.#parts.balancer.ports = [...this.#seats.values()].map(({ port }) => port);
   }
 
-  async addAgent(): Promise<void> {
-    this.agents.push(await startAgent(this.#parts.agentFlags, {}, launcherOf("agent")));
+  /** Starts an agent. Flags that are given take the place of those before them. */
+  async addAgent(...flags: readonly string[]): Promise<AgentProcess> {
+    const agent = await startAgent([...this.#parts.agentFlags, ...flags], {}, launcherOf("agent"));
+    this.agents.push(agent);
+    return agent;
+  }
+
+  get certificates(): TestCertificateFiles {
+    return this.#parts.certificates;
+  }
+
+  /** Writes a fresh token of the agents' account. @returns its path */
+  async writeToken(name: string): Promise<string> {
+    const path = `${this.#parts.folder}/${name}`;
+    const { cluster } = this.#parts;
+    await Deno.writeTextFile(path, await cluster.createToken(namespace, "konnectivity-agent", agentAudience));
+    return path;
   }
 
   /** Waits until every agent knows of so many servers and is linked to each of those that run. */

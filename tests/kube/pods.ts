@@ -1,17 +1,10 @@
 import assert from "node:assert/strict";
 import { listMember, memberOf, textMember } from "../../src/kube/json_value.ts";
-import { httpGet, launcherOf, Program } from "../support/processes.ts";
+import { httpGet, Program } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { type Container, containersOf, type Manifest } from "./manifests.ts";
-
-const roles: Readonly<Record<string, string>> = {
-  "/proxy-server": "server",
-  "/proxy-agent": "agent",
-  "/proxy-test-client": "test-client",
-  "/http-test-server": "test-server",
-};
 
 /** Where a container's program runs, and who it is. */
 export interface PodPlace {
@@ -20,6 +13,8 @@ export interface PodPlace {
   readonly namespace: string;
   /** The pod's own. */
   readonly name: string;
+  /** Folder of the launchers, as `deno task build` makes them and images have them. */
+  readonly programs: string;
 }
 
 /** A program that runs as a manifest has it. */
@@ -27,6 +22,16 @@ export interface RunningPod extends AsyncDisposable {
   readonly program: Program;
   /** What its probe of that kind gets, now. 0: no answer. */
   probe(kind: "livenessProbe" | "readinessProbe"): Promise<number>;
+  /** What it holds, held at most, should hold when idle and may hold. */
+  memory(): Promise<PodMemory>;
+}
+
+/** Memory in MiB. */
+export interface PodMemory {
+  readonly now: number;
+  readonly peak: number;
+  readonly request: number;
+  readonly limit: number;
 }
 
 /**
@@ -57,7 +62,7 @@ export async function runPod(manifest: Manifest, place: PodPlace): Promise<Runni
   }
   const program = new Program(
     place.name,
-    [...inside, ...programOf(container), ...args],
+    [...inside, `${place.programs}${container.program}`, ...args],
     { ...env, KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: String(cluster.port) },
   );
   return {
@@ -69,8 +74,20 @@ export async function runPod(manifest: Manifest, place: PodPlace): Promise<Runni
       );
       return (await httpGet(Number(memberOf(named, "containerPort")), textMember(asked, "path"))).status;
     },
+    async memory() {
+      const status = await Deno.readTextFile(`/proc/${program.pid}/status`);
+      const held = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1024;
+      const resources = memberOf(container.value, "resources");
+      const bound = (kind: string) => mebibytes(textMember(memberOf(resources, kind), "memory"));
+      return { now: held("VmRSS"), peak: held("VmHWM"), request: bound("requests"), limit: bound("limits") };
+    },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
+}
+
+function mebibytes(text: string): number {
+  const [, digits = "", unit = ""] = /^(\d+)([MG])i$/.exec(text) ?? assert.fail(`no amount of memory: ${text}`);
+  return Number(digits) * (unit === "G" ? 1024 : 1);
 }
 
 /** Waits for what a kubelet waits for: that the probe is answered well. */
@@ -81,11 +98,6 @@ export async function untilProbed(pod: RunningPod, kind: "livenessProbe" | "read
   }).catch((error) => {
     throw new Error(`${error.message}\n${pod.program.tail()}`);
   });
-}
-
-function programOf({ program }: Container): readonly string[] {
-  const [shell = "", launcher = ""] = launcherOf("server");
-  return [shell, launcher, roles[program] ?? assert.fail(program)];
 }
 
 async function variablesOf(

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { listMember, memberOf, objectOf, textMember } from "../../src/kube/json_value.ts";
+import { build } from "../../tools/build.ts";
+import { tellFigure } from "../support/figures.ts";
 import { takeFixedPorts } from "../support/fixed_ports.ts";
 import { httpGet } from "../support/processes.ts";
 import { chaptersWithCommands, shellCommands } from "../support/readme_commands.ts";
@@ -57,17 +59,35 @@ async function withWorld(
   await using reader = await Reader.open(t, node, { KUBECONFIG: "/etc/kubernetes/admin.conf" });
   await reader.install("kubectl", `#!/bin/sh\nexec ${binaries.kubectl} "$@"\n`);
   await using running = new AsyncDisposableStack();
+  const built = `${reader.folder}/built`;
+  assert.equal(await build(built), 0);
+  const programs = `${built}/bin`;
   const logs = `${reader.folder}/logs`;
   await Deno.mkdir(logs);
+  const pods: RunningPod[] = [];
   await use({
     t,
     cluster,
     node,
     reader,
     logs,
-    run: async (manifest, namespace, name) => running.use(await runPod(manifest, { cluster, node, namespace, name })),
+    run: async (manifest, namespace, name) => {
+      const pod = running.use(await runPod(manifest, { cluster, node, namespace, name, programs }));
+      pods.push(pod);
+      return pod;
+    },
     startKubelet: async () => running.use(await NodeStandIn.start(cluster, logs)),
   });
+  for (const pod of pods.filter(({ program }) => program.status === undefined)) {
+    const { now, peak, request, limit } = await pod.memory();
+    await tellFigure(
+      t,
+      `${pod.program.name} holds ${Math.round(now)} MiB, ${Math.round(peak)} at most; ` +
+        `its manifest asks for ${request} and allows ${limit}`,
+    );
+    assert.ok(now <= request, "an idle program holds more than its manifest asks for");
+    assert.ok(peak <= limit / 2, "it comes near to its limit without load");
+  }
 }
 
 /** An object as the API has it. */
