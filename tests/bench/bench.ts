@@ -3,7 +3,8 @@
  * plots and results.json under docs/bench.
  *
  *     deno task bench [--against='NAME=SERVER COMMAND|AGENT COMMAND'] [--rounds=3] [--modes=grpc-uds,…] [--only=REGEXP]
- *                     [--mib=256] [--no-curves] [--out=FOLDER] [--quick] [--subject='NAME=SERVER COMMAND|AGENT COMMAND']
+ *                     [--mib=256] [--no-curves] [--churn=MINUTES] [--out=FOLDER] [--quick]
+ *                     [--subject='NAME=SERVER COMMAND|AGENT COMMAND']
  *
  * The original's flags are added to the commands. Rounds alternate between the implementations.
  * @module
@@ -35,6 +36,8 @@ interface BenchOptions {
   readonly modes: readonly BenchMode[];
   readonly only: RegExp;
   readonly curves: boolean;
+  /** For how long connections come and go while memory is watched; 0: not at all. */
+  readonly churnMinutes: number;
   readonly sizes: BenchSizes;
   readonly out: string;
 }
@@ -50,7 +53,7 @@ function tell(line: string): void {
 }
 
 function parseOptions(args: readonly string[]): BenchOptions {
-  const known = /^--(against|subject|rounds|modes|only|mib|out)=(.*)$|^--(no-curves|quick)$/s;
+  const known = /^--(against|subject|rounds|modes|only|mib|churn|out)=(.*)$|^--(no-curves|quick)$/s;
   const wrong = args.find((arg) => !known.test(arg));
   if (wrong !== undefined) throw new Error(`unknown option ${wrong}, see the head of tests/bench/bench.ts`);
   const values = (name: string) =>
@@ -59,6 +62,7 @@ function parseOptions(args: readonly string[]): BenchOptions {
   const quick = args.includes("--quick");
   const sizes = quick ? quickSizes : fullSizes;
   const mib = value("mib");
+  const churn = value("churn");
   const subject = value("subject");
   const modes = value("modes")?.split(",") ?? benchModes;
   return {
@@ -72,6 +76,7 @@ function parseOptions(args: readonly string[]): BenchOptions {
     }),
     only: new RegExp(value("only") ?? "."),
     curves: !args.includes("--no-curves"),
+    churnMinutes: churn === undefined ? 0 : positive("churn", churn),
     sizes: mib === undefined ? sizes : { ...sizes, bytes: positive("mib", mib) * mebibyte },
     out: value("out") ?? root,
   };
@@ -95,6 +100,12 @@ function ourselves(folder: string): Implementation {
     `${folder}/dist/konnectivity.js`,
   ];
   return { name: "konnectivity-deno", server: [...run, "server"], agent: [...run, "agent"] };
+}
+
+/** The runtime reads a bundle whole at its first start, and keeps what it needs of it; launchers start it twice anyway. */
+async function startOnce({ server: [program = "", ...args] }: Implementation): Promise<void> {
+  const { success } = await new Deno.Command(program, { args: [...args, "--version"], stdout: "null" }).output();
+  if (!success) throw new Error("the program that was built does not start");
 }
 
 function implementation(text: string): Implementation {
@@ -128,12 +139,20 @@ class Bench {
   }
 
   async run(): Promise<void> {
-    const { rounds, modes, curves } = this.#options;
+    const { rounds, modes, curves, churnMinutes } = this.#options;
     for (let round = 1; round <= rounds; round++) {
       for (const mode of modes) {
         for (const each of this.#implementations) {
           tell(`round ${round} of ${rounds}: ${mode}, ${each.name}`);
           await this.#round(each, mode);
+        }
+      }
+    }
+    if (churnMinutes > 0) {
+      for (const mode of modes.filter((each) => curveModes.includes(each))) {
+        for (const each of this.#implementations) {
+          tell(`${churnMinutes} minutes of churn: ${mode}, ${each.name}`);
+          await this.#churn(each, mode, churnMinutes);
         }
       }
     }
@@ -212,6 +231,15 @@ class Bench {
     }
   }
 
+  async #churn(each: Implementation, mode: BenchMode, minutes: number): Promise<void> {
+    await this.#with(each, mode, "churn", 1, async (world) => {
+      const { churnMinuteMs: minuteMs, limitMs } = this.#options.sizes;
+      const job = { kind: "churn", minutes, minuteMs } as const;
+      const figures = await world.load(this.#destinations, job, minutes * minuteMs + limitMs);
+      this.#results.addCurve(each.name, mode, "churn", figures);
+    });
+  }
+
   async #with(
     each: Implementation,
     mode: BenchMode,
@@ -267,6 +295,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     if (options.subject === undefined && await build(folder) !== 0) throw new Error("the project could not be built");
     const subject = options.subject ?? ourselves(folder);
+    if (options.subject === undefined) await startOnce(subject);
     const implementations = [subject, ...options.others];
     const shown = (command: readonly string[]) =>
       command.join(" ").replaceAll(`${folder}/`, "").replaceAll(`${root}/`, "").replace(Deno.execPath(), "deno");

@@ -29,7 +29,13 @@ function assertSvg(svg: string): void {
 leakTest("the benchmarks measure everything that they promise, and leave report, plots and no process", async () => {
   const out = await Deno.makeTempDir({ prefix: "konnectivity-bench-test-" });
   try {
-    const { code, stdout, stderr } = await run(out, "--quick", "--modes=grpc-uds,http-mtls", `--out=${out}`);
+    const { code, stdout, stderr } = await run(
+      out,
+      "--quick",
+      "--modes=grpc-uds,http-mtls",
+      "--churn=2",
+      `--out=${out}`,
+    );
     assert.equal(code, 0, stderr);
     const works = [
       "download x1",
@@ -49,7 +55,7 @@ leakTest("the benchmarks measure everything that they promise, and leave report,
     assert.match(text, /^- machine: \d+ cores/m);
     assert.match(text, /^Written by `deno task bench --quick/m);
     const pictures = [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = ""]) => path);
-    for (const curve of ["tunnels", "write-size", "agents"]) {
+    for (const curve of ["tunnels", "write-size", "agents", "churn"]) {
       assert.ok(pictures.some((path) => path.startsWith(`docs/bench/${curve}-`)), pictures.join());
     }
     for (const path of pictures) assertSvg(await Deno.readTextFile(`${out}/${path}`));

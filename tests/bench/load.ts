@@ -3,7 +3,8 @@
  * line of JSON. What fails ends it with 1 and the reason on standard error.
  */
 import type { BenchDestinations } from "./bench_destinations.ts";
-import { dialThrough, type Frontend, type LoadConnection } from "./load_connection.ts";
+import { churn } from "./churn.ts";
+import { dialThrough, type Frontend, type LoadConnection, received } from "./load_connection.ts";
 import { order } from "./order.ts";
 import { cpuSeconds, rssBytes } from "./process_figures.ts";
 
@@ -22,7 +23,8 @@ export type Job =
   | { readonly kind: "stalled neighbour"; readonly count: number }
   | { readonly kind: "dial"; readonly lanes: number; readonly count: number }
   | { readonly kind: "idle"; readonly count: number }
-  | { readonly kind: "tunnels"; readonly steps: readonly number[]; readonly bytes: number; readonly pings: number };
+  | { readonly kind: "tunnels"; readonly steps: readonly number[]; readonly bytes: number; readonly pings: number }
+  | { readonly kind: "churn"; readonly minutes: number; readonly minuteMs: number };
 
 /** What a job runs against. */
 export interface Assignment {
@@ -47,7 +49,8 @@ const pingBytes = 100;
 const usualWriteBytes = 32 * 1024;
 /** How many dials are under way at once while many tunnels are being opened. */
 const openingLanes = 8;
-const settleMs = 500;
+/** Time for a program to give back what many dials took for a moment. */
+const settleMs = 1000;
 
 const megabyte = 1e6;
 const mebibyte = 1024 * 1024;
@@ -58,17 +61,6 @@ function percentile(sorted: readonly number[], part: number): number {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Fulfilled when as many bytes have come. */
-function received(connection: LoadConnection, bytes: number): Promise<void> {
-  return new Promise((resolve) => {
-    let left = bytes;
-    connection.onData = (part) => {
-      left -= part.length;
-      if (left <= 0) resolve();
-    };
-  });
 }
 
 class Load {
@@ -95,6 +87,8 @@ class Load {
         return this.#idle(job.count);
       case "tunnels":
         return this.#tunnels(job.steps, job.bytes, job.pings);
+      case "churn":
+        return churn({ dial: (kind) => this.#dial(kind), rss: () => this.#rss() }, job.minutes, job.minuteMs);
     }
   }
 

@@ -32,6 +32,19 @@ export interface LoadConnection {
   stall(): void;
   /** Ends the tunnel in order; fulfilled when its end is known. */
   close(): Promise<void>;
+  /** Drops the connection without a word; fulfilled when it is gone. */
+  vanish(): Promise<void>;
+}
+
+/** Fulfilled when as many bytes have come. */
+export function received(connection: LoadConnection, bytes: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = bytes;
+    connection.onData = (part) => {
+      left -= part.length;
+      if (left <= 0) resolve();
+    };
+  });
 }
 
 const files = new Map<string, string>();
@@ -88,6 +101,10 @@ function dialConnect(socket: Socket, address: string): Promise<LoadConnection> {
       socket.destroy();
       return closed;
     },
+    vanish() {
+      socket.destroy();
+      return closed;
+    },
   };
   socket.on("error", reject);
   socket.on("close", () => reject(new Error("the proxy closed the connection")));
@@ -141,6 +158,10 @@ function dialGrpc(socket: Socket, address: string): Promise<LoadConnection> {
       client.sendNow(stream, framePacket(closeRequest(id)));
       await ended.promise;
       client.close();
+    },
+    async vanish() {
+      socket.destroy();
+      await ended.promise;
     },
   };
   const onPacket = ({ payload }: Packet) => {

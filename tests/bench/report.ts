@@ -68,6 +68,7 @@ const curveTitles: Readonly<Record<string, string>> = {
   tunnels: "open tunnels",
   "write size": "bytes of one write (of a DATA packet in gRPC)",
   agents: "agents",
+  churn: "minutes of connections that come and go",
 };
 
 /** Figures that belong into one plot. */

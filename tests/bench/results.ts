@@ -22,7 +22,7 @@ export interface Failed {
 export interface CurvePoint {
   readonly implementation: string;
   readonly mode: string;
-  /** What grows: `tunnels`, `write size` or `agents`. */
+  /** What grows: `tunnels`, `write size`, `agents`, or the minutes of `churn`. */
   readonly curve: string;
   readonly figure: string;
   readonly unit: string;

@@ -9,6 +9,8 @@ export interface BenchSizes {
   readonly idle: number;
   /** Milliseconds that a job may take. */
   readonly limitMs: number;
+  /** Milliseconds of a minute of churn. */
+  readonly churnMinuteMs: number;
   readonly curves: {
     readonly tunnels: readonly number[];
     readonly writeBytes: readonly number[];
@@ -33,6 +35,7 @@ export const fullSizes: BenchSizes = {
   dials: 3000,
   idle: 1000,
   limitMs: 180_000,
+  churnMinuteMs: 60_000,
   curves: {
     tunnels: [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000],
     writeBytes: [64, 256, kibibyte, 4 * kibibyte, 16 * kibibyte, 64 * kibibyte, 256 * kibibyte],
@@ -51,6 +54,7 @@ export const quickSizes: BenchSizes = {
   dials: 20,
   idle: 10,
   limitMs: 60_000,
+  churnMinuteMs: 300,
   curves: {
     tunnels: [1, 5],
     writeBytes: [kibibyte, 16 * kibibyte],
