@@ -1,6 +1,6 @@
 import type { ServerOptions } from "./server_options.ts";
 
-/** Each worker costs about 20 MiB, and each agent a link to it. */
+/** Each worker costs about 25 MiB, and each agent a link to it. */
 export const maxWorkers = 64;
 
 /**
