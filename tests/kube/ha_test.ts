@@ -134,11 +134,11 @@ test("[server W23] agents with a token of another account, or for another audien
   const { process } = fleet.server("t1");
   const folder = await Deno.makeTempDir();
   const certificates = await writeTestCertificates(folder, await testCertificates());
-  const refused: readonly (readonly [string, string, RegExp])[] = [
-    ["other", agentAudience, /incoming request from "other" service account/],
-    ["konnectivity-agent", "https://kubernetes", /service account jwt not valid|token audiences/],
+  const refused: readonly (readonly [string, string, string, RegExp])[] = [
+    ["other", agentAudience, "permission_denied", /incoming request from "other" service account/],
+    ["konnectivity-agent", "https://kubernetes", "unauthenticated", /service account jwt not valid|token audiences/],
   ];
-  for (const [account, audience, expected] of refused) {
+  for (const [account, audience, code, expected] of refused) {
     await Deno.writeTextFile(`${folder}/token`, await cluster.createToken(namespace, account, audience));
     await using agent = await startAgent([
       `--ca-cert=${certificates.caCert}`,
@@ -148,6 +148,7 @@ test("[server W23] agents with a token of another account, or for another audien
       "--sync-interval=100ms",
     ]);
     await until("the agent says why it is refused", () => expected.test(agent.program.log));
+    assert.ok(agent.program.log.includes(`[${code}]`), agent.program.log);
     await until("the server says so, too", () => expected.test(process.program.log));
     assert.doesNotMatch(agent.program.log, /expected "konnectivity-agent"|eyJ/);
     assert.doesNotMatch(process.program.log, /eyJ/);
