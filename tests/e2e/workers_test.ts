@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ProxyError } from "../../src/client/mod.ts";
 import { build } from "../../tools/build.ts";
+import { type FakeLeases, startFakeLeases } from "../support/fake_leases.ts";
 import { Conversation } from "../support/conversation.ts";
 import { echoDestination } from "../support/destinations.ts";
 import { Launched, type LaunchOptions } from "../support/launched.ts";
@@ -47,6 +48,22 @@ async function openTunnels(launched: Launched, count: number, address: string, o
     const client = open.use(await launched.client());
     return new Conversation(open.use(await client.dial(address)));
   }));
+}
+
+function kubeconfigOf({ api }: FakeLeases) {
+  const { ca, client } = api.certificates;
+  const data = (pem: string) => btoa(pem);
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "c", cluster: { server: api.url, "certificate-authority-data": data(ca.certPem) } }],
+    users: [{
+      name: "u",
+      user: { "client-certificate-data": data(client.certPem), "client-key-data": data(client.keyPem) },
+    }],
+    contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+    "current-context": "x",
+  };
 }
 
 for (const kind of ["grpc-tls", "connect-tls", "grpc-uds", "connect-uds"] as const satisfies readonly FrontendKind[]) {
@@ -144,6 +161,60 @@ leakTest(
     assert.match(launched.server.program.log, /agents\] agent \S+ disconnected, 0 connected .*worker="1"/);
   },
 );
+
+leakTest("every worker has a lease, agents count them, and the command gives them up at its end", async () => {
+  await using leases = await startFakeLeases();
+  const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
+  try {
+    const kubeconfig = `${folder}/kubeconfig`;
+    await Deno.writeTextFile(kubeconfig, JSON.stringify(kubeconfigOf(leases)));
+    await using launched = await Launched.start("grpc-uds", {
+      serverFlags: ["--workers=3", "--server-id=many", "--enable-lease-controller", `--kubeconfig=${kubeconfig}`],
+      agentFlags: ["--count-server-leases", `--kubeconfig=${kubeconfig}`],
+    });
+    const names = ["many", "many-worker-1", "many-worker-2"].map((id) => `konnectivity-proxy-server-${id}`);
+    await until("each has its lease", () => leases.names.join() === names.join());
+    await until("the agent has counted them", () => launched.agent.program.log.includes("3 of 3 links"));
+    launched.server.program.signal("SIGTERM");
+    assert.equal(await launched.end(launched.server), 0, launched.logs);
+    assert.deepEqual(leases.names, []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+leakTest("workers write one log file, and each line says whose it is", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
+  try {
+    const path = `${folder}/server.log`;
+    await using _launched = await Launched.start(
+      "connect-uds",
+      withWorkers({ serverFlags: ["--logtostderr=false", `--log-file=${path}`, "--logging-format=json"] }),
+    );
+    let text = "";
+    await until("both have logged", async () => {
+      text = await Deno.readTextFile(path);
+      return ["many runs", "many-worker-1 runs"].every((words) => text.includes(words));
+    });
+    const whole = text.slice(0, text.lastIndexOf("\n")).split("\n");
+    const lines = whole.map((line): Record<string, unknown> => JSON.parse(line));
+    const runs = lines.filter(({ msg }) => /^proxy server \S+ runs$/.test(String(msg)));
+    assert.deepEqual(runs.map(({ worker, serverId }) => [worker, serverId]).sort(), [[0, "many"], [
+      1,
+      "many-worker-1",
+    ]]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+leakTest("over the runtime's HTTP/2 workers share a Unix socket too", async () => {
+  await using echo = await echoDestination();
+  await using launched = await Launched.start("grpc-uds", withWorkers({ serverFlags: ["--http2=runtime"] }));
+  await using open = new AsyncDisposableStack();
+  const tunnels = await openTunnels(launched, connections, echo.address, open);
+  for (const tunnel of tunnels) assert.equal(await tunnel.ask("hello"), "hello");
+});
 
 leakTest("a port that is in use is an error, also where its user would share it", async () => {
   await using launched = await Launched.start("connect-tls", withWorkers());
