@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { configure, reset } from "@logtape/logtape";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { AgentLab, health, metric, startBalancer, stuckDestination } from "../../tests/support/agent_lab.ts";
 import { echoDestination, refusingAddress } from "../../tests/support/destinations.ts";
@@ -168,20 +169,35 @@ leakTest(
 leakTest(
   "[agent weak 1] [agent weak 15] [agent weak 16] the token file is read for each attempt, trimmed, and a refusal heals",
   async () => {
-    await using lab = await AgentLab.open();
-    await using server = await startFakeServer({ refuse: new ConnectError("lookup failed", Code.Unauthenticated) });
-    const token = `${lab.dir}/token`;
-    await Deno.writeTextFile(token, "first\n");
-    const { agent } = await lab.agent(server.port, `--service-account-token-path=${token}`);
-    await until("the server has refused", () => server.calls.length > 0);
-    assert.deepEqual(server.calls[0]?.metadata("authorization"), ["Bearer first"]);
-    await Deno.remove(token);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    await Deno.writeTextFile(token, "  second\n\n");
-    server.acceptAll();
-    const link = await server.link();
-    assert.deepEqual(link.call.metadata("authorization"), ["Bearer second"]);
-    await until("the agent has joined", () => agent.serverConnections === 1);
+    const warnings: string[] = [];
+    await configure({
+      sinks: { warnings: (record) => warnings.push(record.message.join("")) },
+      loggers: [
+        { category: "agent", sinks: ["warnings"], lowestLevel: "warning" },
+        { category: ["logtape", "meta"], lowestLevel: null },
+      ],
+    });
+    try {
+      await using lab = await AgentLab.open();
+      await using server = await startFakeServer({ refuse: new ConnectError("lookup failed", Code.Unauthenticated) });
+      const token = `${lab.dir}/token`;
+      await Deno.writeTextFile(token, "first\n");
+      const { agent } = await lab.agent(server.port, `--service-account-token-path=${token}`);
+      await until("the server has refused", () => server.calls.length > 0);
+      assert.deepEqual(server.calls[0]?.metadata("authorization"), ["Bearer first"]);
+      await Deno.remove(token);
+      await until(
+        "an attempt has failed for want of a token",
+        () => warnings.some((line) => line.includes(`cannot read the service account token ${token}`)),
+      );
+      await Deno.writeTextFile(token, "  second\n\n");
+      server.acceptAll();
+      const link = await server.link();
+      assert.deepEqual(link.call.metadata("authorization"), ["Bearer second"]);
+      await until("the agent has joined", () => agent.serverConnections === 1);
+    } finally {
+      await reset();
+    }
   },
 );
 

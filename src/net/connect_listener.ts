@@ -29,6 +29,8 @@ export interface ConnectListenerOptions {
   readonly fetch: ConnectFetch;
   /** A connection was refused, or broke before or within its request. */
   readonly onConnectionError: (error: Error) => void;
+  /** How long a client may take over a request's head, in milliseconds, until it is answered 408; 60,000 if absent. */
+  readonly headersTimeoutMs?: number;
 }
 
 /** An open CONNECT listener. */
@@ -41,7 +43,9 @@ export interface ConnectListener extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const headersTimeoutMs = 60_000;
+const defaultHeadersTimeoutMs = 60_000;
+/** How often, at least, the runtime looks for heads that take too long. */
+const maxHeadersCheckMs = 30_000;
 const maxHeaderBytes = 1024 * 1024;
 /** How long a refused client may keep its connection open. */
 const refusedLingerMs = 5_000;
@@ -98,9 +102,11 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
   return { address, drain, close, [Symbol.asyncDispose]: close };
 }
 
-function createHttpServer({ tls, onConnectionError }: ConnectListenerOptions): Server {
+function createHttpServer(options: ConnectListenerOptions): Server {
+  const { tls, onConnectionError, headersTimeoutMs = defaultHeadersTimeoutMs } = options;
   const limits = {
     headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(headersTimeoutMs, maxHeadersCheckMs),
     requestTimeout: 0,
     maxHeaderSize: maxHeaderBytes,
     noDelay: true,
