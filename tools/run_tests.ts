@@ -1,16 +1,48 @@
 /**
- * `deno task test`: all tests that need no Kubernetes API, in as many processes at a time as there are processors. Not
- * the runner's own `--parallel`: that runs files side by side in one process, whose open files could then not be told apart.
- * Further arguments go to the runner.
+ * `deno task test`: all tests that need no Kubernetes API. Each file that takes long is a process of its own, the
+ * slowest first, and the others share processes, so that no processor is left with nothing to do while the last file
+ * runs on alone. Not the runner's own `--parallel`: that runs files side by side in one process, whose open files could
+ * then not be told apart.
+ *
+ * Arguments that are files or folders are run instead of everything; the others go to the runner.
  * @module
  */
+import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
 
-const processes = Math.max(1, Math.min(4, navigator.hardwareConcurrency));
-/** More than processes, so that one with the slow files does not run on alone. */
-const shards = 4 * processes;
+/** Files that take long, the slowest first. */
+const slow: readonly string[] = [
+  "tests/e2e/process_test.ts",
+  "tests/e2e/fleet_test.ts",
+  "tests/e2e/readme_test.ts",
+  "tests/e2e/demo_test.ts",
+  "tests/model/tunnel_model_test.ts",
+  "tests/bench/bench_test.ts",
+  "tests/e2e/workers_test.ts",
+  "src/cli/agent_test.ts",
+  "tests/conformance/hostile_test.ts",
+  "tests/e2e/process_start_test.ts",
+  "tests/e2e/process_hostile_test.ts",
+  "tests/e2e/build_test.ts",
+  "tests/spec/requests_test.ts",
+  "tests/e2e/process_files_test.ts",
+  "tests/conformance/half_close_test.ts",
+];
+/** How many of the others share a process. */
+const shareFiles = 14;
+/** One more than there are processors: tests also wait for time to pass. */
+const processes = Math.max(2, Math.min(5, navigator.hardwareConcurrency + 1));
 const limitMs = 15 * 60_000;
 
+/** Files that run in one process. */
+interface Unit {
+  readonly files: readonly string[];
+  /** They use the Go programs of tests/conformance. */
+  readonly needsGo: boolean;
+}
+
 interface Outcome {
+  readonly unit: Unit;
+  readonly seconds: number;
   readonly code: number;
   readonly passed: number;
   readonly failed: number;
@@ -18,51 +50,130 @@ interface Outcome {
 
 const encoder = new TextEncoder();
 
-async function shard(number: number): Promise<Outcome> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "test",
-      "-A",
-      "--quiet",
-      "--no-check",
-      "--ignore=tests/kube",
-      `--shard=${number}/${shards}`,
-      ...Deno.args,
-    ],
-    env: { NO_COLOR: "1" },
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let summary = "";
-  let rest = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      if (/^(ok|FAILED) \| \d+ passed/.test(line)) summary = line;
-      // Whole lines, so that two shards do not write into each other's.
-      await Deno.stdout.write(encoder.encode(`${line}\n`));
+async function isPath(name: string): Promise<boolean> {
+  try {
+    await Deno.stat(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The test files in a folder, or the file itself; none of tests/kube. */
+async function testFiles(place: string): Promise<string[]> {
+  if ((await Deno.stat(place)).isFile) return [place];
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(place)) {
+    const path = `${place.replace(/^\.\//, "").replace(/\/$/, "")}/${name}`;
+    if (isDirectory && path !== "tests/kube") found.push(...await testFiles(path));
+    else if (name.endsWith("_test.ts")) found.push(path);
+  }
+  return found;
+}
+
+/** Whether a test file uses the Go programs. */
+async function needsGo(file: string): Promise<boolean> {
+  return goVersion !== undefined && (await Deno.readTextFile(file)).includes('/go_peers.ts"');
+}
+
+/** Divides files into what runs in one process each, in the order in which they begin. */
+async function unitsOf(files: readonly string[]): Promise<Unit[]> {
+  const alone: Unit[] = [];
+  const shared = new Map<boolean, string[]>([[true, []], [false, []]]);
+  for (const file of slow) {
+    if (files.includes(file)) alone.push({ files: [file], needsGo: await needsGo(file) });
+    else if (!(await isPath(file))) throw new Error(`tools/run_tests.ts names ${file}, which is not there`);
+  }
+  for (const file of files) if (!slow.includes(file)) shared.get(await needsGo(file))?.push(file);
+  const together: Unit[] = [];
+  for (const [needsGo, some] of shared) {
+    const count = Math.ceil(some.length / shareFiles);
+    for (let at = 0; at < count; at++) {
+      // Dealt out like cards: neighbours in a folder take alike.
+      together.push({ files: some.filter((_, index) => index % count === at), needsGo });
     }
   }
+  return [...alone, ...together];
+}
+
+/** What the processes that run now have said. */
+const underWay = new Map<Unit, Uint8Array[]>();
+
+async function runUnit(unit: Unit, flags: readonly string[]): Promise<Outcome> {
+  const start = performance.now();
+  const said: Uint8Array[] = [];
+  underWay.set(unit, said);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--quiet", "--no-check", ...flags, ...unit.files],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  // Each process's words stay together.
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const chunk of stream) said.push(chunk);
+  };
+  await Promise.all([collect(child.stdout), collect(child.stderr)]);
   const { code } = await child.status;
+  underWay.delete(unit);
+  const text = await new Blob(said as Uint8Array<ArrayBuffer>[]).text();
+  await Deno.stdout.write(encoder.encode(text));
+  const summary = text.split("\n").findLast((line) => /^(ok|FAILED) \| \d+ passed/.test(line)) ?? "";
   const count = (what: string) => Number(new RegExp(`(\\d+) ${what}`).exec(summary)?.[1] ?? 0);
-  return { code, passed: count("passed"), failed: count("failed") };
+  return {
+    unit,
+    seconds: (performance.now() - start) / 1000,
+    code,
+    passed: count("passed"),
+    failed: count("failed"),
+  };
+}
+
+/** Runs all units, some at a time; those that need Go once its programs are there. */
+async function runAll(units: readonly Unit[], flags: readonly string[]): Promise<Outcome[]> {
+  const waiting = [...units];
+  const outcomes: Outcome[] = [];
+  let built = false;
+  // Where the build fails, the tests say so.
+  const building = waiting.some(({ needsGo }) => needsGo)
+    ? buildPeers().catch(() => {}).finally(() => built = true)
+    : Promise.resolve();
+  const next = async (): Promise<Unit | undefined> => {
+    const at = waiting.findIndex(({ needsGo }) => built || !needsGo);
+    if (at >= 0) return waiting.splice(at, 1)[0];
+    if (waiting.length === 0) return undefined;
+    await building;
+    return waiting.shift();
+  };
+  await Promise.all(Array.from({ length: processes }, async () => {
+    for (let unit = await next(); unit !== undefined; unit = await next()) outcomes.push(await runUnit(unit, flags));
+  }));
+  return outcomes;
 }
 
 const timer = setTimeout(() => {
-  Deno.stderr.writeSync(encoder.encode(`the tests took longer than ${limitMs / 60_000} minutes\n`));
+  for (const [{ files }, said] of underWay) {
+    Deno.stderr.writeSync(encoder.encode(`\n--- not at its end: ${files.join(" ")}\n`));
+    for (const chunk of said) Deno.stderr.writeSync(chunk);
+  }
+  Deno.stderr.writeSync(encoder.encode(`\nthe tests took longer than ${limitMs / 60_000} minutes\n`));
   Deno.exit(1);
 }, limitMs);
-const outcomes: Outcome[] = [];
-let next = 1;
-await Promise.all(Array.from({ length: processes }, async () => {
-  while (next <= shards) outcomes.push(await shard(next++));
-}));
+const places: string[] = [];
+const flags: string[] = [];
+for (const arg of Deno.args) (!arg.startsWith("-") && await isPath(arg) ? places : flags).push(arg);
+const files = (await Promise.all((places.length === 0 ? ["src", "tests"] : places).map(testFiles))).flat().sort();
+const outcomes = await runAll(await unitsOf(files), flags);
 clearTimeout(timer);
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
 const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
 const good = outcomes.every((outcome) => outcome.code === 0) && passed > 0;
-await Deno.stdout.write(
-  encoder.encode(`\n${good ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed (all shards)\n`),
+const longest = outcomes.toSorted((a, b) => b.seconds - a.seconds).slice(0, 5);
+const lines = longest.map(({ unit: { files: [first, ...rest] }, seconds }) =>
+  `${Math.round(seconds)} s  ${first}${rest.length === 0 ? "" : ` and ${rest.length} more`}`
 );
+await Deno.stdout.write(encoder.encode(
+  `\nlongest:\n${lines.join("\n")}\n\n${good ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed (all files)\n`,
+));
 Deno.exit(good ? 0 : 1);

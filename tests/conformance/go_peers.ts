@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { leakTest } from "../support/leak_free.ts";
+import { buildPeers, goVersion } from "./go_build.ts";
 
 /** The Go programs of this folder, built from go/NAME. */
 export type PeerName = "client" | "egress" | "fakeagent" | "fakeserver";
@@ -11,20 +10,6 @@ export interface ScenarioResult {
   readonly ok: boolean;
   readonly detail: string;
 }
-
-const sources = fileURLToPath(new URL("./go", import.meta.url));
-const cache = fileURLToPath(new URL("../../.cache/conformance", import.meta.url));
-
-/** How `go version` introduces itself; undefined where there is no go. */
-const goVersion: string | undefined = await (async () => {
-  try {
-    const { code, stdout } = await new Deno.Command("go", { args: ["version"], stderr: "null" }).output();
-    return code === 0 ? new TextDecoder().decode(stdout) : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-})();
 
 const inCi = Deno.env.get("CI") === "true";
 
@@ -47,62 +32,8 @@ let built: Promise<string> | undefined;
 
 /** The path of a Go peer, built when its sources or the compiler changed since it last was. */
 export async function peer(name: PeerName): Promise<string> {
-  built ??= build();
+  built ??= buildPeers();
   return `${await built}/${name}`;
-}
-
-async function build(): Promise<string> {
-  const folder = `${cache}/${await fingerprint()}`;
-  if (await exists(folder)) return folder;
-  await Deno.mkdir(cache, { recursive: true });
-  // Built aside and renamed: another test process may be building the same.
-  const aside = await Deno.makeTempDir({ dir: cache, prefix: "building-" });
-  const { code, stderr } = await new Deno.Command("go", {
-    args: ["build", "-ldflags=-s -w", "-o", `${aside}/`, "./..."],
-    cwd: sources,
-    env: { CGO_ENABLED: "0" },
-    stdin: "null",
-  }).output();
-  if (code !== 0) {
-    await Deno.remove(aside, { recursive: true });
-    throw new Error(`go build failed:\n${new TextDecoder().decode(stderr)}`);
-  }
-  try {
-    await Deno.rename(aside, folder);
-  } catch (error) {
-    if (!(await exists(folder))) throw error;
-    await Deno.remove(aside, { recursive: true });
-  }
-  for await (const { name } of Deno.readDir(cache)) {
-    // What was built from earlier sources is of no use any more.
-    const path = `${cache}/${name}`;
-    if (path !== folder && !name.startsWith("building-")) await Deno.remove(path, { recursive: true });
-  }
-  return folder;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function fingerprint(): Promise<string> {
-  const hash = createHash("sha256").update(goVersion ?? "");
-  const walk = async (folder: string): Promise<void> => {
-    const entries = (await Array.fromAsync(Deno.readDir(folder))).sort((a, b) => a.name < b.name ? -1 : 1);
-    for (const entry of entries) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory) await walk(path);
-      else hash.update(path.slice(sources.length)).update(await Deno.readFile(path));
-    }
-  };
-  await walk(sources);
-  return hash.digest("hex").slice(0, 16);
 }
 
 /** The scenarios that a peer knows. */

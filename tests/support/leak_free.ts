@@ -17,7 +17,7 @@ function openDescriptors(): string[] {
   return found;
 }
 
-const settleLimitMs = 5_000;
+const settleLimitMs = 20_000;
 
 /**
  * Registers a test that fails when it leaves a socket, pipe or file open. The runtime's own sanitizers do not see

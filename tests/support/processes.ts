@@ -14,7 +14,7 @@ const mainProgram = fileURLToPath(new URL("../../main.ts", import.meta.url));
 /** What is kept of a program's output: the end of it. */
 const logLimitChars = 1024 * 1024;
 /** How long a program may take to end after SIGTERM, and how long after a second one. */
-const endLimitMs = 20_000;
+const endLimitMs = 60_000;
 const startAttempts = 3;
 
 /** How a program ended. */
@@ -85,7 +85,7 @@ export class Program implements AsyncDisposable {
    * @param again milliseconds between the two
    * @throws when it ends neither time; it is killed then
    */
-  stop(again: number = 5_000): Promise<Ending> {
+  stop(again: number = 20_000): Promise<Ending> {
     return this.#ending ??= this.#stop(again);
   }
 

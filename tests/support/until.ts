@@ -1,5 +1,5 @@
 /** How long a condition may take on a busy machine, in milliseconds. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /**
  * Waits until a condition holds, looking every few milliseconds.
