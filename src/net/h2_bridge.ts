@@ -26,7 +26,15 @@ export class H2Bridge {
   }
 
   handle(stream: H2Stream, headers: RequestHeaders): void {
-    const request = this.#open().request(forwarded(headers), { endStream: stream.remoteEnded });
+    let request: ClientHttp2Stream;
+    try {
+      request = this.#open().request(forwarded(headers), { endStream: stream.remoteEnded });
+    } catch {
+      // Headers that node:http2 throws at, such as a name that is no token: here it is the peer's fault, not a caller's.
+      stream.respond([[":status", "400"]], true);
+      stream.reset(h2Code.noError);
+      return;
+    }
     new BridgedRequest(stream, request);
   }
 

@@ -10,6 +10,7 @@ import { makeTestCertificates, testCertificates } from "../../tests/support/test
 import { until } from "../../tests/support/until.ts";
 import { resetFrame, settingsFrame } from "../h2/control_frames.ts";
 import { clientPreface, h2Code } from "../h2/frame.ts";
+import type { HeaderField } from "../h2/header_table.ts";
 import type { PacketStream, StreamEnd } from "../tunnel/packet_stream.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeResponse, dialRequest, type Packet } from "../wire/packet.ts";
@@ -567,3 +568,39 @@ leakTest("own: a client that breaks a request off resets it at the router", asyn
   await until("the router knows", () => aborted);
   session.destroy();
 });
+
+/** What node:http2 throws at when it is to send them: each is one request that a client makes by hand. */
+const unsendable: Readonly<Record<string, readonly HeaderField[]>> = {
+  "CONNECT without an authority": [[":method", "CONNECT"]],
+  "CONNECT with a path": [[":method", "CONNECT"], [":scheme", "http"], [":path", "/"], [":authority", "a:1"]],
+  "a name that is no token": [[":method", "GET"], [":scheme", "http"], [":path", "/x"], ["a(b", "1"]],
+  "a type twice": [
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", "/x"],
+    ["content-type", "a/b"],
+    ["content-type", "c/d"],
+  ],
+  "te twice": [[":method", "GET"], [":scheme", "http"], [":path", "/x"], ["te", "trailers"], ["te", "trailers"]],
+};
+
+for (const [what, fields] of Object.entries(unsendable)) {
+  leakTest(`own: ${what} is answered with 400 and throws at nobody`, async () => {
+    await using at = await world(listenGrpcOwn);
+    const socket = connectSocket(at.socketPath);
+    const answers: Uint8Array[] = [];
+    socket.on("data", (bytes: Uint8Array) => answers.push(bytes));
+    socket.write(concat(clientPreface, settingsFrame([]), headers(1, fields)));
+    // A literal with the static table's name for :status, index 12 being ":status 400".
+    await until("the answer", () => concat(...answers).includes(0x80 | 12));
+    const connection = await at.connect();
+    const call = open(connection);
+    await serverSide(at);
+    call.stream.end();
+    await until("the next call is served", () => call.end !== undefined || at.sides[0]?.ended === true);
+    connection.close();
+    await connection.closed;
+    socket.destroy();
+    await until("the socket is gone", () => socket.closed);
+  });
+}
