@@ -41,6 +41,12 @@ export function dialTcp(network: string, address: string, options: DialOptions):
     const message = `dial ${network}: address ${target.host}: no suitable address found`;
     return Promise.resolve(failed({ reason: "unknown", message }));
   }
+  // The runtime throws at a host with such a byte, which a peer may well send.
+  if (target.host.includes("\0")) {
+    return Promise.resolve(
+      failed({ reason: "unknown", message: `dial ${network}: lookup ${target.host}: no such host` }),
+    );
+  }
   return new Promise((resolve) => {
     const socket = connect({
       host: target.host,

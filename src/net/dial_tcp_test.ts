@@ -30,6 +30,13 @@ leakTest("a destination that refuses, and one that is none, are told in Go's wor
   assert.equal(await failureOf("tcp4", "[::1]:80"), "dial tcp4: address ::1: no suitable address found");
 });
 
+leakTest("a host with bytes that no host has fails its dial and throws at nobody", async () => {
+  assert.equal(await failureOf("tcp", "a\0b:80"), "dial tcp: lookup a\0b: no such host");
+  for (const host of ["", " ", "\n", "%", "..", "\ud800", "x".repeat(1000)]) {
+    for (const network of ["tcp", "tcp4", "tcp6"]) assert.equal(typeof await failureOf(network, `${host}:1`), "string");
+  }
+});
+
 leakTest(
   "[agent 9-43] a destination that does not answer is an i/o timeout after the time that was given",
   async () => {
