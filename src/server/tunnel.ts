@@ -68,7 +68,7 @@ export class ServerTunnel implements LaneSource {
   #heldBytes = 0;
   #heldSince = 0;
   #clientEnded = false;
-  /** The client was told of the end. */
+  /** The client was told of the end, or has left. */
   #clientDone = false;
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
@@ -148,7 +148,7 @@ export class ServerTunnel implements LaneSource {
     if (!this.#moved("client-closed")) return;
     this.#initiator = initiator;
     this.#reason = reason;
-    if (initiator === "client" && drop) this.#clientDone = true;
+    if (initiator === "client" && drop) this.#clientLeft();
     if (was === "dialing") {
       this.#link?.sendCloseDial(this.id);
       this.#link?.forget(this);
@@ -267,8 +267,14 @@ export class ServerTunnel implements LaneSource {
 
   #tellClosed(error: string): void {
     if (this.#clientDone) return;
-    this.#clientDone = true;
+    this.#clientLeft();
     this.#client.tunnelClosed(error);
+  }
+
+  /** The client gets nothing more: what it has not taken holds the link back no longer. */
+  #clientLeft(): void {
+    this.#clientDone = true;
+    this.clientDrained();
   }
 
   #returnCredit(receiving: ReceiveWindow, bytes: number): void {

@@ -228,3 +228,33 @@ Deno.test("[pains a-3] a thousand dials that fail leave nothing, and the next on
   assert.equal(world.server.pendingDials + world.server.proxyCalls, 0);
   openTunnel(world, agent, 1);
 });
+
+/** Makes a client hold back its agent, which has no windows, by a mebibyte that it does not read. */
+function stall(world: ServerWorld, agent: Peer, client: Peer, id: number): void {
+  client.stream.pause();
+  for (let sent = 0; sent < 1024 * 1024; sent += 32 * 1024) agent.stream.sendData(id, new Uint8Array(32 * 1024));
+  world.settle();
+  assert.equal(world.server.heldAgentStreams, 1);
+}
+
+Deno.test("a client that leaves while it holds its agent back lets it go at once, and what still comes for it holds nobody", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  const leaving = world.client();
+  leaving.near.highWaterBytes = 1;
+  dial(world, leaving);
+  agent.stream.sendPacket(dialed(agent.lastRandom, 1));
+  world.settle();
+  const neighbour = openTunnel(world, agent, 2);
+  stall(world, agent, leaving, 1);
+  leaving.stream.lose();
+  world.settle();
+  assert.equal(world.server.heldAgentStreams, 0);
+  agent.stream.sendData(1, new Uint8Array(32 * 1024));
+  agent.stream.sendData(2, bytes("for the neighbour"));
+  agent.stream.sendPacket(closeResponse(1));
+  world.settle();
+  assert.equal(neighbour.text(2), "for the neighbour");
+  assert.equal(world.server.heldAgentStreams, 0);
+  assert.equal(world.server.establishedTunnels, 1);
+});
