@@ -13,7 +13,10 @@ export interface AgentLimits {
   readonly stallGraceMs: number;
   /** How long a tunnel that is over may take to hand its last bytes to the destination, in milliseconds. */
   readonly closeGraceMs: number;
-  /** Bytes of a destination that are read and dropped after its tunnel is over; then it is not read any more. */
+  /**
+   * Bytes of a destination that are read and dropped after its tunnel is over. An echo has fewer under way: a window, and
+   * the buffers of both kernels each way. Whoever sends more does not answer, and is dropped once all is written.
+   */
   readonly discardBytes: number;
 }
 
@@ -24,5 +27,5 @@ export const agentLimits: AgentLimits = {
   endpointBufferBytes: 1024 * 1024,
   stallGraceMs: 10_000,
   closeGraceMs: 10_000,
-  discardBytes: 1024 * 1024,
+  discardBytes: 32 * 1024 * 1024,
 };

@@ -49,7 +49,7 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
 
   /**
    * @param giveUp gives the dial up
-   * @param discardBytes of the destination that may be read and dropped once the tunnel is over
+   * @param discardBytes that are read of the destination and dropped once the tunnel is over, before the socket is dropped
    */
   constructor(id: ConnectId, random: bigint, giveUp: AbortController, link: EndpointLink, discardBytes: number) {
     this.id = id;
@@ -61,6 +61,11 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
 
   get state(): EndpointState {
     return this.#state;
+  }
+
+  /** The tunnel has ended; what is left of it are last bytes, each way. */
+  get over(): boolean {
+    return this.#state === "closing" || this.#state === "closed";
   }
 
   /** Bytes that wait for the destination. */
@@ -186,9 +191,12 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
       if (this.#lane?.send(bytes) === false) this.#stream?.pause();
       return;
     }
-    // The tunnel is over. A socket closed with unread bytes would be reset, and lose what it still has to write.
+    // The tunnel is over. A socket closed with unread bytes would be reset, and lose what it still has to write; and a
+    // destination that answers reads no more when its answers are not taken.
     this.#discarded += bytes.length;
-    if (this.#discarded > this.#discardBytes) this.#stream?.pause();
+    if (this.#discarded <= this.#discardBytes) return;
+    if (this.heldBytes > 0) this.#stream?.pause();
+    else this.destroy();
   }
 
   onDrain(): void {

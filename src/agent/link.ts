@@ -63,8 +63,9 @@ export class Link implements PacketStreamHandler, EndpointLink {
   readonly #reading: ReadGate<Endpoint>;
   readonly #pace: LinkPace;
   readonly #windows: boolean;
+  /** Dials under way, and the last one of each number: numbers are the clients' own and may repeat. */
+  readonly #dials = new Set<Endpoint>();
   readonly #dialing = new Map<bigint, Endpoint>();
-  #pendingDials = 0;
   /** Connected endpoints whose tunnel is not over, and those whose last bytes to the client wait. */
   readonly #endpoints = new Map<ConnectId, Entry>();
   /** Endpoints by the client's number, until the client shows that it knows the connection's id. */
@@ -105,7 +106,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
   }
 
   get pendingDials(): number {
-    return this.#pendingDials;
+    return this.#dials.size;
   }
 
   /** Sockets to destinations that are open, those included that only write their last bytes. */
@@ -115,12 +116,12 @@ export class Link implements PacketStreamHandler, EndpointLink {
 
   /** Tunnels and dials: what closing the link would cost. */
   get load(): number {
-    return this.#tunnels + this.#pendingDials;
+    return this.#tunnels + this.#dials.size;
   }
 
   /** Nothing is under way. */
   get idle(): boolean {
-    return this.#endpoints.size === 0 && this.#pendingDials === 0 && this.#closing.size === 0;
+    return this.#endpoints.size === 0 && this.#dials.size === 0 && this.#closing.size === 0;
   }
 
   get draining(): boolean {
@@ -156,8 +157,8 @@ export class Link implements PacketStreamHandler, EndpointLink {
   close(reason: string): void {
     if (this.#closed) return;
     this.refuseDials(drainingAnswer);
-    for (const endpoint of [...this.#dialing.values()]) {
-      this.#writer.sendPacket(dialFailed(endpoint.random, drainingAnswer));
+    for (const endpoint of [...this.#dials]) {
+      if (endpoint.state === "dialing") this.#writer.sendPacket(dialFailed(endpoint.random, drainingAnswer));
       endpoint.linkLost("shutdown");
     }
     for (const { endpoint } of [...this.#endpoints.values()]) {
@@ -242,7 +243,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
     if (end.kind === "failed") {
       this.#context.events.streamFailed("to_agent", Code[ConnectError.from(end.error).code] ?? "Unknown", "Unknown");
     }
-    for (const endpoint of [...this.#dialing.values()]) endpoint.linkLost("link_lost");
+    for (const endpoint of [...this.#dials]) endpoint.linkLost("link_lost");
     for (const { endpoint } of [...this.#endpoints.values()]) endpoint.linkLost("link_lost");
     this.#endpoints.clear();
     this.#unconfirmed.clear();
@@ -269,7 +270,8 @@ export class Link implements PacketStreamHandler, EndpointLink {
   heldChanged(endpoint: Endpoint): void {
     const { endpointBufferBytes, stallGraceMs } = this.#context.limits;
     if (endpoint.heldBytes <= endpointBufferBytes) return this.#release(endpoint);
-    if (this.#stalling.has(endpoint) || endpoint.state === "closed") return;
+    // Nothing more comes for a tunnel that is over, so that it has no reason to hold the others back.
+    if (this.#stalling.has(endpoint) || endpoint.over) return;
     this.#reading.close(endpoint);
     const cancel = this.#context.clock.after(stallGraceMs, () => {
       log.warn("tunnel {tunnel} is closed: its destination has not read for {seconds} s and held its link back", {
@@ -308,7 +310,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
     const id = ++this.#lastId;
     const { dial, limits } = this.#context;
     const refusal = this.#refusal ??
-      (this.#pendingDials >= limits.maxPendingDials ? `agent has ${this.#pendingDials} dials under way` : undefined);
+      (this.#dials.size >= limits.maxPendingDials ? `agent has ${this.#dials.size} dials under way` : undefined);
     if (refusal !== undefined) {
       this.#writer.sendPacket(dialFailed(random, refusal));
       return;
@@ -317,16 +319,15 @@ export class Link implements PacketStreamHandler, EndpointLink {
     const giveUp = new AbortController();
     const endpoint = new Endpoint(id, random, giveUp, this, limits.discardBytes);
     const startedAt = this.#context.clock.now();
-    // Numbers are the clients' own and may repeat; DIAL_CLS then means the last one.
+    this.#dials.add(endpoint);
     this.#dialing.set(random, endpoint);
-    this.#pendingDials++;
     void dial(network, address, { timeoutMs: limits.dialTimeoutMs, signal: giveUp.signal })
       .then((result) => this.#dialEnded(endpoint, startedAt, result));
   }
 
   #dialEnded(endpoint: Endpoint, startedAt: number, result: DialResult): void {
     const { clock, events } = this.#context;
-    this.#pendingDials--;
+    this.#dials.delete(endpoint);
     if (this.#dialing.get(endpoint.random) === endpoint) this.#dialing.delete(endpoint.random);
     if (result.ok) {
       if (endpoint.dialed(result.stream)) {
@@ -370,15 +371,14 @@ export class Link implements PacketStreamHandler, EndpointLink {
     if (entry === undefined) return;
     if (entry.window.grant(bytes)) entry.endpoint.granted();
     else entry.endpoint.refuse("reset", "server returned impossible credit");
-    this.#forgetFinished();
+    if (entry.endpoint.over) this.#forgetFinished();
   }
 
   /** Forgets endpoints whose tunnel is over and whose last bytes have gone out. */
   #forgetFinished(): void {
     if (this.#endpoints.size === this.#tunnels) return;
     for (const [id, { endpoint }] of this.#endpoints) {
-      const over = endpoint.state === "closing" || endpoint.state === "closed";
-      if (over && endpoint.queuedBytes === endpoint.heldBytes) this.#endpoints.delete(id);
+      if (endpoint.over && endpoint.queuedBytes === endpoint.heldBytes) this.#endpoints.delete(id);
     }
     this.#reportIdle();
   }

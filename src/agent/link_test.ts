@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { PacketSchema } from "../../gen/client/client_pb.ts";
+import { leakTest } from "../../tests/support/leak_free.ts";
 import { FakeSocket, LinkWorld } from "../../tests/support/link_world.ts";
+import { until } from "../../tests/support/until.ts";
+import { dialTcp } from "../net/dial_tcp.ts";
 import {
   closeDial,
   closeRequest,
@@ -219,7 +224,7 @@ Deno.test("a destination that never takes the last bytes is dropped after a grac
   assert.equal(world.link.idle, true);
 });
 
-Deno.test("after a close the destination's bytes are read and dropped up to a bound, so that the socket is not reset", async () => {
+Deno.test("after a close a destination that talks on is read up to a bound, and dropped at once beyond it", async () => {
   const world = new LinkWorld([], { discardBytes: 10 });
   const { id, socket } = await world.tunnel();
   socket.pause();
@@ -227,12 +232,65 @@ Deno.test("after a close the destination's bytes are read and dropped up to a bo
   await world.settle();
   assert.equal(socket.paused, false);
   socket.says("0123456789");
-  assert.equal(socket.paused, false);
+  assert.equal(socket.destroyed, false);
   socket.says("0");
-  assert.equal(socket.paused, true);
+  assert.equal(socket.destroyed, true);
   await world.settle();
   assert.deepEqual(world.server.data, []);
+  assert.equal(world.link.idle, true);
+  assert.equal(world.clock.pending, 0);
 });
+
+Deno.test("after a close a destination that talks on is only not read any more while bytes for it wait", async () => {
+  const world = new LinkWorld([], { discardBytes: 10, closeGraceMs: 1000 });
+  const { id, socket } = await world.tunnel();
+  socket.stuck = true;
+  world.server.stream.sendData(id, text("for the destination"));
+  world.server.stream.sendPacket(closeRequest(id));
+  await world.settle();
+  socket.says("more than ten bytes");
+  assert.equal(socket.destroyed, false);
+  assert.equal(socket.paused, true);
+  world.clock.advance(1000);
+  assert.equal(socket.destroyed, true);
+});
+
+leakTest(
+  "after a close all bytes reach a destination that answers each of them and reads no further otherwise",
+  async () => {
+    const bytes = 8 * 1024 * 1024;
+    let received = 0;
+    let ended = false;
+    const echo = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on("data", (chunk: Uint8Array) => {
+        received += chunk.length;
+        if (!socket.write(chunk)) socket.pause();
+      });
+      socket.on("drain", () => socket.resume());
+      socket.on("end", () => {
+        ended = true;
+        socket.end();
+      });
+      socket.on("error", () => {});
+    });
+    echo.listen(0, "127.0.0.1");
+    await once(echo, "listening");
+    const world = new LinkWorld([], { endpointBufferBytes: 2 * bytes });
+    world.server.stream.sendPacket(dialRequest(target, 1n));
+    await world.settle();
+    const address = `127.0.0.1:${(echo.address() as AddressInfo).port}`;
+    world.dials[0]?.end(await dialTcp("tcp", address, { timeoutMs: 5_000, signal: new AbortController().signal }));
+    await world.settle();
+    for (let sent = 0; sent < bytes; sent += 64 * 1024) world.server.stream.sendData(1, new Uint8Array(64 * 1024));
+    world.server.stream.sendPacket(closeRequest(1));
+    await world.settle();
+    await until("everything has arrived, and the end", () => ended);
+    assert.equal(received, bytes);
+    await until("the socket is gone", () => world.link.idle);
+    echo.close();
+    await once(echo, "close");
+  },
+);
 
 Deno.test("bytes of the destination that wait for the link go out before the close is answered", async () => {
   const world = new LinkWorld();
@@ -317,6 +375,38 @@ Deno.test("a tunnel that is closed while it holds the link lets it go", async ()
   await world.settle();
   assert.deepEqual(world.server.log.slice(1), [`CLOSE_RSP ${id}`]);
   assert.equal(world.events.log.at(-1), "closed: reset by destination");
+});
+
+Deno.test("a tunnel that is over holds the link no more, however much waits for its destination", async () => {
+  const world = new LinkWorld([], { endpointBufferBytes: 10 });
+  const { id, socket } = await world.tunnel();
+  socket.stuck = true;
+  for (let piece = 0; piece < 5; piece++) world.server.stream.sendData(id, new Uint8Array(20));
+  world.server.stream.sendPacket(closeRequest(id));
+  await world.settle();
+  // The first piece closed the gate, what was under way came all the same.
+  world.near.resume();
+  await world.settle();
+  assert.equal(world.server.log.at(-1), `CLOSE_RSP ${id}`);
+  socket.takesSome();
+  assert.ok(world.link.queuedBytes > 10, "more waits than holds a link");
+  assert.equal(world.near.paused, false);
+});
+
+Deno.test("dials that share a number all end with their link", async () => {
+  const world = new LinkWorld();
+  for (let dial = 0; dial < 3; dial++) world.server.stream.sendPacket(dialRequest(target, 5n));
+  await world.settle();
+  world.server.stream.lose(new Error("network is gone"));
+  await world.settle();
+  assert.deepEqual(world.dials.map(({ options }) => options.signal.aborted), [true, true, true]);
+  // One that succeeds at this very moment is of no use to anybody.
+  const sockets = world.dials.map(() => new FakeSocket());
+  world.dials.forEach((dial, at) => dial.end({ ok: true, stream: sockets[at] ?? assert.fail() }));
+  await world.settle();
+  assert.ok(sockets.every(({ destroyed }) => destroyed));
+  assert.equal(world.link.tunnelCount, 0);
+  assert.equal(world.link.idle, true);
 });
 
 Deno.test("[agent weak 5] [agent weak 14] a lost link takes its sockets and dials with it, also of destinations that do not read", async () => {
