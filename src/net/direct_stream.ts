@@ -16,14 +16,10 @@ import { framePacket, type Packet } from "../wire/packet.ts";
 import { PacketError } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
 import { grpcError, type StreamCounts } from "./grpc_stream.ts";
+import { linger } from "./linger.ts";
 import { bytesRead } from "./read_meter.ts";
 import { UnderWay } from "./under_way.ts";
-
-/** How long a peer may keep the connection open that this side has ended, in milliseconds. */
-const lingerMs = 10_000;
-
-/** Bytes that may wait for a peer that pings: one that only pings and never reads is dropped. */
-const maxUnsentBytes = 64 * 1024 * 1024;
+import { doesNotRead, maxUnsentBytes } from "./unsent_limit.ts";
 
 /** What the peer said first. */
 export type Hello = (key: string) => readonly string[];
@@ -45,7 +41,7 @@ export class DirectStream implements PacketStream {
   #failure: Error | undefined;
   #ending = false;
   #closed = false;
-  #linger: ReturnType<typeof setTimeout> | undefined;
+  #endLinger: (() => void) | undefined;
   #corked = false;
   #roundTripMs = 0;
   readonly #underWay = new UnderWay();
@@ -101,10 +97,13 @@ export class DirectStream implements PacketStream {
   }
 
   measure(onAnswer?: () => void): void {
-    this.ping(onAnswer ?? (() => {}));
+    this.ping(() => {
+      if (this.#writable()) onAnswer?.();
+    });
   }
 
   sendPacket(packet: Packet): boolean {
+    if (this.#socket.writableLength > maxUnsentBytes) this.destroy(doesNotRead());
     if (!this.#writable()) return true;
     this.#counts?.sent.packet(packet.type);
     this.#cork();
@@ -137,8 +136,7 @@ export class DirectStream implements PacketStream {
     this.#ending = true;
     const status = error === undefined ? undefined : grpcError(error);
     this.#socket.end(statusFrame({ code: status?.code ?? 0, message: status?.rawMessage ?? "" }));
-    // A peer that never ends its own side must not hold the connection for ever.
-    this.#linger = setTimeout(() => this.#socket.destroy(), lingerMs);
+    this.#endLinger = linger(() => this.#socket.writableLength, () => this.#socket.destroy());
   }
 
   destroy(error: Error): void {
@@ -209,9 +207,7 @@ export class DirectStream implements PacketStream {
         this.#peerStatus = readStatus(body);
         break;
       case linkFrameKinds.ping:
-        if (this.#socket.writableLength > maxUnsentBytes) {
-          return this.destroy(new Error("peer pings and does not read"));
-        }
+        if (this.#socket.writableLength > maxUnsentBytes) return this.destroy(doesNotRead());
         if (this.#writable()) this.#socket.write(linkFrame(linkFrameKinds.pong, body));
         break;
       case linkFrameKinds.pong:
@@ -223,7 +219,8 @@ export class DirectStream implements PacketStream {
 
   #beforeStart(step: () => void): void {
     if (!this.#helloSeen) throw new PacketError("malformed", "link begins with a packet, not with a hello");
-    this.#early.push(step);
+    // A peer that was refused may still send: nobody will ever start this stream, so that nothing is kept for it.
+    if (!this.#ending) this.#early.push(step);
   }
 
   #onChunk(chunk: Uint8Array): void {
@@ -271,7 +268,7 @@ export class DirectStream implements PacketStream {
   #onClose(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#linger);
+    this.#endLinger?.();
     const end = this.#outcome();
     this.#hello.reject(
       end.kind === "failed" ? end.error : new ConnectError("link ended without a hello", Code.Internal),

@@ -3,20 +3,23 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { leakTest } from "../../tests/support/leak_free.ts";
 import { until } from "../../tests/support/until.ts";
-import type { PacketStreamHandler } from "../tunnel/packet_stream.ts";
+import type { PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
+import { closeResponse } from "../wire/packet.ts";
+import { PacketCounts } from "../wire/packet_counts.ts";
 import { DirectStream } from "./direct_stream.ts";
+import type { StreamCounts } from "./grpc_stream.ts";
 
 const kib = 1024;
 
 /** Two ends of a link over a socket within this machine, that have said hello. */
-async function pair() {
+async function pair(counts?: StreamCounts) {
   const server = createServer({ allowHalfOpen: true });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const accepted = once(server, "connection") as Promise<[Socket]>;
   const near = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
   const [far] = await accepted;
-  const ends = [new DirectStream(near, undefined), new DirectStream(far, undefined)] as const;
+  const ends = [new DirectStream(near, undefined), new DirectStream(far, counts)] as const;
   for (const end of ends) end.sendHello({});
   for (const end of ends) await end.hello;
   return {
@@ -35,6 +38,7 @@ async function pair() {
 class Handler implements PacketStreamHandler {
   received = 0;
   drains = 0;
+  end: StreamEnd | undefined;
   onData(_id: unknown, payload: Uint8Array): void {
     this.received += payload.length;
   }
@@ -43,7 +47,9 @@ class Handler implements PacketStreamHandler {
     this.drains++;
   }
   onEnd(): void {}
-  onClose(): void {}
+  onClose(end: StreamEnd): void {
+    this.end = end;
+  }
 }
 
 leakTest(
@@ -90,3 +96,34 @@ leakTest("a ping of the peer's is answered while data waits", async () => {
   link.near.ping(() => answered++);
   await until("both are answered", () => answered === 2);
 });
+
+leakTest("nothing is kept of what a peer sends that was refused", async () => {
+  const counts = { received: new PacketCounts(), sent: new PacketCounts() };
+  await using link = await pair(counts);
+  link.near.start(new Handler());
+  link.far.end(new Error("a stranger"));
+  link.far.resume();
+  const bytes = 256 * kib;
+  for (let sent = 0; sent < bytes; sent += 32 * kib) link.near.sendData(1, new Uint8Array(32 * kib));
+  await until("all of it was read", () => counts.received.dataBytes === bytes);
+  const late = new Handler();
+  link.far.start(late);
+  assert.equal(late.received, 0);
+});
+
+leakTest(
+  "a peer that makes this side answer and does not read is dropped, not waited for without a bound",
+  async () => {
+    await using link = await pair();
+    const near = new Handler();
+    link.near.start(near);
+    const answer = closeResponse(1, "x".repeat(4000));
+    // The far end was not started, so that it does not read.
+    for (let sent = 0; sent < 32 * 1024 * kib && near.end === undefined; sent += 4000) {
+      link.near.sendPacket(answer);
+      if (sent % 400_000 === 0) await Promise.resolve();
+    }
+    await until("the link is gone", () => near.end !== undefined);
+    assert.match(near.end?.kind === "failed" ? near.end.error.message : "", /does not read/);
+  },
+);

@@ -15,10 +15,9 @@ import { framePacket, type Packet } from "../wire/packet.ts";
 import type { PacketCounts } from "../wire/packet_counts.ts";
 import { PacketError, type PacketErrorCode } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
+import { linger } from "./linger.ts";
 import { bytesRead } from "./read_meter.ts";
-
-/** How long a peer may keep a stream open that this side has ended, in milliseconds. */
-const lingerMs = 10_000;
+import { doesNotRead, maxUnsentBytes } from "./unsent_limit.ts";
 
 /** Where a stream counts its packets. */
 export interface StreamCounts {
@@ -62,7 +61,7 @@ abstract class GrpcStream implements PacketStream {
   #handler: PacketStreamHandler | undefined;
   #closed = false;
   #roundTripMs = 0;
-  #linger: ReturnType<typeof setTimeout> | undefined;
+  #endLinger: (() => void) | undefined;
   /** The first thing that went wrong on this side; it decides what the owner is told. */
   protected failure: Error | undefined;
 
@@ -83,8 +82,11 @@ abstract class GrpcStream implements PacketStream {
     const since = performance.now();
     const { session } = this.stream;
     if (session === undefined || session.destroyed) return;
-    session.ping(() => {
-      this.#roundTripMs = performance.now() - since;
+    session.ping((error) => {
+      // A session that ends reports that for each of its pings.
+      if (error) return;
+      const tookMs = performance.now() - since;
+      this.#roundTripMs = this.#roundTripMs === 0 ? tookMs : Math.min(this.#roundTripMs, tookMs);
       onAnswer?.();
     });
   }
@@ -123,6 +125,7 @@ abstract class GrpcStream implements PacketStream {
   }
 
   sendPacket(packet: Packet): boolean {
+    if (this.stream.writableLength > maxUnsentBytes) this.destroy(doesNotRead());
     this.#counts?.sent.packet(packet.type);
     return this.#writable() ? this.stream.write(framePacket(packet)) : true;
   }
@@ -149,8 +152,7 @@ abstract class GrpcStream implements PacketStream {
   end(error?: Error): void {
     if (this.#closed || this.stream.destroyed || this.stream.writableEnded) return;
     this.finish(error);
-    // A peer that never ends its own side must not hold the stream for ever.
-    this.#linger = setTimeout(() => this.stream.close(constants.NGHTTP2_CANCEL), lingerMs);
+    this.#endLinger = linger(() => this.stream.writableLength, () => this.stream.close(constants.NGHTTP2_CANCEL));
   }
 
   destroy(error: Error): void {
@@ -172,7 +174,7 @@ abstract class GrpcStream implements PacketStream {
   #onClose(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#linger);
+    this.#endLinger?.();
     this.#handler?.onClose(this.outcome());
   }
 }

@@ -569,6 +569,29 @@ leakTest("own: a client that breaks a request off resets it at the router", asyn
   session.destroy();
 });
 
+onBoth(
+  "a peer that makes this side answer and does not read loses its stream, and nobody else does",
+  async (listen) => {
+    await using at = await world(listen);
+    const connection = await at.connect();
+    const deaf = open(connection);
+    const other = open(connection);
+    const [deafServer, otherServer] = [await serverSide(at), await serverSide(at, 1)];
+    deaf.stream.pause();
+    const answer = closeResponse(1, "x".repeat(4000));
+    for (let sent = 0; sent < 48 * 1024 * 1024 && deafServer.end === undefined; sent += 4000) {
+      deafServer.stream.sendPacket(answer);
+      if (sent % 400_000 === 0) await new Promise((resolve) => setTimeout(resolve));
+    }
+    await until("its stream is gone", () => deafServer.end !== undefined);
+    assert.equal(deafServer.errorCode, Code.ResourceExhausted);
+    otherServer.stream.sendPacket(answer);
+    await until("the other one works", () => other.packets.length === 1);
+    connection.close();
+    await connection.closed;
+  },
+);
+
 /** What node:http2 throws at when it is to send them: each is one request that a client makes by hand. */
 const unsendable: Readonly<Record<string, readonly HeaderField[]>> = {
   "CONNECT without an authority": [[":method", "CONNECT"]],

@@ -9,9 +9,8 @@ import { framePacket, type Packet } from "../wire/packet.ts";
 import { PacketError } from "../wire/packet_error.ts";
 import { PacketReader } from "../wire/packet_reader.ts";
 import { grpcError, statusTrailers, type StreamCounts } from "./grpc_stream.ts";
-
-/** How long a peer may keep a stream open that this side has ended, in milliseconds. */
-const lingerMs = 10_000;
+import { linger } from "./linger.ts";
+import { doesNotRead, maxUnsentBytes } from "./unsent_limit.ts";
 
 const responseHeaders: readonly HeaderField[] = [[":status", "200"], ["content-type", "application/grpc"]];
 
@@ -29,7 +28,7 @@ export class H2PacketStream implements PacketStream, H2StreamHandler {
   #handler: PacketStreamHandler | undefined;
   #reader: PacketReader | undefined;
   #roundTripMs = 0;
-  #linger: ReturnType<typeof setTimeout> | undefined;
+  #endLinger: (() => void) | undefined;
   /** The first thing that went wrong on this side; it decides what the owner is told. */
   #failure: Error | undefined;
 
@@ -61,6 +60,7 @@ export class H2PacketStream implements PacketStream, H2StreamHandler {
   }
 
   sendPacket(packet: Packet): boolean {
+    if (this.#stream.queuedBytes > maxUnsentBytes) this.destroy(doesNotRead());
     this.#counts?.sent.packet(packet.type);
     return this.#stream.write(framePacket(packet));
   }
@@ -82,9 +82,8 @@ export class H2PacketStream implements PacketStream, H2StreamHandler {
   }
 
   end(error?: Error): void {
-    if (this.#stream.closed || this.#linger !== undefined) return;
-    // A peer that never ends its own side must not hold the stream for ever.
-    this.#linger = setTimeout(() => this.#stream.reset(h2Code.cancel), lingerMs);
+    if (this.#stream.closed || this.#endLinger !== undefined) return;
+    this.#endLinger = linger(() => this.#stream.queuedBytes, () => this.#stream.reset(h2Code.cancel));
     this.#stream.end(error === undefined ? okTrailers : Object.entries(statusTrailers(grpcError(error))));
   }
 
@@ -121,7 +120,7 @@ export class H2PacketStream implements PacketStream, H2StreamHandler {
   }
 
   onClose(end: H2StreamEnd): void {
-    clearTimeout(this.#linger);
+    this.#endLinger?.();
     this.#handler?.onClose(this.#outcome(end));
   }
 
