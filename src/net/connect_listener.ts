@@ -80,8 +80,10 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
   // A connection that never sent a request: timed out, or spoke something else. Without a listener the runtime answers.
   server.on("clientError", (error: Error, socket: Socket) => {
     options.onConnectionError(error);
-    if (socket.writable) socket.end(badRequest(error));
-    else socket.destroy();
+    if (!socket.writable) return void socket.destroy();
+    socket.end(badRequest(error));
+    const timer = setTimeout(() => socket.destroy(), refusedLingerMs);
+    socket.once("close", () => clearTimeout(timer));
   });
   server.on("connect", (message: IncomingMessage, socket: Socket, head: Uint8Array) => {
     void answerConnect(message, socket, head, options.fetch);

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { H2Connection, type H2Handler, type H2Options, type H2Output } from "../h2/connection.ts";
+import { linger } from "./linger.ts";
 import { bytesRead } from "./read_meter.ts";
 
 /** Bytes that may wait in a socket before its connection holds DATA back: enough to keep the operating system busy. */
@@ -53,8 +54,11 @@ export class H2Socket implements H2Output {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    // What the peer still sends is read and dropped, so that it sees the last frames and no reset.
-    this.#socket.end();
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    // What the peer still sends is read and dropped for a while, so that it sees the last frames and no reset.
+    socket.end();
+    socket.once("close", linger(() => socket.writableLength, () => socket.destroy()));
   }
 
   get destroyed(): boolean {

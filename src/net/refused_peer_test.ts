@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { mock } from "node:test";
+import { leakTest } from "../../tests/support/leak_free.ts";
+import { listenConnect } from "./connect_listener.ts";
+import { listenGrpcOwn } from "./h2_listener.ts";
+import type { ListenAddress } from "./listen.ts";
+
+/** Listeners by what they speak; all refuse who speaks something else. */
+const listeners = {
+  "HTTP CONNECT": (address: ListenAddress) =>
+    listenConnect({ address, fetch: () => new Response("", { status: 503 }), onConnectionError: () => {} }),
+  "HTTP/2": (address: ListenAddress) =>
+    listenGrpcOwn({ address, services: [], router: () => {}, onConnectionError: () => {} }),
+};
+
+/** Descriptors of this process that are sockets. */
+function sockets(): number {
+  let count = 0;
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      if (Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith("socket:")) count++;
+    } catch {
+      // The descriptor that lists the folder is gone by now.
+    }
+  }
+  return count;
+}
+
+for (const [what, listen] of Object.entries(listeners)) {
+  leakTest(`a peer that speaks no ${what}, is told so and stays, is dropped after a while`, async () => {
+    const dir = await Deno.makeTempDir();
+    const path = `${dir}/socket`;
+    {
+      await using _listener = await listen({ kind: "unix", path, deleteExisting: true });
+      mock.timers.enable({ apis: ["setTimeout"] });
+      try {
+        const before = sockets();
+        const client = connect({ path, allowHalfOpen: true });
+        client.resume();
+        client.write("neither of them\r\n\r\n");
+        await once(client, "end");
+        assert.equal(sockets() - before, 2);
+        mock.timers.tick(20_000);
+        // The client's own end is all that is left.
+        for (let turn = 0; turn < 1000 && sockets() - before > 1; turn++) {
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        assert.equal(sockets() - before, 1);
+        client.destroy();
+        await once(client, "close");
+      } finally {
+        mock.timers.reset();
+      }
+    }
+    await Deno.remove(dir, { recursive: true });
+  });
+}
