@@ -5,7 +5,7 @@ import { Program } from "../support/processes.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What Containerfile sets. */
-const environment = ["PATH=/app/tools:/usr/bin", "DENO_NO_UPDATE_CHECK=1", "DENO_DIR=/nonexistent", "NO_COLOR=1"];
+const environment = ["PATH=/app/tools:/usr/bin", "DENO_NO_UPDATE_CHECK=1", "DENO_DIR=/cache", "NO_COLOR=1"];
 
 /**
  * Runs in a mount namespace of its own: the image's files read-only, /proc and /dev/null as a container has them, and one

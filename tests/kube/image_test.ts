@@ -41,7 +41,11 @@ imageTest("the images' programs work together: not root, read-only files, a shel
     `--health-port=${serverHealth}`,
     `--admin-port=${serverAdmin}`,
   ));
+  const cache = `${image.volume}/cache`;
+  await Deno.mkdir(cache);
+  await Deno.chmod(cache, 0o777);
   const agent = started.use(image.run(
+    "DENO_DIR=/vol/cache",
     "/proxy-agent",
     `--ca-cert=${inImage(files.caCert)}`,
     `--agent-cert=${inImage(files.clientCert)}`,
@@ -67,6 +71,7 @@ imageTest("the images' programs work together: not root, read-only files, a shel
   const { code } = await client.ended;
   assert.equal(code, 0, client.tail());
   await until("its output has come", () => client.log.includes("Success"));
+  assert.ok((await Array.fromAsync(Deno.readDir(cache))).length > 0, "the runtime keeps nothing in its folder");
 });
 
 const podTitle = "an agent in its image counts servers by leases with what a pod has: address, token and authority";

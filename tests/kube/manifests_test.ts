@@ -110,6 +110,11 @@ function checkContainer(container: Container, name: string, version: string): vo
       );
     }
   }
+  const cache = listMember(value, "volumeMounts").find((mount) => memberOf(mount, "mountPath") === "/cache");
+  const cacheVolume = listMember(podSpec, "volumes").find((volume) =>
+    memberOf(volume, "name") === memberOf(cache, "name")
+  );
+  assert.ok(memberOf(cacheVolume, "emptyDir") !== undefined, `${name} has no folder for what the runtime keeps`);
   const mounted = listMember(value, "volumeMounts").map((mount) => memberOf(mount, "name"));
   assert.deepEqual(listMember(podSpec, "volumes").map((volume) => memberOf(volume, "name")), mounted);
 }
