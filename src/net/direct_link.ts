@@ -39,6 +39,9 @@ export function acceptDirect(socket: TLSSocket, service: PacketService, options:
     get destroyed() {
       return socket.destroyed;
     },
+    get bytesRead() {
+      return socket.bytesRead;
+    },
     ping: (onAnswer) => stream.ping(onAnswer),
     destroy: (error) => stream.destroy(error),
     once: (event, listener) => socket.once(event, listener),

@@ -16,7 +16,7 @@ import { linkProtocol } from "../wire/link_frame.ts";
 import { ServerGrpcStream, statusTrailers, type StreamCounts, valuesOf } from "./grpc_stream.ts";
 import { endLater } from "./http2_guard.ts";
 import { connectionWindowBytes, http2Settings } from "./http2_settings.ts";
-import { keepAlive } from "./keepalive.ts";
+import { keepAlive, type Pingable } from "./keepalive.ts";
 import { acceptDirect, directSocketOptions } from "./direct_link.ts";
 import type { IncomingCall, PacketService } from "./packet_service.ts";
 import { listen, type ListenAddress, stopListening } from "./listen.ts";
@@ -61,7 +61,7 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
     session.on("close", () => sessions.delete(session));
     session.on("error", options.onConnectionError);
     session.setLocalWindowSize(connectionWindowBytes);
-    keepAlive(session, options.keepaliveTimeMs ?? 0);
+    keepAlive(pingable(session), options.keepaliveTimeMs ?? 0);
   });
   http2.on("sessionError", options.onConnectionError);
   const dropHandshakes = options.tls === undefined ? () => {} : boundHandshakes(server, options.onConnectionError);
@@ -88,6 +88,20 @@ export async function listenGrpc(options: GrpcListenerOptions): Promise<GrpcList
     return closing;
   };
   return { address, drain, close, [Symbol.asyncDispose]: close };
+}
+
+function pingable(session: ServerHttp2Session): Pingable {
+  return {
+    get destroyed() {
+      return session.destroyed;
+    },
+    get bytesRead() {
+      return session.destroyed ? 0 : session.socket.bytesRead;
+    },
+    ping: (onAnswer) => session.ping(onAnswer),
+    destroy: (error) => session.destroy(error),
+    once: (event, listener) => session.once(event, listener),
+  };
 }
 
 /** What listens, what speaks HTTP/2 (the same, unless direct links are offered beside it), and the open direct links. */

@@ -118,6 +118,9 @@ class H2Link implements H2Handler {
       get destroyed() {
         return socket.destroyed;
       },
+      get bytesRead() {
+        return socket.bytesRead;
+      },
       ping: (onAnswer) => http2.connection.ping(onAnswer),
       destroy: (error) => socket.destroy(error),
       once: (event, listener) => socket.once(event, listener),

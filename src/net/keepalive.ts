@@ -1,6 +1,8 @@
 /** A connection that can be asked for a sign of life. */
 export interface Pingable {
   readonly destroyed: boolean;
+  /** Bytes that have come from the peer so far. */
+  readonly bytesRead: number;
   ping(onAnswer: () => void): unknown;
   destroy(error: Error): void;
   once(event: "close", listener: () => void): unknown;
@@ -13,10 +15,10 @@ export interface Pingable {
 export const keepaliveTimeoutMs = 15_000;
 
 /**
- * Pings a connection at intervals and drops it when an answer does not come in time, so that a peer that vanished
- * without a word is noticed. A connection whose peer lives is never dropped, however slow its streams are.
+ * Pings a connection at intervals and drops it when neither an answer nor anything else comes in time, so that a peer
+ * that vanished without a word is noticed. A connection whose peer lives is never dropped, however slow its streams are.
  * @param intervalMs between pings; 0: never
- * @param timeoutMs for an answer
+ * @param timeoutMs for an answer, or any byte
  */
 export function keepAlive(session: Pingable, intervalMs: number, timeoutMs: number = keepaliveTimeoutMs): void {
   if (intervalMs === 0) return;
@@ -26,7 +28,14 @@ export function keepAlive(session: Pingable, intervalMs: number, timeoutMs: numb
   };
   const ping = () => {
     if (session.destroyed) return;
-    timer = setTimeout(() => session.destroy(new Error(`no answer to a ping in ${timeoutMs} ms`)), timeoutMs);
+    let seen = session.bytesRead;
+    const look = () => {
+      // On a slow line the ping, or its answer, waits behind data; a peer that sends anything lives.
+      if (session.bytesRead === seen) return session.destroy(new Error(`no answer to a ping in ${timeoutMs} ms`));
+      seen = session.bytesRead;
+      timer = setTimeout(look, timeoutMs);
+    };
+    timer = setTimeout(look, timeoutMs);
     session.ping(() => {
       // The answer may come with the end of the session.
       clearTimeout(timer);

@@ -6,9 +6,16 @@ import { keepAlive, keepaliveTimeoutMs, type Pingable } from "./keepalive.ts";
 class FakeConnection implements Pingable {
   answers = true;
   pings = 0;
+  /** Grows by itself while the peer sends something. */
+  sends = false;
+  #bytesRead = 0;
   destroyed = false;
   error: Error | undefined;
   #onClose = () => {};
+
+  get bytesRead(): number {
+    return this.sends ? ++this.#bytesRead : this.#bytesRead;
+  }
 
   ping(onAnswer: () => void): void {
     this.pings++;
@@ -50,6 +57,23 @@ timerTest("a peer that stops answering is dropped after the time it has for an a
   connection.answers = false;
   await until("it is dropped", () => connection.destroyed);
   assert.equal(connection.error?.message, "no answer to a ping in 20 ms");
+});
+
+timerTest("a peer whose answer waits behind data is not dropped while any of the data comes", async () => {
+  const connection = new FakeConnection();
+  connection.answers = false;
+  connection.sends = true;
+  const reads = () => {
+    connection.sends = false;
+    const { bytesRead } = connection;
+    connection.sends = true;
+    return bytesRead;
+  };
+  keepAlive(connection, 1, 5);
+  await until("several limits have passed", () => reads() > 6);
+  assert.equal(connection.destroyed, false);
+  connection.sends = false;
+  await until("it is dropped", () => connection.destroyed);
 });
 
 timerTest("an interval of 0 is no keepalive", async () => {
