@@ -15,7 +15,6 @@ const slow: readonly string[] = [
   "tests/e2e/fleet_test.ts",
   "tests/e2e/readme_test.ts",
   "tests/e2e/demo_test.ts",
-  "tests/model/tunnel_model_test.ts",
   "tests/bench/bench_test.ts",
   "tests/e2e/workers_test.ts",
   "src/cli/agent_test.ts",

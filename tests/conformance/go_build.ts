@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url";
 const sources = fileURLToPath(new URL("./go", import.meta.url));
 const cache = fileURLToPath(new URL("../../.cache/conformance", import.meta.url));
 
+/** What the compiler saves by not optimising is far more than these programs take for it when they run. */
+const flags = ["-gcflags=all=-N -l -dwarf=false", "-ldflags=-s -w"];
+
 /** How `go version` introduces itself; undefined where there is no go. */
 export const goVersion: string | undefined = await (async () => {
   try {
@@ -26,7 +29,7 @@ export async function buildPeers(): Promise<string> {
   // Built aside and renamed: another test process may be building the same.
   const aside = await Deno.makeTempDir({ dir: cache, prefix: "building-" });
   const { code, stderr } = await new Deno.Command("go", {
-    args: ["build", "-ldflags=-s -w", "-o", `${aside}/`, "./..."],
+    args: ["build", ...flags, "-o", `${aside}/`, "./..."],
     cwd: sources,
     env: { CGO_ENABLED: "0" },
     stdin: "null",
@@ -60,7 +63,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 async function fingerprint(): Promise<string> {
-  const hash = createHash("sha256").update(goVersion ?? "");
+  const hash = createHash("sha256").update(`${goVersion} ${flags.join(" ")}`);
   const walk = async (folder: string): Promise<void> => {
     const entries = (await Array.fromAsync(Deno.readDir(folder))).sort((a, b) => a.name < b.name ? -1 : 1);
     for (const entry of entries) {
