@@ -93,7 +93,8 @@ export class AgentService {
   #connect(call: AgentCall, { agentId, identifiers }: Admitted): void {
     if (call.signal.aborted) {
       this.#calls--;
-      return;
+      // Nobody hears it, but whoever waits for the answer is let go.
+      return call.refuse(new ConnectError("the caller went away", Code.Canceled));
     }
     const asked = parseFeatures(call.metadata(metadataKeys.features)[0]);
     const features = offered.filter((feature) => asked.has(feature));

@@ -90,3 +90,22 @@ Deno.test("a server that is shutting down takes no agents", async () => {
   assert.equal(agent.refusal?.code, Code.Unavailable);
   assert.equal(world.server.notReady, "proxy server is shutting down");
 });
+
+Deno.test("an agent that goes away while it is checked is not served, and whoever waits for its answer is let go", async () => {
+  const gone = new AbortController();
+  const world = new ServerWorld({
+    authenticate: () => {
+      gone.abort();
+      return Promise.resolve();
+    },
+  });
+  const refusal = Promise.withResolvers<ConnectError>();
+  world.server.agents.handle({
+    metadata: (key) => key === "agentid" ? ["a"] : [],
+    signal: gone.signal,
+    accept: () => assert.fail("nobody is there"),
+    refuse: refusal.resolve,
+  });
+  assert.equal((await refusal.promise).code, Code.Canceled);
+  assert.equal(world.server.connectCalls, 0);
+});

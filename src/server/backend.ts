@@ -71,6 +71,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   readonly #stalled = new Map<ServerTunnel, ReturnType<typeof setTimeout>>();
   /** Tunnels that were closed from here and wait for the agent's answer, and when they are forgotten without one. */
   readonly #closing = new Map<ServerTunnel, ReturnType<typeof setTimeout>>();
+  #lastUnknown: ConnectId = 0;
   #draining = false;
   #closed = false;
 
@@ -150,8 +151,11 @@ export class Backend implements PacketStreamHandler, TunnelLink {
 
   onData(id: ConnectId, payload: Uint8Array): void {
     const tunnel = this.#tunnels.get(id);
-    if (tunnel !== undefined) tunnel.deliver(payload);
-    else if (id !== 0) this.#writer.sendPacket(closeRequest(id));
+    if (tunnel !== undefined) return tunnel.deliver(payload);
+    // One request for all packets of a connection that were under way, and for all pieces of a packet.
+    if (id === 0 || id === this.#lastUnknown) return;
+    this.#lastUnknown = id;
+    this.#writer.sendPacket(closeRequest(id));
   }
 
   onPacket(packet: Packet): void {
@@ -299,6 +303,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
       tunnel.dialFailed({ reason: "unrecognized_response", message: `agent chose connection id ${id}, zero or taken` });
       return;
     }
+    this.#lastUnknown = 0;
     this.#tunnels.set(id, tunnel);
     if (!tunnel.dialed(id, this.#flow(id, tunnel))) this.#tunnels.delete(id);
   }

@@ -148,7 +148,7 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
    */
   #end(): void {
     this.#stream?.end();
-    this.#stream?.resume();
+    this.tunnelWritable();
     this.#watchIdle(serverLimits.halfClosedIdleMs);
   }
 

@@ -30,6 +30,9 @@ export interface ProxyCall {
 /** What this server offers to clients beyond the original's protocol. */
 const offered: readonly Feature[] = ["early-data", "half-close"];
 
+/** Packets of a client that are not of its tunnel and are answered; with one more its stream ends. */
+const maxStrays = 16;
+
 /** The gRPC frontend: each call of ProxyService carries one tunnel. */
 export class ProxyService {
   readonly #pool: BackendPool;
@@ -98,6 +101,7 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
   #held: Packet[] = [];
   #early: EarlyData | undefined;
   #paused = false;
+  #strays = 0;
 
   constructor(stream: PacketStream, features: ReadonlySet<Feature>, owner: ProxyStreamOwner) {
     this.#stream = stream;
@@ -218,7 +222,7 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
 
   #dial(target: DialTarget, random: bigint): void {
     if (this.#tunnel !== undefined) {
-      this.#stream.sendPacket(dialFailed(random, "this stream carries a tunnel already; open another stream"));
+      this.#stray(dialFailed(random, "this stream carries a tunnel already; open another stream"));
       return;
     }
     this.#random = random;
@@ -235,13 +239,23 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
 
   #closeRequested(id: ConnectId): void {
     if (this.#tunnel === undefined) {
-      this.#stream.sendPacket(closeResponse(id, "backend uninitialized"));
+      this.#stray(closeResponse(id, "backend uninitialized"));
     } else if (id !== this.#tunnel.connectId || id === 0) {
-      this.#stream.sendPacket(closeResponse(id, "mismatched connection IDs"));
+      this.#stray(closeResponse(id, "mismatched connection IDs"));
     } else {
       this.#early?.clientSpoke();
       this.#tunnel.close();
     }
+  }
+
+  /** Answers what is not of this stream's tunnel: now and then, not as often as a client can ask. */
+  #stray(answer: Packet): void {
+    if (++this.#strays <= maxStrays) {
+      this.#stream.sendPacket(answer);
+      return;
+    }
+    this.#tunnel?.abort("mismatch", "client", "");
+    this.#finish(answer);
   }
 
   /** A packet for a connection that is not this stream's: both sides of the own tunnel are closed, the other is not touched. */
@@ -270,6 +284,7 @@ class ProxyStream implements PacketStreamHandler, TunnelClient {
     this.#stream.sendPacket(last);
     this.#stream.end();
     // Reading goes on, so that the client's own end is seen.
+    this.#paused = false;
     this.#stream.resume();
   }
 }

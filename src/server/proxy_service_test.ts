@@ -114,6 +114,35 @@ Deno.test("[server W6] a client cannot close another client's tunnel, nor give u
   assert.equal(agent.text(1), "mine");
 });
 
+Deno.test("a client that goes on with packets that are not of its tunnel loses its stream, and the tunnel with it", async () => {
+  const strays = [closeRequest(7), dialRequest(target, 5n)];
+  for (const stray of strays) {
+    const world = new ServerWorld();
+    const agent = await world.agent();
+    const client = openTunnel(world, agent, 1);
+    for (let count = 0; count < 1000; count++) client.stream.sendPacket(stray);
+    world.settle();
+    assert.equal(client.log.length, 1 + 17);
+    assert.deepEqual(agent.log, ["DIAL_REQ", "CLOSE_REQ 1"]);
+    client.stream.end();
+    world.settle();
+    assert.equal(client.near.closed?.kind, "ended");
+  }
+});
+
+Deno.test("an agent is asked once to close a connection that nobody knows, however much comes of it", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  for (let count = 0; count < 100; count++) agent.stream.sendData(9, bytes("x"));
+  world.settle();
+  assert.deepEqual(agent.log, ["CLOSE_REQ 9"]);
+  openTunnel(world, agent, 9);
+  agent.stream.sendPacket(closeResponse(9));
+  agent.stream.sendData(9, bytes("x"));
+  world.settle();
+  assert.deepEqual(agent.log.slice(1), ["DIAL_REQ", "CLOSE_REQ 9"]);
+});
+
 Deno.test("[server W6] two clients with the same random each get their own answer", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();

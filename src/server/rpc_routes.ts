@@ -74,6 +74,7 @@ class RoutedCall implements AgentCall {
     // A peer that vanishes may leave the iterator waiting for a packet that never comes.
     const onAbort = () => stream.destroy(new Error("the caller went away"));
     this.signal.addEventListener("abort", onAbort);
+    if (this.signal.aborted) onAbort();
     try {
       yield* stream.outgoing();
     } finally {
