@@ -18,7 +18,8 @@ export class SocketStream implements ByteStream {
   #closed = false;
   #error: Error | undefined;
   #paused = false;
-  readonly #onGone: (() => void) | undefined;
+  /** Let go at the start, with whatever of the request it holds: a stream may live for days. */
+  #onGone: (() => void) | undefined;
 
   /**
    * @param head bytes of the stream that were read already
@@ -44,6 +45,7 @@ export class SocketStream implements ByteStream {
 
   start(handler: ByteStreamHandler): void {
     this.#handler = handler;
+    this.#onGone = undefined;
     const early = this.#early;
     this.#early = [];
     this.#earlyBytes = 0;
