@@ -19,6 +19,7 @@ leakTest("an open tunnel keeps nothing of the request that opened it", async () 
       address: { kind: "unix", path, deleteExisting: true },
       fetch: (request, bindings) => {
         kept.push(new WeakRef(request), new WeakRef(request.signal), new WeakRef(bindings));
+        request.signal.addEventListener("abort", () => {});
         bindings.tunnel = (stream) => stream.start(ignore);
         return new Response(null, { status: 200 });
       },
