@@ -11,7 +11,7 @@ export interface AgentLimits {
   readonly endpointBufferBytes: number;
   /** How long one destination may hold such a link, in milliseconds; then its tunnel is closed. */
   readonly stallGraceMs: number;
-  /** How long a tunnel that is over may take to hand its last bytes to the destination, in milliseconds. */
+  /** How long the destination of a tunnel that is over may take none of its last bytes, in milliseconds. */
   readonly closeGraceMs: number;
   /**
    * Bytes of a destination that are read and dropped after its tunnel is over. An echo has fewer under way: a window, and

@@ -12,6 +12,7 @@ import { closeResponse, dialed, dialFailed, drain, type Packet, PacketType, pack
 import type { AgentEvents, EndpointCloseReason } from "./agent_events.ts";
 import type { AgentLimits } from "./agent_limits.ts";
 import type { Clock } from "./clock.ts";
+import { closeGrace } from "./close_grace.ts";
 import type { Dialler, DialResult } from "./dialler.ts";
 import { Endpoint, type EndpointCloseInitiator, type EndpointLink } from "./endpoint.ts";
 
@@ -293,7 +294,7 @@ export class Link implements PacketStreamHandler, EndpointLink {
     events.endpointClosed((clock.now() - (entry?.startedAt ?? clock.now())) / 1000, reason, initiator);
     log.debug("tunnel {tunnel} has ended: {reason} by {initiator}", { tunnel: endpoint.random, reason, initiator });
     // The socket goes on until it has written its last bytes; it reports when it is gone.
-    const cancel = endpoint.state === "closing" ? clock.after(limits.closeGraceMs, () => endpoint.destroy()) : () => {};
+    const cancel = endpoint.state === "closing" ? closeGrace(clock, limits.closeGraceMs, endpoint) : () => {};
     this.#closing.set(endpoint, cancel);
   }
 

@@ -243,8 +243,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   }
 
   closing(tunnel: ServerTunnel): void {
-    if (this.#closing.has(tunnel)) return;
-    this.#closing.set(tunnel, setTimeout(() => tunnel.unanswered(), serverLimits.closeAnswerMs));
+    if (!this.#closing.has(tunnel)) this.#awaitAnswer(tunnel);
   }
 
   forget(tunnel: ServerTunnel): void {
@@ -253,6 +252,13 @@ export class Backend implements PacketStreamHandler, TunnelLink {
     this.#unstall(tunnel);
     clearTimeout(this.#closing.get(tunnel));
     this.#closing.delete(tunnel);
+  }
+
+  /** The request for the close goes out behind the client's last bytes: while some of them go out, it is waited for. */
+  #awaitAnswer(tunnel: ServerTunnel): void {
+    const before = tunnel.queuedBytes;
+    const look = () => tunnel.queuedBytes < before ? this.#awaitAnswer(tunnel) : tunnel.unanswered();
+    this.#closing.set(tunnel, setTimeout(look, serverLimits.closeAnswerMs));
   }
 
   #unstall(tunnel: ServerTunnel): void {

@@ -4,7 +4,7 @@ export const serverLimits = {
   legacyHeldBytes: 1024 * 1024,
   /** How long one client may hold such a link back before its tunnel is closed: the original client's own limit. */
   legacyStallMs: 10_000,
-  /** How long an agent may take to answer a close before the tunnel is forgotten. */
+  /** How long an agent may take to answer a close, and take nothing that goes before it, until the tunnel is forgotten. */
   closeAnswerMs: 30_000,
   /** Bytes that are kept for a client whose tunnel has just opened before the agent is told to wait. */
   openingHeldBytes: 256 * 1024,
