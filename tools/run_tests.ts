@@ -11,6 +11,7 @@ import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
 
 /** Files that take long, the slowest first. */
 const slow: readonly string[] = [
+  "tests/conformance/hostile_test.ts",
   "tests/e2e/process_test.ts",
   "tests/e2e/fleet_test.ts",
   "tests/e2e/readme_test.ts",
@@ -18,7 +19,6 @@ const slow: readonly string[] = [
   "tests/bench/bench_test.ts",
   "tests/e2e/workers_test.ts",
   "src/cli/agent_test.ts",
-  "tests/conformance/hostile_test.ts",
   "tests/e2e/process_start_test.ts",
   "tests/e2e/process_hostile_test.ts",
   "tests/e2e/build_test.ts",
