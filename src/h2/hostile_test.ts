@@ -1,5 +1,7 @@
 /** A hostile client for each line of the limits' table: it is refused, and what it makes this side hold stays bounded. */
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/h2_peer.ts";
 import { settingsFrame, windowUpdateFrame } from "./control_frames.ts";
 import { frameFlag, frameType, h2Code, settingId } from "./frame.ts";
@@ -209,6 +211,47 @@ Deno.test("a client that opens no window makes this side hold its queue and no m
   assert.equal(peer.request().drains, 0);
   stream.reset(h2Code.cancel);
   assert.equal(stream.queuedBytes, 0, "let go with the stream");
+});
+
+Deno.test("small pieces that wait for a client cost little more than their bytes, and arrive as they were written", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const peer = H2Peer.begun();
+  peer.push(settingsFrame([[settingId.initialWindowSize, 0]]), headers(1), windowUpdateFrame(0, 1 << 28));
+  const { stream } = peer.request();
+  stream.respond([[":status", "200"]]);
+  peer.sent();
+  while (stream.write(new Uint8Array(4000)));
+  collect();
+  const before = Deno.memoryUsage().heapUsed;
+  let written = stream.queuedBytes;
+  const write = (length: number) => {
+    stream.write(Uint8Array.from({ length }, (_, at) => (written + at) * 7 >>> 4));
+    written += length;
+  };
+  for (let count = 0; count < 200_000; count++) write(1);
+  collect();
+  assert.ok(Deno.memoryUsage().heapUsed - before < 4 * 1024 * 1024);
+  const first = stream.queuedBytes - 200_000;
+  let read = 0;
+  const check = () => {
+    for (const { type, payload } of peer.sent()) {
+      if (type !== frameType.data) continue;
+      for (const byte of payload) {
+        const expected = read < first ? 0 : (read * 7 >>> 4) % 256;
+        if (byte !== expected) assert.fail(`byte ${read} is ${byte}, not ${expected}`);
+        read++;
+      }
+    }
+  };
+  // Windows of odd sizes cut the blocks anywhere, and more is written meanwhile.
+  for (let round = 0; read < written && round < 10_000; round++) {
+    peer.push(windowUpdateFrame(1, 1 + round * 37 % 2000));
+    check();
+    if (round < 200) { for (const length of [3, 2047, 5, 2048, 1, 1, 9000, 1]) write(length); }
+  }
+  assert.equal(read, written);
+  assert.equal(stream.queuedBytes, 0);
 });
 
 Deno.test("a client that reads nothing gets control frames in proportion to what it asks, and no data", () => {

@@ -64,6 +64,12 @@ export class H2Stream {
   #firstFrom = 0;
   #queuedBytes = 0;
   #wantsDrain = false;
+  /** Where small pieces are gathered that are written one after another while the owner should hold back. */
+  #block: Uint8Array = emptyPiece;
+  #blockUsed = 0;
+  /** The part of the block that was queued last; it grows while it is the queue's last entry. */
+  #gathered: Uint8Array | undefined;
+  #smallBefore = false;
   #ending = false;
   #trailers: readonly HeaderField[] | undefined;
   #localEnded = false;
@@ -133,7 +139,10 @@ export class H2Stream {
    */
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.#ending || bytes.length === 0) return true;
-    this.#queue.push(bytes);
+    const small = bytes.length < gatherBelowBytes;
+    if (small && this.#smallBefore && this.#wantsDrain) this.#gather(bytes);
+    else this.#queue.push(bytes);
+    this.#smallBefore = small;
     this.#queuedBytes += bytes.length;
     if (this.#sendWindow > 0) this.#host.sendable(this);
     if (this.#queuedBytes < h2Limits.streamQueueHighBytes) return true;
@@ -288,6 +297,8 @@ export class H2Stream {
     if (this.closed) return;
     this.#end = end;
     this.#queue = [];
+    this.#block = emptyPiece;
+    this.#gathered = undefined;
     this.#queueFrom = 0;
     this.#firstFrom = 0;
     this.#queuedBytes = 0;
@@ -300,6 +311,23 @@ export class H2Stream {
   }
 
   // ---- own ----
+
+  /** Queues a small piece beside those before it, so that a peer that does not read costs little more than its bytes. */
+  #gather(bytes: Uint8Array): void {
+    if (this.#blockUsed + bytes.length > this.#block.length) {
+      this.#block = new Uint8Array(blockBytes);
+      this.#blockUsed = 0;
+      this.#gathered = undefined;
+    }
+    const last = this.#queue.length - 1;
+    const joins = this.#gathered !== undefined && this.#queue[last] === this.#gathered;
+    const from = joins ? this.#blockUsed - (this.#gathered?.length ?? 0) : this.#blockUsed;
+    this.#block.set(bytes, this.#blockUsed);
+    this.#blockUsed += bytes.length;
+    this.#gathered = this.#block.subarray(from, this.#blockUsed);
+    if (joins) this.#queue[last] = this.#gathered;
+    else this.#queue.push(this.#gathered);
+  }
 
   /** The owner paused or dropped the stream, possibly from within a call that delivered to it. */
   get #stopped(): boolean {
@@ -335,6 +363,10 @@ export class H2Stream {
 }
 
 const emptyPiece = new Uint8Array(0);
+
+/** Pieces below this size may be gathered, in blocks of so many bytes. */
+const gatherBelowBytes = 2048;
+const blockBytes = 16 * 1024;
 
 /** Sent pieces at the front of a queue are cut off in blocks of this many. */
 const compactFrom = 64;

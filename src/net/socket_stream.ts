@@ -1,6 +1,10 @@
 import type { Socket } from "node:net";
+import { HeldBytes } from "../h2/held_bytes.ts";
 import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
 import { bytesRead } from "./read_meter.ts";
+
+/** Pieces below this size are gathered for a peer that does not read: each would cost hundreds of bytes in a socket's queue. */
+const smallBytes = 4 * 1024;
 
 /** Bytes that are taken from a socket before anybody is there to handle them. */
 const earlyLimitBytes = 64 * 1024;
@@ -18,6 +22,8 @@ export class SocketStream implements ByteStream {
   #closed = false;
   #error: Error | undefined;
   #paused = false;
+  /** What was written to a full socket, from the first small piece on. */
+  #held: HeldBytes | undefined;
   /** Let go at the start, with whatever of the request it holds: a stream may live for days. */
   #onGone: (() => void) | undefined;
 
@@ -34,7 +40,7 @@ export class SocketStream implements ByteStream {
       this.#earlyBytes = head.length;
     }
     socket.on("data", (bytes: Uint8Array) => this.#onData(bytes));
-    socket.on("drain", () => this.#handler?.onDrain());
+    socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", (error: Error) => {
       this.#error ??= error;
@@ -57,7 +63,12 @@ export class SocketStream implements ByteStream {
 
   write(bytes: Uint8Array): boolean {
     if (this.#closed || this.#socket.writableEnded || this.#socket.destroyed) return true;
-    return this.#socket.write(bytes);
+    if (this.#held === undefined) {
+      if (bytes.length >= smallBytes || !this.#socket.writableNeedDrain) return this.#socket.write(bytes);
+      this.#held = new HeldBytes();
+    }
+    this.#held.push(bytes);
+    return false;
   }
 
   pause(): void {
@@ -71,7 +82,9 @@ export class SocketStream implements ByteStream {
   }
 
   end(): void {
-    if (!this.#closed && !this.#socket.writableEnded) this.#socket.end();
+    if (this.#closed || this.#socket.writableEnded) return;
+    this.#writeHeld();
+    this.#socket.end();
   }
 
   destroy(): void {
@@ -80,7 +93,7 @@ export class SocketStream implements ByteStream {
 
   /** Bytes written that the operating system has not taken yet. */
   get unsentBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.writableLength + (this.#held?.length ?? 0);
   }
 
   #onData(bytes: Uint8Array): void {
@@ -92,6 +105,20 @@ export class SocketStream implements ByteStream {
     this.#early.push(bytes);
     this.#earlyBytes += bytes.length;
     if (this.#earlyBytes >= earlyLimitBytes) this.#socket.pause();
+  }
+
+  #onDrain(): void {
+    this.#writeHeld();
+    if (!this.#socket.writableNeedDrain) this.#handler?.onDrain();
+  }
+
+  #writeHeld(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    this.#socket.cork();
+    for (let piece = held.shift(); piece !== undefined; piece = held.shift()) this.#socket.write(piece);
+    this.#socket.uncork();
   }
 
   #onEnd(): void {
