@@ -36,7 +36,8 @@ export function secure(connection: Duplex, host: string, tls: OverlayTls): Promi
       socket.on("error", () => {});
       resolve(socket);
     });
-    socket.once("error", reject);
+    // Stays until the handshake is done: a second error that nobody listens for would end the process.
+    socket.on("error", reject);
     socket.once("close", () => reject(new Error("connection closed during the TLS handshake")));
   });
 }

@@ -91,7 +91,7 @@ export class ConnectFrontend {
     return open;
   }
 
-  /** Bytes of clients whose tunnel opens just now. */
+  /** Clients whose reading is held back now. */
   get heldClients(): number {
     let held = 0;
     for (const client of this.#clients) if (client.paused) held++;
