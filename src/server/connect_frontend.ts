@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
 import type { ByteStream } from "../tunnel/byte_stream.ts";
 import { parseHostPort } from "../wire/host_port.ts";
+import { wireLimits } from "../wire/limits.ts";
 import type { BackendPool } from "./backend_pool.ts";
 import { ConnectClient } from "./connect_client.ts";
 import { type DialFailure, shuttingDown } from "./dial_outcome.ts";
@@ -62,6 +63,9 @@ export class ConnectFrontend {
     this.#app.on("CONNECT", "*", async (c) => {
       const target = targetOf(c.req.url);
       const parsed = parseHostPort(target);
+      if (target.length > wireLimits.maxAddressLength) {
+        return c.text(`dial tcp: address of ${target.length} characters is longer than any can be\n`, 400, plain);
+      }
       if (typeof parsed === "string") return c.text(`dial tcp: address ${target}: ${parsed}\n`, 400, plain);
       const client = new ConnectClient((gone) => this.#clients.delete(gone));
       const tunnel = this.#pool.dial({ protocol: "tcp", address: target }, client);

@@ -240,6 +240,19 @@ Deno.test("[server W36] the dialled address of a CONNECT tunnel is in the log", 
   }
 });
 
+Deno.test("a CONNECT to an address that is longer than any can be reaches no agent", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  const answer = await new Caller(world, `${"x".repeat(100_000)}:80`).answer();
+  assert.deepEqual(answer, {
+    status: 400,
+    body: "dial tcp: address of 100003 characters is longer than any can be\n",
+  });
+  await settle(world);
+  assert.deepEqual(agent.log, []);
+  assertNothingLeft(world);
+});
+
 Deno.test("a server that is shutting down answers with a 503, and dials nothing", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
