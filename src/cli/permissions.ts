@@ -101,7 +101,7 @@ export function testClientPermissions(options: TestClientOptions, { cwd }: Permi
     net: socket.length > 0 ? socket.map((path) => `unix:${path}`) : [netEntry(options.proxyHost, options.proxyPort)],
     read: [...socket, ...given(options.clientCert, options.clientKey, options.caCert)],
     write: [...socket, ...logFiles(options.logging)],
-    env: ["HTTP2_READ_IDLE_TIMEOUT_SECONDS", "HTTP2_PING_TIMEOUT_SECONDS"],
+    env: [],
     sys: false,
   };
 }
