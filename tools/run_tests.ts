@@ -11,18 +11,18 @@ import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
 
 /** Files that take long, the slowest first. */
 const slow: readonly string[] = [
-  "tests/conformance/hostile_test.ts",
-  "tests/e2e/process_test.ts",
-  "tests/e2e/fleet_test.ts",
-  "tests/e2e/readme_test.ts",
-  "tests/e2e/demo_test.ts",
-  "tests/bench/bench_test.ts",
   "tests/e2e/workers_test.ts",
-  "src/cli/agent_test.ts",
-  "tests/e2e/process_start_test.ts",
-  "tests/e2e/process_hostile_test.ts",
+  "tests/e2e/process_test.ts",
+  "tests/e2e/readme_test.ts",
+  "tests/e2e/fleet_test.ts",
+  "tests/conformance/hostile_test.ts",
+  "tests/bench/bench_test.ts",
+  "tests/e2e/demo_test.ts",
   "tests/e2e/build_test.ts",
+  "src/cli/agent_test.ts",
+  "tests/e2e/process_hostile_test.ts",
   "tests/spec/requests_test.ts",
+  "tests/e2e/process_start_test.ts",
   "tests/e2e/process_files_test.ts",
   "tests/conformance/half_close_test.ts",
 ];
