@@ -53,7 +53,7 @@ leakTest("the benchmarks measure everything that they promise, and leave report,
     for (const work of works) assert.match(stdout, new RegExp(`^\\| ${work} `, "m"));
     const text = await Deno.readTextFile(`${out}/BENCHMARKS.md`);
     assert.match(text, /^- machine: \d+ cores/m);
-    assert.match(text, /^Written by `deno task bench --quick/m);
+    assert.match(text, /^Written by\s+`deno task bench --quick/m);
     const pictures = [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = ""]) => path);
     for (const curve of ["tunnels", "write-size", "agents", "churn"]) {
       assert.ok(pictures.some((path) => path.startsWith(`docs/bench/${curve}-`)), pictures.join());
