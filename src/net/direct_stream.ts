@@ -44,7 +44,7 @@ export class DirectStream implements PacketStream {
   #endLinger: (() => void) | undefined;
   #corked = false;
   #roundTripMs = 0;
-  readonly #underWay = new UnderWay();
+  readonly #underWay = new UnderWay(() => performance.now());
   /** Data waits for the peer's answer to a mark. */
   #waiting = false;
   readonly #pongs: (() => void)[] = [];
@@ -121,6 +121,10 @@ export class DirectStream implements PacketStream {
     if (!this.#underWay.full) return taken;
     this.#waiting = true;
     return false;
+  }
+
+  talk(): void {
+    this.#underWay.talk();
   }
 
   pause(): void {

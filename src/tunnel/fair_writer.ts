@@ -31,6 +31,8 @@ export class Lane {
   #last: Packet | undefined;
   /** The source was told to wait. */
   #waiting = false;
+  /** The last payload was a small one. */
+  #small = false;
 
   constructor(writer: FairWriter, id: ConnectId, window: SendWindow, source: LaneSource) {
     this.#writer = writer;
@@ -51,6 +53,9 @@ export class Lane {
   send(payload: Uint8Array): boolean {
     if (this.#state !== "open") return true;
     const { length } = payload;
+    if (length > flowLimits.smallPayloadBytes) this.#small = false;
+    else if (this.#small) this.#writer.talk();
+    else this.#small = true;
     if (this.#queuedBytes === 0 && !this.#waiting && this.#writer.open) {
       // The usual case: nothing waits, and the window and the link take it as it is.
       if (length <= this.#window.credit && length <= flowLimits.maxDataBytes) {
@@ -166,6 +171,11 @@ export class FairWriter {
 
   sendData(id: ConnectId, payload: Uint8Array): void {
     if (!this.#stream.sendData(id, payload)) this.#open = false;
+  }
+
+  /** Small payloads follow each other on a lane. */
+  talk(): void {
+    this.#stream.talk?.();
   }
 
   /** A lane wants a turn. */

@@ -8,4 +8,6 @@ export const flowLimits = {
   growthBudgetBytes: 64 * 1024 * 1024,
   /** Most bytes of one DATA packet that is written to a link, so that a turn stays short. */
   maxDataBytes: 64 * 1024,
+  /** A payload of no more bytes is small: a request, an answer, a key stroke. */
+  smallPayloadBytes: 4 * 1024,
 } as const;

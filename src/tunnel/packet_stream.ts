@@ -37,6 +37,11 @@ export interface PacketStream {
    * @returns false when the caller should hold data back until `onDrain`; the payload was taken all the same
    */
   sendData(id: ConnectId, payload: Uint8Array): boolean;
+  /**
+   * Tells that small payloads follow each other on a tunnel, so that somebody waits for what is sent. A stream that would
+   * otherwise have much under way keeps it small for a while.
+   */
+  talk?(): void;
   /** Stops delivery of packets, and with it reading from the peer. What was read already may still arrive. */
   pause(): void;
   resume(): void;
