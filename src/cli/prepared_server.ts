@@ -1,9 +1,11 @@
 import { AgentService as AgentDescriptor } from "../../gen/agent/agent_pb.ts";
 import { ProxyService as ProxyDescriptor } from "../../gen/client/client_pb.ts";
 import { getLogger } from "@logtape/logtape";
+import { bytesReadSoFar } from "../net/read_meter.ts";
 import type { TlsFiles } from "../net/tls_files.ts";
 import type { ServerTls } from "../net/tls_server.ts";
 import { type WatchedTls, watchTls } from "../net/tls_watch.ts";
+import { watchCalmHeap } from "../ops/calm_heap.ts";
 import { watchEventLoop } from "../ops/event_loop.ts";
 import { healthRoutes, HealthStatus } from "../ops/grpc_health.ts";
 import type { ServerLeaseEvents } from "../ops/lease_events.ts";
@@ -80,6 +82,7 @@ export async function prepareServer(
   });
   const agentHealth = new HealthStatus({ services: [AgentDescriptor.typeName], serving: () => !server.draining });
   undo.use(watchEventLoop((seconds) => metrics.eventLoopDelay.observe(seconds)));
+  undo.use(watchCalmHeap(bytesReadSoFar));
   const frontendTls = options.udsName === ""
     ? await tlsFor(options, { cert: options.serverCert, key: options.serverKey, ca: options.serverCaCert }, undo)
     : undefined;

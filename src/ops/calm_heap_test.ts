@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { freePort } from "../../tests/support/free_port.ts";
+import { Program } from "../../tests/support/processes.ts";
+import { testCertificates, writeTestCertificates } from "../../tests/support/test_certificates.ts";
+import { until } from "../../tests/support/until.ts";
 import { CalmHeap } from "./calm_heap.ts";
 
 const mib = 1024 * 1024;
@@ -61,4 +65,52 @@ Deno.test("a heap whose collection would take long is left to the engine", () =>
   heap.committed = 100 * mib;
   heap.looks(100);
   assert.equal(heap.collections, 0);
+});
+
+Deno.test("server and agent give memory back after their start", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "calm-heap-" });
+  try {
+    const files = await writeTestCertificates(dir, await testCertificates());
+    const [agentPort, ...ports] = await Promise.all(Array.from({ length: 5 }, () => freePort()));
+    const commands = [
+      [
+        "server",
+        "--server-port=0",
+        `--uds-name=${dir}/frontend.sock`,
+        `--cluster-ca-cert=${files.caCert}`,
+        `--cluster-cert=${files.serverCert}`,
+        `--cluster-key=${files.serverKey}`,
+        `--agent-port=${agentPort}`,
+        `--health-port=${ports[0]}`,
+        `--admin-port=${ports[1]}`,
+      ],
+      [
+        "agent",
+        `--ca-cert=${files.caCert}`,
+        "--proxy-server-host=127.0.0.1",
+        `--proxy-server-port=${agentPort}`,
+        `--health-server-port=${ports[2]}`,
+        `--admin-server-port=${ports[3]}`,
+      ],
+    ];
+    for (const command of commands) {
+      // The collector is one that tells: the program's own asks for it by name.
+      const tells = `data:text/javascript,globalThis.gc=(o)=>console.error("collected",o.type,o.flavor);`;
+      const args = [
+        "run",
+        "-A",
+        "--quiet",
+        `--preload=${tells}`,
+        new URL("../../main.ts", import.meta.url).pathname,
+        ...command,
+      ];
+      await using program = new Program(command[0] ?? "", [Deno.execPath(), ...args]);
+      await until("it collects", () => {
+        assert.equal(program.status, undefined, program.log);
+        return program.log.includes("collected major last-resort");
+      });
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 });
