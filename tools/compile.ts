@@ -34,7 +34,7 @@ function compileArgs(binary: Binary): string[] {
   const { program } = binary;
   return [
     "compile",
-    "--v8-flags=--expose-gc",
+    "--v8-flags=--expose-gc,--heap-growing-percent=300",
     "--quiet",
     ...permissions[program],
     ...refused,

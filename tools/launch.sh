@@ -67,4 +67,4 @@ deno=$(find_deno) || exit 127
 # program's own words.
 permissions=$("$deno" run --quiet --no-prompt --allow-read --allow-env $config "$entry" permissions "$program" "$@") ||
   exit
-exec "$deno" run --quiet --v8-flags=--expose-gc $permissions $config "$entry" "$program" "$@"
+exec "$deno" run --quiet --v8-flags=--expose-gc,--heap-growing-percent=300 $permissions $config "$entry" "$program" "$@"

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Socket } from "node:net";
+import { flowLimits } from "../tunnel/flow_limits.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { dataHeader } from "../wire/data_header.ts";
@@ -20,6 +21,12 @@ import { linger } from "./linger.ts";
 import { bytesRead } from "./read_meter.ts";
 import { UnderWay } from "./under_way.ts";
 import { doesNotRead, maxUnsentBytes } from "./unsent_limit.ts";
+
+/**
+ * What may wait in this process for a link's socket while nobody talks over the link. As much as the socket itself asks for
+ * would be one chunk of a fast client, which would then be stopped and started again for each.
+ */
+const bulkQueueBytes = 256 * 1024;
 
 /** What the peer said first. */
 export type Hello = (key: string) => readonly string[];
@@ -48,6 +55,10 @@ export class DirectStream implements PacketStream {
   /** Data waits for the peer's answer to a mark. */
   #waiting = false;
   readonly #pongs: (() => void)[] = [];
+  /** Payloads that follow each other on one tunnel within a turn of the event loop, which leave as one packet. */
+  readonly #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  #gatheredId: ConnectId = 0;
 
   constructor(socket: Socket, counts: StreamCounts | undefined) {
     this.#socket = socket;
@@ -107,20 +118,28 @@ export class DirectStream implements PacketStream {
     if (!this.#writable()) return true;
     this.#counts?.sent.packet(packet.type);
     this.#cork();
+    this.#writeGathered();
     return this.#socket.write(framePacket(packet));
   }
 
   sendData(id: ConnectId, payload: Uint8Array): boolean {
     if (!this.#writable()) return true;
-    this.#counts?.sent.data();
     this.#counts?.sent.bytes(payload.length);
     this.#cork();
-    this.#socket.write(dataHeader(id, payload.length));
-    const taken = this.#socket.write(payload);
+    const joined = this.#gatheredBytes + payload.length;
+    if (id !== this.#gatheredId || joined > flowLimits.maxDataBytes) this.#writeGathered();
+    this.#gatheredId = id;
+    this.#gathered.push(payload);
+    this.#gatheredBytes += payload.length;
+    if (this.#gatheredBytes >= flowLimits.maxDataBytes) this.#writeGathered();
     if (this.#underWay.sent(payload.length)) this.#mark();
-    if (!this.#underWay.full) return taken;
-    this.#waiting = true;
-    return false;
+    if (this.#underWay.full) {
+      this.#waiting = true;
+      return false;
+    }
+    // Only where the socket will tell of its drain.
+    if (!this.#socket.writableNeedDrain) return true;
+    return !this.#underWay.talking && this.#socket.writableLength < bulkQueueBytes;
   }
 
   talk(): void {
@@ -137,6 +156,7 @@ export class DirectStream implements PacketStream {
 
   end(error?: Error): void {
     if (this.#closed || this.#ending) return;
+    this.#writeGathered();
     this.#ending = true;
     const status = error === undefined ? undefined : grpcError(error);
     this.#socket.end(statusFrame({ code: status?.code ?? 0, message: status?.rawMessage ?? "" }));
@@ -161,6 +181,7 @@ export class DirectStream implements PacketStream {
       this.#roundTripMs = this.#roundTripMs === 0 ? tookMs : Math.min(this.#roundTripMs, tookMs);
       onAnswer();
     });
+    this.#writeGathered();
     this.#socket.write(linkFrame(linkFrameKinds.ping, new Uint8Array(8)));
   }
 
@@ -187,8 +208,21 @@ export class DirectStream implements PacketStream {
     queueMicrotask(this.#uncork);
   }
 
+  /** Writes the packet of the payloads that were gathered. */
+  #writeGathered(): void {
+    if (this.#gatheredBytes === 0) return;
+    if (this.#writable()) {
+      this.#counts?.sent.data();
+      this.#socket.write(dataHeader(this.#gatheredId, this.#gatheredBytes));
+      for (const payload of this.#gathered) this.#socket.write(payload);
+    }
+    this.#gathered.length = 0;
+    this.#gatheredBytes = 0;
+  }
+
   readonly #uncork = (): void => {
     this.#corked = false;
+    this.#writeGathered();
     this.#socket.uncork();
   };
 

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { leakTest } from "../../tests/support/leak_free.ts";
 import { until } from "../../tests/support/until.ts";
 import type { PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
-import { closeResponse } from "../wire/packet.ts";
+import { closeResponse, PacketType } from "../wire/packet.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
 import { DirectStream } from "./direct_stream.ts";
 import type { StreamCounts } from "./grpc_stream.ts";
@@ -90,6 +90,48 @@ leakTest(
     await until("the rest arrives", () => receiver.received === sent);
   },
 );
+
+leakTest("payloads of a tunnel that follow each other are one packet, up to a bound, and order is kept", async () => {
+  const counts = { received: new PacketCounts(), sent: new PacketCounts() };
+  await using link = await pair(counts);
+  const seen: string[] = [];
+  link.far.start(new Handler());
+  link.near.start(
+    Object.assign(new Handler(), {
+      onData: (id: unknown, payload: Uint8Array) => seen.push(...[...payload].map((byte) => `${id}: ${byte}`)),
+      onPacket: () => seen.push("close"),
+    }),
+  );
+  const send = (id: number, ...bytes: number[]) => link.far.sendData(id, Uint8Array.from(bytes));
+  const packets = () => counts.sent.of(PacketType.DATA);
+  send(1, 1);
+  send(1, 2, 3);
+  send(2, 4);
+  link.far.sendPacket(closeResponse(2, ""));
+  send(1, 5);
+  await until("all has arrived", () => seen.length === 6);
+  assert.deepEqual(seen, ["1: 1", "1: 2", "1: 3", "2: 4", "close", "1: 5"]);
+  assert.equal(packets(), 3);
+  send(1, 6);
+  await until("a packet does not wait for more", () => seen.length === 7);
+  assert.equal(packets(), 4);
+  // What is sent before an end leaves before it.
+  send(1, 7);
+  link.far.end();
+  await until("the last has arrived", () => seen.at(-1) === "1: 7");
+});
+
+leakTest("a packet of gathered payloads is no longer than any other", async () => {
+  const counts = { received: new PacketCounts(), sent: new PacketCounts() };
+  await using link = await pair(counts);
+  const receiver = new Handler();
+  link.far.start(new Handler());
+  link.near.start(receiver);
+  const bytes = 20 * kib;
+  for (let i = 0; i < 7; i++) link.far.sendData(1, new Uint8Array(bytes));
+  await until("all has arrived", () => receiver.received === 7 * bytes);
+  assert.equal(counts.sent.of(PacketType.DATA), 3, "three payloads, three, and one");
+});
 
 leakTest("a ping of the peer's is answered while data waits", async () => {
   await using link = await pair();

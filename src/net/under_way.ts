@@ -53,6 +53,11 @@ export class UnderWay {
     return this.#bytes >= this.limitBytes;
   }
 
+  /** Somebody talks over the link. */
+  get talking(): boolean {
+    return this.#talking;
+  }
+
   /** Bytes that may be under way now. */
   get limitBytes(): number {
     return Math.min(mostBytes, Math.max(this.#talking ? leastBytes : leastBulkBytes, this.#needed));

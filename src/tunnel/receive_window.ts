@@ -24,6 +24,12 @@ export class GrowthBudget {
   }
 }
 
+/**
+ * A window that passes faster than this, in milliseconds, holds its peer back however near that is: the ends of a link wait
+ * for processor time, and for each other, longer than its round trip takes.
+ */
+const turnMs = 3;
+
 /** Tells a window how fast its link is, so that it grows where distance holds it back and nowhere else. */
 export interface LinkPace {
   /** Milliseconds of a clock that never goes back. */
@@ -35,8 +41,8 @@ export interface LinkPace {
 /**
  * What a peer may send on a tunnel: credit goes back when the bytes have left this side, not when they arrived, and in
  * portions, so that a packet of credit answers many packets of data. The window grows while a whole window passes in about
- * a round trip, since then it is the wait for credit that slows the peer down; where passing it takes longer, something
- * else is slower, and a larger window would only make others wait behind it.
+ * a round trip or in less than {@link turnMs}, since then it is the wait for credit that slows the peer down; where passing
+ * it takes longer, something else is slower, and a larger window would only make others wait behind it.
  *
  * Invariant: bytes held here + credit not returned yet + credit that the peer has = the window.
  */
@@ -50,8 +56,6 @@ export class ReceiveWindow {
   #credit: number = flowLimits.initialWindowBytes;
   /** Bytes that left this side and whose credit has not been returned. */
   #owed = 0;
-  /** The peer ran (nearly) out of credit since the last return. */
-  #usedUp = false;
   #closed = false;
 
   constructor(budget: GrowthBudget, pace: LinkPace) {
@@ -69,7 +73,6 @@ export class ReceiveWindow {
   arrived(bytes: number): boolean {
     if (bytes > this.#credit) return false;
     this.#credit -= bytes;
-    if (this.#credit < this.#window >> 2) this.#usedUp = true;
     return true;
   }
 
@@ -84,9 +87,7 @@ export class ReceiveWindow {
     // Half a window or more has passed since the last return.
     const windowMs = (now - this.#returnedAt) * this.#window / credit;
     this.#returnedAt = now;
-    const held = this.#window - this.#credit - credit;
-    if (this.#usedUp && held === 0 && windowMs < 2 * this.#pace.roundTripMs()) credit += this.#grow();
-    this.#usedUp = false;
+    if (windowMs < Math.max(turnMs, 2 * this.#pace.roundTripMs())) credit += this.#grow();
     this.#credit += credit;
     return credit;
   }

@@ -96,7 +96,7 @@ function ourselves(folder: string): Implementation {
     "-A",
     "--quiet",
     "--no-config",
-    "--v8-flags=--expose-gc",
+    "--v8-flags=--expose-gc,--heap-growing-percent=300",
     `${folder}/dist/konnectivity.js`,
   ];
   return { name: "konnectivity-deno", server: [...run, "server"], agent: [...run, "agent"] };

@@ -157,8 +157,8 @@ class ModelDestination {
 class World {
   readonly clock = new FakeClock();
   readonly pair = packetPair();
-  readonly serverGrowth = new GrowthBudget();
-  readonly agentGrowth = new GrowthBudget();
+  readonly serverGrowth: GrowthBudget;
+  readonly agentGrowth: GrowthBudget;
   readonly backend: Backend;
   readonly link: Link;
   readonly clients: ModelClient[] = [];
@@ -169,12 +169,14 @@ class World {
 
   readonly features: ReadonlySet<Feature>;
 
-  constructor(features: ReadonlySet<Feature>, far: boolean, linkBufferBytes: number) {
+  constructor(features: ReadonlySet<Feature>, growthBytes: number, linkBufferBytes: number) {
     this.features = features;
+    this.serverGrowth = new GrowthBudget(growthBytes);
+    this.agentGrowth = new GrowthBudget(growthBytes);
     this.pair.near.highWaterBytes = linkBufferBytes;
     this.pair.far.highWaterBytes = linkBufferBytes;
-    // A peer at the other side of the world lets windows grow; one that is near never does.
-    this.pair.near.roundTripMs = this.pair.far.roundTripMs = far ? 1e9 : 0;
+    // A peer at the other side of the world lets windows grow as far as the budget allows.
+    this.pair.near.roundTripMs = this.pair.far.roundTripMs = 1e9;
     this.backend = new Backend(
       { agentId: "a", identifiers: { ipv4: [], ipv6: [], host: [], cidr: [], defaultRoute: false }, features },
       this.pair.near,
@@ -337,9 +339,9 @@ async function act(world: World, [action, which, size]: readonly [typeof actions
   }
 }
 
-function checkWindows(world: World, far: boolean): void {
+function checkWindows(world: World, growthBytes: number): void {
   if (!world.features.has("window")) return;
-  const limit = far ? flowLimits.maxWindowBytes : flowLimits.initialWindowBytes;
+  const limit = growthBytes > 0 ? flowLimits.maxWindowBytes : flowLimits.initialWindowBytes;
   for (const client of world.clients) {
     assert.ok(client.held <= limit, `a client holds ${client.held} bytes, more than a window`);
   }
@@ -353,15 +355,18 @@ function checkWindows(world: World, far: boolean): void {
   );
 }
 
-function checkNothingLeft(world: World): void {
+function checkNothingLeft(world: World, growthBytes: number): void {
   assert.equal(world.backend.tunnelCount, 0, "tunnels left at the server");
   assert.equal(world.backend.pendingDials, 0, "dials left at the server");
   assert.equal(world.backend.queuedBytes, 0, "bytes left at the server");
   assert.equal(world.link.load, 0, "tunnels left at the agent");
   assert.equal(world.link.queuedBytes, 0, "bytes left at the agent");
-  assert.equal(world.serverGrowth.left, flowLimits.growthBudgetBytes, "growth not given back at the server");
-  assert.equal(world.agentGrowth.left, flowLimits.growthBudgetBytes, "growth not given back at the agent");
+  assert.equal(world.serverGrowth.left, growthBytes, "growth not given back at the server");
+  assert.equal(world.agentGrowth.left, growthBytes, "growth not given back at the agent");
 }
+
+/** What windows may grow by: nothing, one step of one window, or all that a process has. */
+const growths = fc.constantFrom(0, flowLimits.initialWindowBytes, flowLimits.growthBudgetBytes);
 
 const featureSets: readonly (readonly Feature[])[] = [["window", "half-close"], ["window"], ["half-close"], []];
 
@@ -370,8 +375,8 @@ for (const features of featureSets) {
   const runs = features.includes("window") && features.includes("half-close") ? 3000 : 1000;
   Deno.test(`any interleaving over a link with ${name} loses, doubles and reorders nothing, and leaves nothing`, async () => {
     await fc.assert(
-      fc.asyncProperty(script, fc.boolean(), fc.constantFrom(1, 16 * 1024, Infinity), async (steps, far, buffer) => {
-        const world = new World(new Set(features), far, buffer);
+      fc.asyncProperty(script, growths, fc.constantFrom(1, 16 * 1024, Infinity), async (steps, growth, buffer) => {
+        const world = new World(new Set(features), growth, buffer);
         world.dial(true);
         world.dial(false);
         world.pair.settle();
@@ -381,7 +386,7 @@ for (const features of featureSets) {
         world.pair.settle();
         for (const step of steps) {
           await act(world, step);
-          checkWindows(world, far);
+          checkWindows(world, growth);
         }
         // Everybody who still can ends in order: first what was said arrives, then nothing is left.
         await world.finish();
@@ -406,7 +411,7 @@ for (const features of featureSets) {
         await world.finish();
         world.clock.advance(60_000);
         await world.finish();
-        checkNothingLeft(world);
+        checkNothingLeft(world, growth);
         if (!world.lost) world.pair.near.lose();
       }),
       { numRuns: runs },
