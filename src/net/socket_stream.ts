@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { HeldBytes } from "../h2/held_bytes.ts";
 import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
 import { bytesRead } from "./read_meter.ts";
+import { corkForTurn } from "./turn_cork.ts";
 
 /** Pieces below this size are gathered for a peer that does not read: each would cost hundreds of bytes in a socket's queue. */
 const smallBytes = 4 * 1024;
@@ -63,6 +64,7 @@ export class SocketStream implements ByteStream {
 
   write(bytes: Uint8Array): boolean {
     if (this.#closed || this.#socket.writableEnded || this.#socket.destroyed) return true;
+    corkForTurn(this.#socket);
     if (this.#held === undefined) {
       if (bytes.length >= smallBytes || !this.#socket.writableNeedDrain) return this.#socket.write(bytes);
       this.#held = new HeldBytes();
@@ -116,9 +118,8 @@ export class SocketStream implements ByteStream {
     const held = this.#held;
     if (held === undefined) return;
     this.#held = undefined;
-    this.#socket.cork();
+    corkForTurn(this.#socket);
     for (let piece = held.shift(); piece !== undefined; piece = held.shift()) this.#socket.write(piece);
-    this.#socket.uncork();
   }
 
   #onEnd(): void {
