@@ -37,6 +37,7 @@ const foreignFlags = new Set([
   "version",
   "v8-flags",
   "expose-gc",
+  "heap-growing-percent",
 ]);
 
 const flags = new Set([...foreignFlags, ...programs.flatMap((program) => program.flags.map((flag) => flag.name))]);
