@@ -80,7 +80,8 @@ export function stopListening(server: Server, address: ListenAddress, done: () =
  */
 export async function requireFree(address: ListenAddress): Promise<void> {
   if (address.kind === "unix") return;
-  const server = createServer();
+  // A peer that comes just now, and is not dropped, would keep it open.
+  const server = createServer((socket) => socket.destroy());
   await listen(server, { kind: "tcp", host: address.host, port: address.port });
   await new Promise<void>((resolve) => server.close(() => resolve()));
 }

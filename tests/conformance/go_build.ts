@@ -31,7 +31,8 @@ export async function buildPeers(): Promise<string> {
   const { code, stderr } = await new Deno.Command("go", {
     args: ["build", ...flags, "-o", `${aside}/`, "./..."],
     cwd: sources,
-    env: { CGO_ENABLED: "0" },
+    // Its collector would take a fifth of the compiler's time.
+    env: { CGO_ENABLED: "0", GOGC: "400" },
     stdin: "null",
   }).output();
   if (code !== 0) {

@@ -114,8 +114,13 @@ export class Launched implements AsyncDisposable {
 
   /** Waits until server and agent are connected. */
   async ready(): Promise<void> {
-    await this.agent.ready();
-    await this.server.ready();
+    try {
+      await this.agent.ready();
+      await this.server.ready();
+    } catch (error) {
+      // The side that waits seldom tells what the other one does.
+      throw new Error(`${error instanceof Error ? error.message : error}\n${this.logs}`, { cause: error });
+    }
   }
 
   /** A client of the server, which its taker ends. */

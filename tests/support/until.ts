@@ -1,5 +1,5 @@
 /** How long a condition may take on a busy machine, in milliseconds. */
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 
 /** Looks come this often at first, in milliseconds, and at most so far apart later. */
 const firstPauseMs = 5;
