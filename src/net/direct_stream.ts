@@ -172,6 +172,11 @@ export class DirectStream implements PacketStream {
     return this.#roundTripMs;
   }
 
+  /** Bytes that may be under way now. */
+  get boundBytes(): number {
+    return this.#underWay.limitBytes;
+  }
+
   /** Asks the peer for a sign of life; `onAnswer` is called with it, or when the connection is gone. */
   ping(onAnswer: () => void): void {
     if (!this.#writable()) return onAnswer();
@@ -190,7 +195,10 @@ export class DirectStream implements PacketStream {
     const since = performance.now();
     this.ping(() => {
       this.#underWay.answered(mark, performance.now() - since, this.#roundTripMs);
-      if (this.#waiting && !this.#socket.writableNeedDrain) this.#onDrain();
+      if (!this.#waiting) return;
+      // The bound became smaller meanwhile, and what has been sent since the last mark is above it.
+      if (this.#underWay.full && !this.#underWay.marked) this.#mark();
+      else if (!this.#socket.writableNeedDrain) this.#onDrain();
     });
   }
 

@@ -91,6 +91,34 @@ leakTest(
   },
 );
 
+leakTest("talk that begins while the most that bulk may have is under way holds nothing up for ever", async () => {
+  await using link = await pair();
+  const sender = new Handler();
+  const receiver = new Handler();
+  link.near.start(sender);
+  link.far.start(receiver);
+  // The link's distance is known.
+  await new Promise<void>((resolve) => link.near.ping(resolve));
+  link.far.pause();
+  // A size of which neither a mark's share nor the bound is a multiple: many bytes follow the last mark.
+  const bytes = 63 * kib;
+  let sent = 0;
+  let taken = true;
+  while (sent < link.near.boundBytes) {
+    sent += bytes;
+    taken = link.near.sendData(1, new Uint8Array(bytes));
+  }
+  assert.equal(taken, false);
+  const drains = sender.drains;
+  await until("somebody has talked for a while", () => {
+    link.near.talk();
+    return link.near.boundBytes === 256 * kib;
+  });
+  link.far.resume();
+  await until("data may be sent again", () => sender.drains > drains);
+  await until("all has arrived", () => receiver.received === sent);
+});
+
 leakTest("payloads of a tunnel that follow each other are one packet, up to a bound, and order is kept", async () => {
   const counts = { received: new PacketCounts(), sent: new PacketCounts() };
   await using link = await pair(counts);

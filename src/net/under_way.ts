@@ -53,6 +53,11 @@ export class UnderWay {
     return this.#bytes >= this.limitBytes;
   }
 
+  /** The answer to a mark is still to come. */
+  get marked(): boolean {
+    return this.#bytes > this.#unmarked;
+  }
+
   /** Somebody talks over the link. */
   get talking(): boolean {
     return this.#talking;
