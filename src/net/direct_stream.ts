@@ -172,11 +172,6 @@ export class DirectStream implements PacketStream {
     return this.#roundTripMs;
   }
 
-  /** Bytes that may be under way now. */
-  get boundBytes(): number {
-    return this.#underWay.limitBytes;
-  }
-
   /** Asks the peer for a sign of life; `onAnswer` is called with it, or when the connection is gone. */
   ping(onAnswer: () => void): void {
     if (!this.#writable()) return onAnswer();

@@ -54,14 +54,19 @@ class Handler implements PacketStreamHandler {
   }
 }
 
+/** Starts both ends. */
+function started({ near, far }: { readonly near: DirectStream; readonly far: DirectStream }) {
+  const [sender, receiver] = [new Handler(), new Handler()];
+  near.start(sender);
+  far.start(receiver);
+  return { sender, receiver };
+}
+
 leakTest(
   "data waits once a quarter of a megabyte is under way to a peer that does not answer, and goes on when it does",
   async () => {
     await using link = await pair();
-    const sender = new Handler();
-    const receiver = new Handler();
-    link.near.start(sender);
-    link.far.start(receiver);
+    const { sender, receiver } = started(link);
     link.far.pause();
     let sent = 0;
     const send = (bytes: number) => {
@@ -93,10 +98,7 @@ leakTest(
 
 leakTest("talk that begins while the most that bulk may have is under way holds nothing up for ever", async () => {
   await using link = await pair();
-  const sender = new Handler();
-  const receiver = new Handler();
-  link.near.start(sender);
-  link.far.start(receiver);
+  const { sender, receiver } = started(link);
   // The link's distance is known.
   await new Promise<void>((resolve) => link.near.ping(resolve));
   link.far.pause();
@@ -104,15 +106,16 @@ leakTest("talk that begins while the most that bulk may have is under way holds 
   const bytes = 63 * kib;
   let sent = 0;
   let taken = true;
-  while (sent < link.near.boundBytes) {
+  while (sent < 4 * 1024 * kib) {
     sent += bytes;
     taken = link.near.sendData(1, new Uint8Array(bytes));
   }
   assert.equal(taken, false);
   const drains = sender.drains;
+  const began = performance.now();
   await until("somebody has talked for a while", () => {
     link.near.talk();
-    return link.near.boundBytes === 256 * kib;
+    return performance.now() - began > 50;
   });
   link.far.resume();
   await until("data may be sent again", () => sender.drains > drains);
@@ -163,10 +166,7 @@ leakTest("a packet of gathered payloads is no longer than any other", async () =
 
 leakTest("a ping of the peer's is answered while data waits", async () => {
   await using link = await pair();
-  const sender = new Handler();
-  const receiver = new Handler();
-  link.near.start(sender);
-  link.far.start(receiver);
+  started(link);
   for (let sent = 0; sent < 1024 * kib; sent += 32 * kib) link.near.sendData(1, new Uint8Array(32 * kib));
   let answered = 0;
   link.far.ping(() => answered++);
