@@ -64,27 +64,17 @@ Deno.test("[agent weak 18] addresses that appear behind a name are linked to", a
 });
 
 Deno.test("[agent weak 18] a count that rises looks for the new server's address at once, and again within seconds", async () => {
-  const count = { value: 2, change: () => {} };
-  const world = new SetWorld({
-    counter: {
-      count: () => count.value,
-      onChange: (listener) => {
-        count.change = listener;
-      },
-    },
-  });
+  const { world, set } = countedWorld(2);
   world.names.set("lb", ["10.0.0.1", "10.0.0.2"]);
   for (const id of [1, 2, 3]) world.place(`10.0.0.${id}`, server(`server-${id}`, 2));
   world.set.start();
   await world.run(200);
   assert.equal(world.linked, "server-1 server-2");
   world.names.set("lb", ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
-  count.value = 3;
-  count.change();
+  set(3);
   await world.run(200);
   assert.equal(world.linked, "server-1 server-2 server-3");
-  count.value = 4;
-  count.change();
+  set(4);
   await world.run(200);
   // The name gains the address only after the lease was seen.
   world.place("10.0.0.4", server("server-4", 2));
@@ -94,15 +84,7 @@ Deno.test("[agent weak 18] a count that rises looks for the new server's address
 });
 
 Deno.test("[agent weak 18] links that are too many for a while are given up, idle ones first, and tunnels run on", async () => {
-  const count = { value: 3, change: () => {} };
-  const world = new SetWorld({
-    counter: {
-      count: () => count.value,
-      onChange: (listener) => {
-        count.change = listener;
-      },
-    },
-  });
+  const { world, set } = countedWorld(3);
   world.names.set("lb", ["lb"]);
   const servers = ["a", "b", "c"].map((id) => server(id));
   world.place("lb", ...servers);
@@ -113,8 +95,7 @@ Deno.test("[agent weak 18] links that are too many for a while are given up, idl
     link.peer.stream.sendPacket(dialRequest({ protocol: "tcp", address: "a:1" }, 1n));
   }
   await world.run(100);
-  count.value = 1;
-  count.change();
+  set(1);
   await world.run(29_000);
   assert.equal(world.linked, "a b c");
   await world.run(5_000);
@@ -126,22 +107,13 @@ Deno.test("[agent weak 18] links that are too many for a while are given up, idl
 });
 
 Deno.test("a count that drops for a moment only costs no link", async () => {
-  const count = { value: 2, change: () => {} };
-  const world = new SetWorld({
-    counter: {
-      count: () => count.value,
-      onChange: (listener) => {
-        count.change = listener;
-      },
-    },
-  });
+  const { world, set } = countedWorld(2);
   world.names.set("lb", ["lb"]);
   world.place("lb", server("a"), server("b"));
   world.set.start();
   await world.run(2_000);
   for (const value of [1, 2]) {
-    count.value = value;
-    count.change();
+    set(value);
     await world.run(20_000);
   }
   await world.run(60_000);
@@ -149,22 +121,13 @@ Deno.test("a count that drops for a moment only costs no link", async () => {
 });
 
 Deno.test("a changed count of leases is acted on at once", async () => {
-  const count = { value: 1, change: () => {} };
-  const world = new SetWorld({
-    counter: {
-      count: () => count.value,
-      onChange: (listener) => {
-        count.change = listener;
-      },
-    },
-  });
+  const { world, set } = countedWorld(1);
   world.names.set("lb", ["lb"]);
   world.place("lb", server("a"), server("b"));
   world.set.start();
   await world.run(5_000);
   assert.equal(world.linked, "a");
-  count.value = 2;
-  count.change();
+  set(2);
   await world.run(100);
   assert.equal(world.linked, "a b");
 });

@@ -142,7 +142,7 @@ export const server = (serverId: string, serverCount = 1): FakeServer => ({ serv
 /** A world whose servers are counted by something that the test sets. */
 export function countedWorld(
   first: number,
-  options: Partial<ServerSetOptions>,
+  options: Partial<ServerSetOptions> = {},
 ): { world: SetWorld; set(to: number): void } {
   let value = first;
   let change = () => {};
