@@ -63,8 +63,11 @@ find_deno() {
 
 IFS=$newline
 deno=$(find_deno) || exit 127
+# Both runs have the same flags of the engine: the code that it has compiled for one is of use to the other.
+engine=--v8-flags=--expose-gc,--heap-growing-percent=300
 # One flag a line, so that spaces in values stay within theirs. A command line in error is refused here, in the
 # program's own words.
-permissions=$("$deno" run --quiet --no-prompt --allow-read --allow-env $config "$entry" permissions "$program" "$@") ||
-  exit
-exec "$deno" run --quiet --v8-flags=--expose-gc,--heap-growing-percent=300 $permissions $config "$entry" "$program" "$@"
+permissions=$(
+  "$deno" run --quiet --no-prompt $engine --allow-read --allow-env $config "$entry" permissions "$program" "$@"
+) || exit
+exec "$deno" run --quiet $engine $permissions $config "$entry" "$program" "$@"
