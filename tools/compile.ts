@@ -3,6 +3,7 @@
  * a command line are not known when it is compiled, so they are wider than what the launchers of `deno task build` grant.
  * @module
  */
+import { engineFlags } from "../src/cli/engine_flags.ts";
 import { binaries, type Binary, root } from "./binaries.ts";
 
 const kubernetes = "KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT";
@@ -34,7 +35,7 @@ function compileArgs(binary: Binary): string[] {
   const { program } = binary;
   return [
     "compile",
-    "--v8-flags=--expose-gc,--heap-growing-percent=300",
+    engineFlags,
     "--quiet",
     ...permissions[program],
     ...refused,

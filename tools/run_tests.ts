@@ -8,6 +8,7 @@
  * @module
  */
 import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
+import { builtProject } from "../tests/support/built_project.ts";
 
 /** Files that take long, the slowest first. */
 const slow: readonly string[] = [
@@ -159,6 +160,8 @@ async function runAll(units: readonly Unit[], flags: readonly string[]): Promise
   const building = waiting.some(({ needsGo }) => needsGo)
     ? buildPeers().catch(() => {}).finally(() => built = true)
     : Promise.resolve();
+  // Once, before several processes need it and build it each. Where that fails, the tests say so.
+  await builtProject().catch(() => {});
   const next = async (): Promise<Unit | undefined> => {
     const at = waiting.findIndex(({ needsGo }) => built || !needsGo);
     if (at >= 0) return waiting.splice(at, 1)[0];

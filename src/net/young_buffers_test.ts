@@ -17,11 +17,3 @@ Deno.test("without the engine's collector nothing is asked for", () => {
   const read = youngCollector(undefined, 1);
   read(1000);
 });
-
-Deno.test("launchers, compiled programs and what is measured start with the same flags of the engine, its collector among them", async () => {
-  const flags = await Promise.all(["tools/launch.sh", "tools/compile.ts", "tests/bench/bench.ts"].map(async (file) => {
-    const text = await Deno.readTextFile(new URL(`../../${file}`, import.meta.url));
-    return /--v8-flags=[\w,=-]+/.exec(text)?.[0];
-  }));
-  assert.deepEqual(new Set(flags), new Set(["--v8-flags=--expose-gc,--heap-growing-percent=300"]));
-});

@@ -10,6 +10,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { engineFlags } from "../../src/cli/engine_flags.ts";
 import { build } from "../../tools/build.ts";
 import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import type { BenchDestinations } from "./bench_destinations.ts";
@@ -96,7 +97,7 @@ function ourselves(folder: string): Implementation {
     "-A",
     "--quiet",
     "--no-config",
-    "--v8-flags=--expose-gc,--heap-growing-percent=300",
+    engineFlags,
     `${folder}/dist/konnectivity.js`,
   ];
   return { name: "konnectivity-deno", server: [...run, "server"], agent: [...run, "agent"] };

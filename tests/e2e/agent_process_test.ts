@@ -86,7 +86,7 @@ leakTest("[agent weak 29] [agent weak 1] an agent that cannot start says why and
     ];
     for (const [flag, why] of attempts) {
       const program = new Program("agent", [
-        ...commandOf("agent"),
+        ...await commandOf("agent"),
         ...flagsFor(server, files),
         "--health-server-host=127.0.0.1",
         flag,

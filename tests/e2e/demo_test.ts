@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Printer } from "../../src/cli/terminal.ts";
 import { makeCertificateTree } from "../../src/cli/certs/certificate_tree.ts";
 import { runDemo } from "../../src/cli/demo/run_demo.ts";
+import { engineFlags } from "../../src/cli/engine_flags.ts";
 import { type RoleCommand, sandboxedCommand } from "../../src/cli/demo/sandboxed_command.ts";
 import type { Role } from "../../src/cli/permissions_command.ts";
+import { builtProject } from "../support/built_project.ts";
 import { leakTest } from "../support/leak_free.ts";
 import { processesWith } from "../support/process_list.ts";
 import { Program } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
-const main = new URL("../../main.ts", import.meta.url);
+/** The demo as somebody runs it who has cloned the project. */
+const fromSource = ["run", "-A", "--quiet", engineFlags, fileURLToPath(new URL("../../main.ts", import.meta.url))];
 /** How long the demo may take on a machine that is busy. */
 const patienceMs = 120_000;
 const titles = ["gRPC, mutual TLS", "gRPC, Unix socket", "HTTP CONNECT, mutual TLS", "HTTP CONNECT, Unix socket"];
@@ -43,8 +46,17 @@ async function withCertificates(body: (certs: string) => Promise<void>): Promise
   }
 }
 
-function startDemo(...flags: string[]): Program {
-  return new Program("demo", [Deno.execPath(), "run", "-A", "--quiet", fileURLToPath(main), "demo", ...flags]);
+async function bundle(): Promise<string> {
+  return `${await builtProject()}/dist/konnectivity.js`;
+}
+
+/** The demo as somebody runs it who has built the project. */
+async function fromBundle(): Promise<readonly string[]> {
+  return ["run", "-A", "--quiet", "--no-config", engineFlags, await bundle()];
+}
+
+function startDemo(run: readonly string[], ...flags: readonly string[]): Program {
+  return new Program("demo", [Deno.execPath(), ...run, "demo", ...flags]);
 }
 
 function assertTable(output: string): void {
@@ -56,7 +68,7 @@ function assertTable(output: string): void {
 leakTest("the demo makes certificates, passes a request through each frontend and leaves nothing behind", async () => {
   const parent = await Deno.makeTempDir({ prefix: "konnectivity-demo-test-" });
   try {
-    const demo = startDemo(`--certs=${parent}/new certs`);
+    const demo = startDemo(fromSource, `--certs=${parent}/new certs`);
     assert.equal((await demo.ended).code, 0, demo.log);
     await demo.stop();
     assert.match(demo.log, new RegExp(`^made certificates in ${parent}/new certs$`, "m"));
@@ -71,9 +83,10 @@ leakTest("the demo makes certificates, passes a request through each frontend an
 async function brokenDemo(certs: string, broken: Role, command: readonly string[]): Promise<string> {
   const lines: string[] = [];
   const printer: Printer = { out: () => {}, err: (line) => lines.push(line) };
-  const ours = sandboxedCommand(main.href);
+  const entry = pathToFileURL(await bundle()).href;
+  const ours = sandboxedCommand(entry);
   const commands: RoleCommand = (role, flags) => role === broken ? [...command, ...flags] : ours(role, flags);
-  const code = await runDemo({ certs, keep: false }, printer, main.href, commands);
+  const code = await runDemo({ certs, keep: false }, printer, entry, commands);
   assert.equal(code, 1);
   return lines.join("\n");
 }
@@ -110,7 +123,7 @@ leakTest("a demo whose program cannot be started names it", async () => {
 leakTest("a demo with certificates that cannot be used says which", async () => {
   await withCertificates(async (certs) => {
     await Deno.remove(`${certs}/agent/private/proxy-agent.key`);
-    const demo = startDemo(`--certs=${certs}`);
+    const demo = startDemo(await fromBundle(), `--certs=${certs}`);
     assert.equal((await demo.ended).code, 1);
     await demo.stop();
     assert.match(demo.log, /^Error: the certificates cannot be used: .*proxy-agent\.crt exists but .*\.key does not/m);
@@ -120,7 +133,7 @@ leakTest("a demo with certificates that cannot be used says which", async () => 
 for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
   leakTest(`${signal} ends a demo that is starting, and its processes`, async () => {
     await withCertificates(async (certs) => {
-      const demo = startDemo(`--certs=${certs}`);
+      const demo = startDemo(await fromBundle(), `--certs=${certs}`);
       await until("a proxy-server runs", async () => (await processesWith(`${certs}/frontend`)).length > 0, patienceMs);
       demo.signal(signal);
       assert.equal((await demo.ended).code, code, demo.log);
@@ -131,7 +144,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
 
 leakTest("a demo that is kept runs until Ctrl-C, and the commands that it prints work", async () => {
   await withCertificates(async (certs) => {
-    const demo = startDemo(`--certs=${certs}`, "--keep");
+    const demo = startDemo(fromSource, `--certs=${certs}`, "--keep");
     await until("the demo is up", () => {
       assert.equal(demo.status, undefined, demo.log);
       return demo.log.includes("running until Ctrl-C");

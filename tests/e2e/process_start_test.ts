@@ -188,7 +188,7 @@ const attempts: readonly Attempt[] = [
 for (const { name, role, flags, told } of attempts) {
   leakTest(`${name}: it says so and ends with 1`, async () => {
     await withFiles(async (files) => {
-      const command = [...launcherOf(role), ...await soundFlags(role, files), ...flags(files)];
+      const command = [...await launcherOf(role), ...await soundFlags(role, files), ...flags(files)];
       const program = new Program(role, command);
       assert.equal((await program.ended).code, 1, program.tail());
       await program.stop();

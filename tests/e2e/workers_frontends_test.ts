@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { build } from "../../tools/build.ts";
+import { fileURLToPath } from "node:url";
 import type { Conversation } from "../support/conversation.ts";
 import { echoDestination } from "../support/destinations.ts";
 import { Launched } from "../support/launched.ts";
@@ -60,20 +60,15 @@ leakTest("over the runtime's HTTP/2 workers share a Unix socket too", async () =
   for (const tunnel of tunnels) assert.equal(await tunnel.ask("hello"), "hello");
 });
 
-leakTest("the built launcher runs workers too", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "konnectivity-build-" });
-  try {
-    assert.equal(await build(folder), 0);
-    await using echo = await echoDestination();
-    await using launched = await Launched.start("grpc-tls", {
-      ...withWorkers(),
-      serverCommand: [`${folder}/bin/proxy-server`],
-    });
-    await using open = new AsyncDisposableStack();
-    const tunnels = await openTunnels(launched, connections, echo.address, open);
-    for (const tunnel of tunnels) assert.equal(await tunnel.ask("hello"), "hello");
-    assert.ok((await tunnelsOfWorkers(launched)).every((count) => count > 0));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+leakTest("from source a server runs workers too", async () => {
+  const launch = fileURLToPath(new URL("../../tools/launch.sh", import.meta.url));
+  await using echo = await echoDestination();
+  await using launched = await Launched.start("grpc-tls", {
+    ...withWorkers(),
+    serverCommand: ["sh", launch, "server"],
+  });
+  await using open = new AsyncDisposableStack();
+  const tunnels = await openTunnels(launched, connections, echo.address, open);
+  for (const tunnel of tunnels) assert.equal(await tunnel.ask("hello"), "hello");
+  assert.ok((await tunnelsOfWorkers(launched)).every((count) => count > 0));
 });

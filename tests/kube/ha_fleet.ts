@@ -157,7 +157,7 @@ export class HaFleet implements AsyncDisposable {
     const process = await startServer(
       [...serverFlags, `--server-id=${id}`, `--uds-name=${path}`, ...flags],
       {},
-      launcherOf("server"),
+      await launcherOf("server"),
     );
     const client = await connect({ mode: "http-connect", transport: "unix", path });
     this.servers.set(id, { process, client });
@@ -192,7 +192,7 @@ export class HaFleet implements AsyncDisposable {
 
   /** Starts an agent. Flags that are given take the place of those before them. */
   async addAgent(...flags: readonly string[]): Promise<AgentProcess> {
-    const agent = await startAgent([...this.#parts.agentFlags, ...flags], {}, launcherOf("agent"));
+    const agent = await startAgent([...this.#parts.agentFlags, ...flags], {}, await launcherOf("agent"));
     this.agents.push(agent);
     return agent;
   }

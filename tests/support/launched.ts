@@ -18,7 +18,7 @@ type Flags = readonly string[];
 export interface LaunchOptions {
   readonly serverFlags?: Flags;
   readonly agentFlags?: Flags;
-  /** The server's program and first arguments, where it is not the launcher of the sources. */
+  /** The server's program and first arguments, where it is not the launcher. */
   readonly serverCommand?: readonly string[];
 }
 
@@ -97,7 +97,7 @@ export class Launched implements AsyncDisposable {
         ]),
       ],
       {},
-      this.#options.serverCommand ?? launcherOf("server"),
+      this.#options.serverCommand ?? await launcherOf("server"),
     );
     this.#own(this.#server);
   }
@@ -107,7 +107,7 @@ export class Launched implements AsyncDisposable {
     this.#agent = await startAgent(
       [...agentFlagsOf(this.certificates, this.server.agentPort), ...(this.#options.agentFlags ?? [])],
       {},
-      launcherOf("agent"),
+      await launcherOf("agent"),
     );
     this.#own(this.#agent);
   }

@@ -1,5 +1,7 @@
 import { get } from "node:http";
 import { fileURLToPath } from "node:url";
+import { engineFlags } from "../../src/cli/engine_flags.ts";
+import { builtProject } from "./built_project.ts";
 import { freePort } from "./free_port.ts";
 import { until } from "./until.ts";
 
@@ -9,7 +11,6 @@ import { until } from "./until.ts";
  * so that the same tests can judge it.
  */
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const mainProgram = fileURLToPath(new URL("../../main.ts", import.meta.url));
 
 /** What is kept of a program's output: the end of it. */
 const logLimitChars = 1024 * 1024;
@@ -165,14 +166,16 @@ export interface AgentProcess extends AsyncDisposable {
 }
 
 /** The command line of a program behind its launcher, under the permissions of its flags. */
-export function launcherOf(role: "server" | "agent"): readonly string[] {
-  return ["sh", fileURLToPath(new URL("../../tools/launch.sh", import.meta.url)), role];
+export async function launcherOf(role: "server" | "agent"): Promise<readonly string[]> {
+  return [`${await builtProject()}/bin/proxy-${role}`];
 }
 
-/** The command line of a program, before its flags. */
-export function commandOf(role: "server" | "agent"): readonly string[] {
+/** The command line of a program, before its flags; ours may do everything. */
+export async function commandOf(role: "server" | "agent"): Promise<readonly string[]> {
   const other = foreign(role);
-  return other === undefined ? [Deno.execPath(), "run", "-A", "--quiet", mainProgram, role] : other.split(" ");
+  if (other !== undefined) return other.split(" ");
+  const bundle = `${await builtProject()}/dist/konnectivity.js`;
+  return [Deno.execPath(), "run", "-A", "--quiet", "--no-config", engineFlags, bundle, role];
 }
 
 /** Whether another implementation stands in for ours. */
@@ -191,9 +194,9 @@ function foreign(role: "server" | "agent"): string | undefined {
 export async function startServer(
   flags: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  command: readonly string[] = commandOf("server"),
+  command?: readonly string[],
 ): Promise<ServerProcess> {
-  const { program, ports } = await startListening("server", command, flags, env, {
+  const { program, ports } = await startListening("server", command ?? await commandOf("server"), flags, env, {
     "--agent-port": "--agent-bind-address",
     "--health-port": "--health-bind-address",
     "--admin-port": "--admin-bind-address",
@@ -217,9 +220,9 @@ export async function startServer(
 export async function startAgent(
   flags: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  command: readonly string[] = commandOf("agent"),
+  command?: readonly string[],
 ): Promise<AgentProcess> {
-  const { program, ports } = await startListening("agent", command, flags, env, {
+  const { program, ports } = await startListening("agent", command ?? await commandOf("agent"), flags, env, {
     "--health-server-port": "--health-server-host",
     "--admin-server-port": "--admin-bind-address",
   });

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { engineFlags } from "../engine_flags.ts";
 import { permissionsFor, type Role } from "../permissions_command.ts";
 
 /** The words of a command that runs a role with its flags. */
@@ -20,6 +21,6 @@ export function sandboxedCommand(entry: string): RoleCommand {
     };
     const permissions = permissionsFor(role, flags, host);
     if (permissions.kind === "error") throw new Error(`${role} refuses its flags: ${permissions.text}`);
-    return [Deno.execPath(), "run", "--quiet", ...permissions.flags, ...config, path, role, ...flags];
+    return [Deno.execPath(), "run", "--quiet", engineFlags, ...permissions.flags, ...config, path, role, ...flags];
   };
 }
