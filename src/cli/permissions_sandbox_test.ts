@@ -8,6 +8,9 @@ import { permissionsFor, type Role } from "./permissions_command.ts";
 
 const probe = fileURLToPath(import.meta.resolve("../../tests/support/sandbox_probe.ts"));
 
+/** Everybody may: memory is given back by it. */
+const alwaysAllowed: readonly Attempt[] = [["signal-self"]];
+
 /** Nobody may do these, whatever the role and its flags. */
 const neverAllowed: readonly Attempt[] = [
   ["run"],
@@ -31,14 +34,15 @@ async function check(
     readText: (path) => Deno.readTextFileSync(path),
   });
   if (permissions.kind !== "flags") return assert.fail(permissions.text);
-  const attempts = [...allowed, ...refused, ...neverAllowed];
+  const permitted = [...alwaysAllowed, ...allowed];
+  const attempts = [...permitted, ...refused, ...neverAllowed];
   const output = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", ...permissions.flags, probe, JSON.stringify(attempts)],
     env: { HOME: "/root", PROXY_SERVER_ID: "s", PROXY_AGENT_ID: "a" },
   }).output();
   assert.equal(output.code, 0, new TextDecoder().decode(output.stderr));
   const outcomes: unknown = JSON.parse(new TextDecoder().decode(output.stdout));
-  const expected = attempts.map((_, index) => index < allowed.length ? "allowed" : "refused");
+  const expected = attempts.map((_, index) => index < permitted.length ? "allowed" : "refused");
   const label = (all: unknown) => Array.isArray(all) ? all.map((each, index) => [each, attempts[index]]) : all;
   assert.deepEqual(label(outcomes), label(expected));
 }

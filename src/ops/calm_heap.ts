@@ -1,20 +1,21 @@
-import { getHeapStatistics } from "node:v8";
-
 /** The engine's collector, asked to give back to the system all that it can. */
 export type CollectAll = (options: { readonly type: "major"; readonly flavor: "last-resort" }) => void;
 
-/** What the heap of a process is judged by, and collected with. */
+/** What the memory of a process is judged by, and given back with. */
 export interface CalmHeapOptions {
   /** Bytes that all sockets have read so far. */
   readonly traffic: () => number;
-  readonly heap: () => HeapSize;
+  readonly memory: () => MemorySize;
   readonly collect: CollectAll;
+  /** Gives back what the engine has freed outside of its heap; takes effect after it has returned. */
+  readonly trim: () => void;
 }
 
 /** Sizes in bytes. */
-export interface HeapSize {
-  /** What the heap has taken from the system. */
-  readonly committed: number;
+export interface MemorySize {
+  /** What the process holds of the machine's memory. */
+  readonly resident: number;
+  /** What lives on the engine's heap. */
   readonly used: number;
 }
 
@@ -22,7 +23,7 @@ export interface HeapSize {
 const lookIntervalMs = 250;
 /** More than this read between two looks, in bytes, is traffic; keepalives and a few dials stay below. */
 const calmBytes = 4 * 1024;
-/** Looks in a row without traffic before the heap is judged, and looks until it is judged again if the calm lasts. */
+/** Looks in a row without traffic before memory is judged, and looks until it is judged again if the calm lasts. */
 const calmLooks = 2;
 const nextLooks = 40;
 /** Growth since the last collection that makes one worth its pause, in bytes. */
@@ -32,13 +33,15 @@ const limitBytes = 64 * 1024 * 1024;
 
 /**
  * Gives memory back once traffic has calmed down: after the start, and after many tunnels came or went. The engine keeps
- * what a burst of dials made its heap grow to, which is several times of what their tunnels need.
+ * what a burst of dials made its heap grow to, which is several times of what their tunnels need, and the system's
+ * allocator what the engine needed to compile the code that they ran.
  */
 export class CalmHeap {
   readonly #options: CalmHeapOptions;
   #read: number;
   #calm = 0;
-  #committed = 0;
+  /** What was left after the last collection. */
+  #resident = 0;
 
   constructor(options: CalmHeapOptions) {
     this.#options = options;
@@ -47,33 +50,60 @@ export class CalmHeap {
 
   /** Looks whether traffic has calmed down, and collects where it is worth it. */
   look(): void {
-    const { traffic, heap, collect } = this.#options;
+    const { traffic, memory, collect, trim } = this.#options;
     const read = traffic();
     this.#calm = read - this.#read > calmBytes ? 0 : this.#calm + 1;
     this.#read = read;
-    if (this.#calm % nextLooks !== calmLooks) return;
-    const { committed, used } = heap();
-    if (used > limitBytes || committed < this.#committed + growthBytes) return;
+    const phase = this.#calm % nextLooks;
+    if (phase === calmLooks + 1) this.#resident = Math.min(this.#resident, memory().resident);
+    if (phase !== calmLooks) return;
+    const { resident, used } = memory();
+    if (used > limitBytes || resident < this.#resident + growthBytes) return;
     collect({ type: "major", flavor: "last-resort" });
-    this.#committed = heap().committed;
+    trim();
+    this.#resident = memory().resident;
   }
 }
 
 /**
- * Watches this process's heap. Does nothing without the engine's collector, which is there when the program was started
+ * Watches this process's memory. Does nothing without the engine's collector, which is there when the program was started
  * with `--v8-flags=--expose-gc`, as the launchers do. Does not keep the process alive.
  * @param traffic bytes that all sockets have read so far
  */
 export function watchCalmHeap(traffic: () => number): Disposable {
   const collect = Reflect.get(globalThis, "gc") as CollectAll | undefined;
   if (collect === undefined) return { [Symbol.dispose]() {} };
-  const calm = new CalmHeap({ traffic, heap: heapSize, collect });
+  const trimmer = systemTrimmer();
+  const calm = new CalmHeap({ traffic, memory: memorySize, collect, trim: () => trimmer.trim() });
   const timer = setInterval(() => calm.look(), lookIntervalMs);
   Deno.unrefTimer(timer);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      trimmer[Symbol.dispose]();
+    },
+  };
 }
 
-function heapSize(): HeapSize {
-  const { total_heap_size, used_heap_size } = getHeapStatistics();
-  return { committed: total_heap_size, used: used_heap_size };
+function memorySize(): MemorySize {
+  const { rss, heapUsed } = Deno.memoryUsage();
+  return { resident: rss, used: heapUsed };
+}
+
+/**
+ * The runtime trims the system's allocator when it gets SIGUSR2, where `DENO_USR2_MEMORY_TRIM` was set at its start, as
+ * the launchers do; a process may send signals to itself whatever its permissions are. It then collects in all workers too,
+ * so that a worker, which knows of itself alone that it is calm, does not ask for it.
+ */
+function systemTrimmer(): Disposable & { trim(): void } {
+  if (Deno.build.os !== "linux" || "DedicatedWorkerGlobalScope" in globalThis) {
+    return { trim() {}, [Symbol.dispose]() {} };
+  }
+  // Without a listener the signal would end a process whose runtime does not look out for it.
+  const onSignal = () => {};
+  Deno.addSignalListener("SIGUSR2", onSignal);
+  return {
+    trim: () => Deno.kill(Deno.pid, "SIGUSR2"),
+    [Symbol.dispose]: () => Deno.removeSignalListener("SIGUSR2", onSignal),
+  };
 }

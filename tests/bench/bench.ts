@@ -10,7 +10,6 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { engineFlags } from "../../src/cli/engine_flags.ts";
 import { build } from "../../tools/build.ts";
 import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
 import type { BenchDestinations } from "./bench_destinations.ts";
@@ -89,24 +88,13 @@ function positive(name: string, text: string): number {
   return number;
 }
 
-/** This project as its users run it, from the file that `deno task build` makes. */
+/** This project as its users run it, behind the launchers that `deno task build` makes. */
 function ourselves(folder: string): Implementation {
-  const run = [
-    Deno.execPath(),
-    "run",
-    "-A",
-    "--quiet",
-    "--no-config",
-    engineFlags,
-    `${folder}/dist/konnectivity.js`,
-  ];
-  return { name: "konnectivity-deno", server: [...run, "server"], agent: [...run, "agent"] };
-}
-
-/** The runtime reads a bundle whole at its first start, and keeps what it needs of it; launchers start it twice anyway. */
-async function startOnce({ server: [program = "", ...args] }: Implementation): Promise<void> {
-  const { success } = await new Deno.Command(program, { args: [...args, "--version"], stdout: "null" }).output();
-  if (!success) throw new Error("the program that was built does not start");
+  return {
+    name: "konnectivity-deno",
+    server: [`${folder}/bin/proxy-server`],
+    agent: [`${folder}/bin/proxy-agent`],
+  };
 }
 
 function implementation(text: string): Implementation {
@@ -296,7 +284,6 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     if (options.subject === undefined && await build(folder) !== 0) throw new Error("the project could not be built");
     const subject = options.subject ?? ourselves(folder);
-    if (options.subject === undefined) await startOnce(subject);
     const implementations = [subject, ...options.others];
     const shown = (command: readonly string[]) =>
       command.join(" ").replaceAll(`${folder}/`, "").replaceAll(`${root}/`, "").replace(Deno.execPath(), "deno");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { SourceMap, type SourceMapPayload } from "node:module";
+import { engineFlags } from "../../src/cli/engine_flags.ts";
 import { binaries } from "../../tools/binaries.ts";
 import { build } from "../../tools/build.ts";
 import { noStubCode } from "../../tools/compile.ts";
@@ -94,6 +95,9 @@ leakTest("a launcher becomes its program, with the permissions of its command li
   const granted = words.filter((word) => word.startsWith("--allow"));
   assert.deepEqual(granted, [`--allow-net=127.0.0.1:${port}`]);
   assert.ok(words.includes("--no-prompt"));
+  assert.ok(words.includes(engineFlags));
+  const environment = (await Deno.readTextFile(`/proc/${program.pid}/environ`)).split("\0");
+  assert.ok(environment.includes("DENO_USR2_MEMORY_TRIM=1"));
 });
 
 leakTest("the exit code of the program is the launcher's, and an error is told once", async () => {

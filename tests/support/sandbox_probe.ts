@@ -8,7 +8,7 @@ export type Attempt =
   | readonly ["listen" | "dial", host: string, port: number]
   | readonly ["listen-unix" | "dial-unix", path: string]
   | readonly ["read" | "write" | "list", path: string]
-  | readonly ["run" | "native" | "hostname" | "import"]
+  | readonly ["run" | "native" | "hostname" | "import" | "signal-self"]
   | readonly ["env", name: string];
 
 async function attempt([what, where = "", port = 0]: Attempt): Promise<void> {
@@ -29,6 +29,10 @@ async function attempt([what, where = "", port = 0]: Attempt): Promise<void> {
       return void await Array.fromAsync(Deno.readDir(where));
     case "run":
       return void await new Deno.Command(Deno.execPath(), { args: ["--version"] }).output();
+    case "signal-self":
+      // Without a listener it would end the process.
+      Deno.addSignalListener("SIGUSR2", () => {});
+      return Deno.kill(Deno.pid, "SIGUSR2");
     case "native":
       return void process.dlopen({ exports: {} }, "/nowhere.node");
     case "hostname":
