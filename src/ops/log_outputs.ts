@@ -38,6 +38,11 @@ export class LogOutputs {
     for (let of = highest; of >= lowest; of--) this.#fileOf(of)?.push(line);
   }
 
+  /** A write is under way. */
+  get writing(): boolean {
+    return this.#queues().some((queue) => queue.writing);
+  }
+
   async flush(): Promise<void> {
     await Promise.all(this.#queues().map((queue) => queue.flush()));
   }

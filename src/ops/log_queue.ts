@@ -53,6 +53,11 @@ export class LogQueue {
     this.#writing = this.#write();
   }
 
+  /** A write is under way. */
+  get writing(): boolean {
+    return this.#writing !== undefined;
+  }
+
   /** Waits until everything is written, but no longer than a second for a destination that takes nothing. */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) {

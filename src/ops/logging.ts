@@ -40,14 +40,25 @@ export function configureLogging(settings: LoggingSettings, context: LoggingCont
     limiter.flush();
     outputs.flushSync();
   };
-  // An uncaught error ends the process without `unload`.
-  const endings = ["unload", "error", "unhandledrejection"] as const;
-  for (const ending of endings) globalThis.addEventListener(ending, flushSync);
+  let held = false;
+  // An uncaught error ends the process without `unload`, and a write under way in another thread may be lost with it.
+  const onUncaught = (event: ErrorEvent | PromiseRejectionEvent) => {
+    flushSync();
+    if (held || !outputs.writing) return;
+    held = true;
+    event.preventDefault();
+    const error: unknown = "reason" in event ? event.reason : event.error;
+    void outputs.flush().then(() => reportError(error));
+  };
+  const uncaught = ["error", "unhandledrejection"] as const;
+  globalThis.addEventListener("unload", flushSync);
+  for (const kind of uncaught) globalThis.addEventListener(kind, onUncaught);
   return {
     flush: () => outputs.flush(),
     flushSync,
     async [Symbol.asyncDispose]() {
-      for (const ending of endings) globalThis.removeEventListener(ending, flushSync);
+      globalThis.removeEventListener("unload", flushSync);
+      for (const kind of uncaught) globalThis.removeEventListener(kind, onUncaught);
       resetSync();
       limiter.flush();
       await outputs.close();

@@ -167,16 +167,20 @@ leakTest("a repeated warning is logged once, with the count when logging ends", 
 });
 
 /** Runs a program that logs, and returns how it ended and what it wrote. */
-async function runLogging(body: string): Promise<{ code: number; stderr: string }> {
+async function runLogging(
+  body: string,
+  context: string = '{ program: "prog" }',
+): Promise<{ code: number; stderr: string }> {
   const program = `
     import { getLogger } from "@logtape/logtape";
     import { configureLogging } from "${import.meta.resolve("./logging.ts")}";
-    const logging = configureLogging(${JSON.stringify(defaults)}, { program: "prog" });
+    const logging = configureLogging(${JSON.stringify(defaults)}, ${context});
     const log = getLogger(["prog"]);
     ${body}`;
   const config = new URL("../../deno.json", import.meta.url).pathname;
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-check", "--config", config, program],
+    env: { NO_COLOR: "1" },
     stdout: "null",
     stderr: "piped",
   }).output();
@@ -194,6 +198,25 @@ leakTest("the last lines are written however the process ends", async () => {
   const rejected = await runLogging(`${many} Promise.reject(new Error("boom"));`);
   assert.equal(rejected.code, 1);
   assert.ok(rejected.stderr.startsWith(all));
+});
+
+leakTest("an uncaught error waits for a write that is under way", async () => {
+  const context = `{ program: "prog", stderr: {
+    async write(bytes) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return Deno.stderr.writeSync(bytes);
+    },
+    writeSync: (bytes) => Deno.stderr.writeSync(bytes),
+  } }`;
+  const ways = [
+    'setTimeout(() => { throw new Error("boom"); })',
+    'setTimeout(() => Promise.reject(new Error("boom")))',
+  ];
+  for (const way of ways) {
+    const { code, stderr } = await runLogging(`log.info("last"); ${way};`, context);
+    assert.equal(code, 1);
+    assert.match(stderr, /^last\nerror: Uncaught .*boom/);
+  }
 });
 
 leakTest("a stderr that nobody reads does not hold the process up", async () => {
