@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { freePort } from "../../tests/support/free_port.ts";
-import { Program } from "../../tests/support/processes.ts";
+import { httpGet, Program } from "../../tests/support/processes.ts";
 import { testCertificates, writeTestCertificates } from "../../tests/support/test_certificates.ts";
 import { until } from "../../tests/support/until.ts";
 import { CalmHeap } from "./calm_heap.ts";
@@ -116,16 +116,20 @@ Deno.test("server and agent give memory back after their start", async () => {
     ];
     for (const [at, command] of commands.entries()) {
       // The collector is one that tells: the program's own asks for it by name.
-      const tells = `data:text/javascript,globalThis.gc=(o)=>console.error("collected",o.type,o.flavor);` +
-        `Deno.addSignalListener("SIGUSR2",()=>console.error("trimmed"));`;
+      const tells = `data:text/javascript,globalThis.gc=(o)=>console.error("collected",o.type,o.flavor);`;
+      const tellsSignal = `Deno.addSignalListener("SIGUSR2",()=>console.error("trimmed"));`;
+      // One of them with a runtime that looks out for the signal, the other with nothing but its own listener.
+      const [preload, env] = at === 0 ? [tells + tellsSignal, { DENO_USR2_MEMORY_TRIM: "1" }] : [tells, {}];
       const main = new URL("../../main.ts", import.meta.url).pathname;
-      const run = [Deno.execPath(), "run", "-A", "--quiet", `--preload=${tells}`, main, ...command];
-      // One of them with a runtime that looks out for the signal.
-      await using program = new Program(command[0] ?? "", run, at === 0 ? { DENO_USR2_MEMORY_TRIM: "1" } : {});
+      const run = [Deno.execPath(), "run", "-A", "--quiet", `--preload=${preload}`, main, ...command];
+      await using program = new Program(command[0] ?? "", run, env);
       await until("it collects", () => {
         assert.equal(program.status, undefined, program.log);
-        return program.log.includes("collected major last-resort") && program.log.includes("trimmed");
+        return program.log.includes("collected major last-resort");
       });
+      if (at === 0) await until("it is told to trim", () => program.log.includes("trimmed"));
+      const healthPort = ports[at === 0 ? 0 : 2] ?? 0;
+      assert.equal((await httpGet(healthPort, "/healthz")).status, 200, program.log);
     }
   } finally {
     await Deno.remove(dir, { recursive: true });
