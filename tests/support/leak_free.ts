@@ -29,7 +29,11 @@ export function leakTest(name: string, body: (t: Deno.TestContext) => void | Pro
     // The runtime opens some descriptors (signal pipe, resolver) once, on first use.
     await warmUp();
     const before = openDescriptors();
-    await body(t);
+    try {
+      await body(t);
+    } catch (error) {
+      throw asOne(error);
+    }
     const deadline = performance.now() + settleLimitMs;
     let after = openDescriptors();
     while (after.length > before.length && performance.now() < deadline) {
@@ -45,6 +49,17 @@ export function leakTest(name: string, body: (t: Deno.TestContext) => void | Pro
       assert.fail(`the test left ${after.length - before.length} descriptors open: ${left.join(", ")}`);
     }
   });
+}
+
+/** A failure, and those of the disposals that it led to: the runner shows nothing of what a SuppressedError holds. */
+function asOne(error: unknown): unknown {
+  const all: unknown[] = [];
+  for (let rest = error; rest !== undefined; rest = rest instanceof SuppressedError ? rest.suppressed : undefined) {
+    all.unshift(rest instanceof SuppressedError ? rest.error : rest);
+  }
+  if (all.length === 1) return error;
+  const told = all.map((each) => each instanceof Error ? each.stack ?? each.message : String(each));
+  return new Error(told.join("\n--- then, as things were put away:\n"), { cause: all[0] });
 }
 
 let warm: Promise<void> | undefined;
