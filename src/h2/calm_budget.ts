@@ -30,6 +30,6 @@ export class CalmBudget {
 
   /** A DATA frame was sent. */
   earn(): void {
-    if (this.#left < h2Limits.idleFrameBurst) this.#left++;
+    this.#left = Math.min(this.#left + h2Limits.idleFramesPerDataSent, h2Limits.idleFrameBurst);
   }
 }

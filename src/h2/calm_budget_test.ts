@@ -39,10 +39,13 @@ Deno.test("rest earns no more than one burst", () => {
   assert.ok(!spend(budget, h2Limits.idleFrameBurst));
 });
 
-Deno.test("each DATA frame that is sent pays for one answer to it", () => {
+Deno.test("each DATA frame that is sent pays for the answers to it, and for no more", () => {
   const budget = new CalmBudget(() => 0);
   for (let i = 0; i < 100_000; i++) {
     budget.earn();
-    assert.ok(budget.take(1));
+    assert.ok(spend(budget, h2Limits.idleFramesPerDataSent));
   }
+  assert.ok(spend(budget, h2Limits.idleFrameBurst - h2Limits.idleFramesPerDataSent), "a full budget earns nothing");
+  budget.earn();
+  assert.ok(!spend(budget, h2Limits.idleFramesPerDataSent + 1));
 });

@@ -98,7 +98,7 @@ Deno.test("a client that ends each stream when it is served may do so for ever",
   assert.equal(answered, 30_000);
 });
 
-Deno.test("a client that pings at every DATA frame, as grpc-go measures its window, is served on", () => {
+Deno.test("a client that answers every DATA frame with PING and WINDOW_UPDATE, as grpc-go does, is served on", () => {
   const peer = H2Peer.begun();
   peer.push(headers(1), windowUpdateFrame(0, 1 << 28), windowUpdateFrame(1, 1 << 28));
   const { stream } = peer.request();
@@ -106,7 +106,11 @@ Deno.test("a client that pings at every DATA frame, as grpc-go measures its wind
   const answered = flood(peer, () => {
     stream.write(new Uint8Array(100));
     peer.settle();
-    return frame(frameType.ping, 0, 0, "02041010090e0707");
+    return concat(
+      windowUpdateFrame(1, 109),
+      windowUpdateFrame(0, 109),
+      frame(frameType.ping, 0, 0, "02041010090e0707"),
+    );
   }, 30_000);
   assert.equal(answered, 30_000);
 });

@@ -12,10 +12,13 @@ export const h2Limits = {
   headerTableBytes: 4096,
   /**
    * Frames that cost work and bring nothing (PING, SETTINGS, RST_STREAM, empty DATA and the like): so many at once, so many
-   * a second, and one more for each DATA frame that this side could send. Beyond that the connection is closed.
+   * a second, and so many for each DATA frame that this side could send. Beyond that the connection is closed. A client
+   * may answer a DATA frame with WINDOW_UPDATE for its stream and for the connection, and with PING: grpc-go answers each
+   * small one of a conversation with the last two, thousands of times a second.
    */
   idleFrameBurst: 10_000,
   idleFramesPerSecond: 500,
+  idleFramesPerDataSent: 3,
   /**
    * Received bytes that a connection holds for streams that are paused, before the connection's own window is no longer
    * returned. Up to here a paused stream takes nothing from its neighbours.

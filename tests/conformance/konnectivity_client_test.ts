@@ -6,6 +6,7 @@ import { assertScenario, runtimeHttp2, sharedTopology, type Topology } from "./t
 /** Scenarios of go/client, and what each shows of the Go client library on a tunnel of ours. */
 const claims: Readonly<Record<string, string>> = {
   "echo": "[client 1.7-1] gets back what it sends, and Close is answered",
+  "conversation": "goes back and forth 15,000 times, as fast as it can",
   "upload": "[client 6] uploads 10 MiB, every byte in its place",
   "download": "[server 13.8-9] downloads 10 MiB, every byte in its place, and sees the end after the last",
   "parallel": "[client 1.7-15] carries 50 tunnels at once without mixing them up",

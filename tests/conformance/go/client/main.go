@@ -132,6 +132,17 @@ func scenarios(p *proxy, at destinations) []scenario.Scenario {
 				return nil
 			})
 		}},
+		{Name: "conversation", Run: func(ctx context.Context) (string, error) {
+			// grpc-go answers each small DATA frame with a PING and a WINDOW_UPDATE, as many as there are round trips.
+			return "15,000 round trips", p.use(ctx, at.echo, func(conn io.ReadWriter) error {
+				for range 15_000 {
+					if err := traffic.Exchange(conn, "ping"); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}},
 		{Name: "upload", Run: func(ctx context.Context) (string, error) {
 			return "10 MiB", p.use(ctx, at.sink, func(conn io.ReadWriter) error { return traffic.Upload(conn, 10*mebibyte) })
 		}},
