@@ -208,7 +208,7 @@ leakTest("[agent weak 24] certificates that change on disk are used for the next
     tls: { cert: others.server.certPem, key: others.server.keyPem, ca: others.ca.certPem },
   });
   const { agent } = await lab.agent(server.port);
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until("the agent has refused the server", () => server.connectionErrors.length > 0);
   assert.equal(agent.serverConnections, 0);
   await writeTestCertificates(lab.dir, others);
   await until("the server is joined", () => agent.serverConnections === 1);

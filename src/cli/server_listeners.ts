@@ -31,7 +31,7 @@ function connectionFailed(listener: string): (error: Error) => void {
   return (error) => log.debug("{listener} connection failed: {reason}", { listener, reason: error.message });
 }
 
-/** Both keep one contract; see `net/h2_listener_test.ts`. */
+/** Both keep one contract; see `net/packet_service_test.ts`. */
 function packetListener(options: ServerOptions): typeof listenGrpc {
   return options.http2 === "runtime" ? listenGrpc : listenGrpcOwn;
 }

@@ -6,11 +6,9 @@ import { PacketType } from "../wire/packet.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
 import { createAgentMetrics } from "./agent_metrics.ts";
 import { createClientMetrics } from "./client_metrics.ts";
-import { watchEventLoop } from "./event_loop.ts";
 import { metricsTable } from "./metrics_table.ts";
 import { createServerMetrics } from "./server_metrics.ts";
 import { WorkerMetrics } from "./worker_metrics.ts";
-import { until } from "../../tests/support/until.ts";
 
 const server = "konnectivity_network_proxy_server_";
 const agent = "konnectivity_network_proxy_agent_";
@@ -365,26 +363,6 @@ Deno.test("a certificate's end is asked for at each scrape, so that a new one sh
   assert.equal(values.get(`${gauge}{certificate="cluster"}`), 2_000_000_000);
   assert.equal(values.get(`${gauge}{certificate="frontend"}`), undefined);
 });
-
-Deno.test("a stall of the event loop is seen, and watching ends with its handle", async () => {
-  const delays: number[] = [];
-  {
-    using _watch = watchEventLoop((seconds) => delays.push(seconds), 10);
-    await until("a sample", () => waiting(() => delays.length > 0));
-    const end = performance.now() + 200;
-    while (performance.now() < end);
-    await until("the stall is seen", () => waiting(() => delays.some((delay) => delay > 0.1)));
-  }
-  const seen = delays.length;
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(delays.length, seen);
-});
-
-/** The watch's timers do not keep the process, so something else has to while one waits for them. */
-async function waiting(condition: () => boolean): Promise<boolean> {
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  return condition();
-}
 
 Deno.test("the table of metrics is what the programs export", async () => {
   const worker = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });

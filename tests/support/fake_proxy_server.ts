@@ -76,6 +76,8 @@ export interface FakeServer extends AsyncDisposable {
   readonly links: readonly FakeAgentLink[];
   /** Links that are up. */
   readonly up: readonly FakeAgentLink[];
+  /** Why connections that never came to a call have failed, in order. */
+  readonly connectionErrors: readonly Error[];
   /** Waits for the link of this number, counted from 0. */
   link(index?: number): Promise<FakeAgentLink>;
   /** Sends GOAWAY; streams run on. */
@@ -97,6 +99,7 @@ export async function startFakeServer(options: FakeServerOptions = {}): Promise<
   };
   const calls: IncomingCall[] = [];
   const links: FakeAgentLink[] = [];
+  const connectionErrors: Error[] = [];
   const handle = (call: IncomingCall) => {
     calls.push(call);
     if (!accepts) {
@@ -129,7 +132,7 @@ export async function startFakeServer(options: FakeServerOptions = {}): Promise<
       response.writeHead(200, { "content-type": "application/grpc", "grpc-status": String(Code.Unimplemented) });
       response.end();
     },
-    onConnectionError: () => {},
+    onConnectionError: (error) => connectionErrors.push(error),
   });
   const { address } = listener;
   if (address.kind !== "tcp") throw new Error("no port");
@@ -137,6 +140,7 @@ export async function startFakeServer(options: FakeServerOptions = {}): Promise<
     port: address.port,
     calls,
     links,
+    connectionErrors,
     get up() {
       return links.filter((link) => !link.gone);
     },
