@@ -1,21 +1,25 @@
 import assert from "node:assert/strict";
 import { LinkWorld } from "../../tests/support/link_world.ts";
+import { flowLimits } from "../tunnel/flow_limits.ts";
 import { closeRequest, closeWrite, windowCredit } from "../wire/packet.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
+
+/** More than a small payload. */
+const bulk = "x".repeat(flowLimits.smallPayloadBytes + 1);
 
 Deno.test("bytes of the destination that wait for the link go out before the close is answered", async () => {
   const world = new LinkWorld();
   const { id, socket } = await world.tunnel();
   world.near.highWaterBytes = 4;
-  socket.says("12345");
+  socket.says(bulk);
   assert.equal(socket.paused, true);
   socket.says("67890");
   world.server.stream.sendPacket(closeRequest(id));
   // The request arrives while the bytes still wait.
   world.server.stream.deliverOne();
   await world.settle();
-  assert.deepEqual(world.server.log.slice(1), [`DATA ${id} 5`, `DATA ${id} 5`, `CLOSE_RSP ${id}`]);
+  assert.deepEqual(world.server.log.slice(1), [`DATA ${id} ${bulk.length}`, `DATA ${id} 5`, `CLOSE_RSP ${id}`]);
   assert.equal(world.link.queuedBytes, 0);
   assert.equal(world.link.tunnelCount, 0);
 });
@@ -25,14 +29,54 @@ Deno.test("sources that wait for the link go on in turn when it takes data again
   const one = await world.tunnel(1n);
   const two = await world.tunnel(2n);
   world.near.highWaterBytes = 3;
-  one.socket.says("111");
-  two.socket.says("222");
+  one.socket.says(bulk);
+  two.socket.says(bulk);
   assert.equal(one.socket.paused, true);
   assert.equal(two.socket.paused, true);
   await world.settle();
   assert.equal(one.socket.paused, false);
   assert.equal(two.socket.paused, false);
-  assert.deepEqual(world.server.log.slice(2), [`DATA ${one.id} 3`, `DATA ${two.id} 3`]);
+  assert.deepEqual(world.server.log.slice(2), [`DATA ${one.id} ${bulk.length}`, `DATA ${two.id} ${bulk.length}`]);
+});
+
+Deno.test("a small payload goes before the bulk that waits for the link, once while the link holds back", async () => {
+  const world = new LinkWorld();
+  const one = await world.tunnel(1n);
+  const two = await world.tunnel(2n);
+  const talk = await world.tunnel(3n);
+  world.near.highWaterBytes = 3;
+  one.socket.says(bulk);
+  two.socket.says(bulk);
+  talk.socket.says("ping");
+  assert.equal(talk.socket.paused, false);
+  talk.socket.says("pong");
+  assert.equal(talk.socket.paused, true, "it had its turn");
+  await world.settle();
+  assert.equal(talk.socket.paused, false);
+  assert.deepEqual(world.server.log.slice(3), [
+    `DATA ${one.id} ${bulk.length}`,
+    `DATA ${talk.id} 4`,
+    `DATA ${two.id} ${bulk.length}`,
+    `DATA ${talk.id} 4`,
+  ]);
+});
+
+Deno.test("small payloads go before bulk up to a bound for all tunnels, and never before their own tunnel's bytes", async () => {
+  const world = new LinkWorld();
+  const { socket } = await world.tunnel(1n);
+  const small = "x".repeat(flowLimits.smallPayloadBytes);
+  const many = flowLimits.aheadBytes / small.length;
+  const talkers = [];
+  for (let i = 0; i <= many; i++) talkers.push(await world.tunnel(BigInt(10 + i)));
+  world.near.highWaterBytes = 3;
+  socket.says(bulk);
+  socket.says("behind its own bulk");
+  for (const talker of talkers) talker.socket.says(small);
+  assert.equal(world.near.pending, 1 + many);
+  assert.deepEqual(talkers.map((talker) => talker.socket.paused), [...Array(many).fill(false), true]);
+  await world.settle();
+  assert.equal(talkers.at(-1)?.socket.paused, false);
+  assert.equal(world.link.queuedBytes, 0);
 });
 
 Deno.test("[agent weak 4] a destination that does not read holds the link for a grace at most, then its tunnel is closed", async () => {

@@ -33,6 +33,8 @@ export class Lane {
   #waiting = false;
   /** The last payload was a small one. */
   #small = false;
+  /** {@link FairWriter.holdBacks} when a payload of this lane last went ahead of others. */
+  #aheadAt = -1;
 
   constructor(writer: FairWriter, id: ConnectId, window: SendWindow, source: LaneSource) {
     this.#writer = writer;
@@ -53,15 +55,16 @@ export class Lane {
   send(payload: Uint8Array): boolean {
     if (this.#state !== "open") return true;
     const { length } = payload;
-    if (length > flowLimits.smallPayloadBytes) this.#small = false;
-    else if (this.#small) this.#writer.talk();
-    else this.#small = true;
-    if (this.#queuedBytes === 0 && !this.#waiting && this.#writer.open) {
+    const small = length <= flowLimits.smallPayloadBytes;
+    if (small && this.#small) this.#writer.talk();
+    this.#small = small;
+    if (this.#queuedBytes === 0 && !this.#waiting && length <= Math.min(this.#window.credit, flowLimits.maxDataBytes)) {
       // The usual case: nothing waits, and the window and the link take it as it is.
-      if (length <= this.#window.credit && length <= flowLimits.maxDataBytes) {
+      if (this.#writer.open || (small && this.#goesAhead(length))) {
         this.#window.take(length);
         this.#writer.sendData(this.#id, payload);
-        if (this.#window.credit > 0 && this.#writer.open) return true;
+        // A link that holds back may still take the next small one.
+        if (this.#window.credit > 0 && (small || this.#writer.open)) return true;
         return this.#wait();
       }
     }
@@ -136,6 +139,14 @@ export class Lane {
     }
   }
 
+  /** Whether a small payload may go before what waits in other lanes: one of each lane while the link holds back. */
+  #goesAhead(bytes: number): boolean {
+    const { holdBacks } = this.#writer;
+    if (this.#aheadAt === holdBacks || !this.#writer.takesAhead(bytes)) return false;
+    this.#aheadAt = holdBacks;
+    return true;
+  }
+
   #wait(): false {
     this.#waiting = true;
     if (this.#window.credit > 0) this.#writer.wait(this);
@@ -145,13 +156,15 @@ export class Lane {
 
 /**
  * Writes the packets of many tunnels onto one link: control packets at once, DATA of the lanes in turn (deficit round
- * robin with one quantum, Shreedhar and Varghese 1995). The link's own buffer stays small, so that nothing waits long
- * behind what was written before.
+ * robin with one quantum, Shreedhar and Varghese 1995), small payloads of lanes in which nothing waits before their turn.
+ * The link's own buffer stays small, so that nothing waits long behind what was written before.
  */
 export class FairWriter {
   readonly #stream: PacketStream;
   #open = true;
   #pumping = false;
+  #aheadBytes = 0;
+  #holdBacks = 0;
   /** Lanes that wait for a turn, the next one first. */
   readonly #turns = new Set<Lane>();
 
@@ -162,6 +175,18 @@ export class FairWriter {
   /** The link takes data. */
   get open(): boolean {
     return this.#open;
+  }
+
+  /** How often the link has held data back and taken it again. */
+  get holdBacks(): number {
+    return this.#holdBacks;
+  }
+
+  /** Whether the link, which holds data back, takes a small payload all the same; so many bytes until it takes data again. */
+  takesAhead(bytes: number): boolean {
+    if (this.#aheadBytes + bytes > flowLimits.aheadBytes) return false;
+    this.#aheadBytes += bytes;
+    return true;
   }
 
   /** Sends a control packet, before all data that waits. */
@@ -191,6 +216,8 @@ export class FairWriter {
   /** The link takes data again. */
   onDrain(): void {
     this.#open = true;
+    this.#holdBacks++;
+    this.#aheadBytes = 0;
     this.#pump();
   }
 

@@ -10,4 +10,6 @@ export const flowLimits = {
   maxDataBytes: 64 * 1024,
   /** A payload of no more bytes is small: a request, an answer, a key stroke. */
   smallPayloadBytes: 4 * 1024,
+  /** Small payloads that a link takes although it holds data back, until it takes data again: all lanes together. */
+  aheadBytes: 64 * 1024,
 } as const;
