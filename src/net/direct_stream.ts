@@ -186,10 +186,9 @@ export class DirectStream implements PacketStream {
   }
 
   #mark(): void {
-    const mark = this.#underWay.mark();
-    const since = performance.now();
+    const marked = this.#underWay.mark();
     this.ping(() => {
-      this.#underWay.answered(mark, performance.now() - since, this.#roundTripMs);
+      this.#underWay.answered(marked, this.#roundTripMs);
       if (!this.#waiting) return;
       // The bound became smaller meanwhile, and what has been sent since the last mark is above it.
       if (this.#underWay.full && !this.#underWay.marked) this.#mark();

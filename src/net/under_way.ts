@@ -1,44 +1,46 @@
 /** What may be under way on a link whatever its distance while somebody talks over it, in bytes. */
-const leastBytes = 256 * 1024;
+const leastBytes = 128 * 1024;
 
 /** The same while nobody does: what a link needs to run full where its ends have little processor time. */
-const leastBulkBytes = 4 * 1024 * 1024;
+const leastBulkBytes = 2 * 1024 * 1024;
 
 /** However far and fast the peer is, no more is under way: what the kernel and the peer would have to hold. */
 const mostBytes = 64 * 1024 * 1024;
 
 /** How many bytes of data are followed by a mark at least, while somebody talks and while nobody does. */
-const markEveryBytes = 64 * 1024;
-const bulkMarkEveryBytes = 1024 * 1024;
+const markEveryBytes = 32 * 1024;
+const bulkMarkEveryBytes = 512 * 1024;
 
 /** Somebody talks while {@link UnderWay.talk} is called again within this time, in milliseconds... */
 const talkPauseMs = 250;
 
 /** ...and has been for this long: what begins some transfers is no talk. */
-const talkBeginsMs = 20;
+const talkBeginsMs = 5;
 
-/** A mark that has been sent and not been answered. */
-export interface Mark {
-  /** Bytes of data between the mark before and this one. */
-  readonly bytes: number;
-  /** {@link UnderWay} had seen so many bytes arrive when the mark was sent. */
-  readonly arrivedBefore: number;
-}
+/** What arrives is measured over no less time, in milliseconds: answers come in bursts. */
+const leastPeriodMs = 10;
+
+/** What is left of the need of earlier after a period that showed less. */
+const remembered = 0.9;
 
 /**
  * Bounds the bytes that are under way on a link, in the buffers of both kernels included. Without it they fill with what
  * downloads may send, megabytes by the sum of their windows, and whatever is written behind waits for all of it. The
  * sender sends a mark behind every so many bytes and the peer answers it, so that the sender knows what has arrived. The
- * bound is twice what the link delivers within its shortest round trip, so that a distant peer's link is not held back;
- * and where nobody talks over the link, nobody waits, and it is no less than a few megabytes.
+ * bound is twice what the link delivers within its shortest round trip while it is full, so that a distant peer's link is
+ * not held back; and where nobody talks over the link, nobody waits, and it is no less than a few megabytes.
  */
 export class UnderWay {
   readonly #now: () => number;
   #bytes = 0;
   #unmarked = 0;
-  #arrived = 0;
   /** By distance. */
   #needed = 0;
+  #periodBegan = -Infinity;
+  /** Bytes that arrived in this period. */
+  #arrived = 0;
+  /** The bound was reached in this period. */
+  #reached = false;
   #talking = false;
   #talkBegan = -Infinity;
   #lastTalk = -Infinity;
@@ -70,8 +72,10 @@ export class UnderWay {
 
   /** Bytes of data were written. @returns true when a mark is due */
   sent(bytes: number): boolean {
+    if (this.#bytes === 0) this.#beginPeriod(this.#now());
     this.#bytes += bytes;
     this.#unmarked += bytes;
+    if (this.full) this.#reached = true;
     return this.#unmarked >= (this.#talking ? markEveryBytes : bulkMarkEveryBytes);
   }
 
@@ -83,24 +87,35 @@ export class UnderWay {
     this.#lastTalk = now;
   }
 
-  /** A mark is written now. */
-  mark(): Mark {
+  /** A mark is written now. @returns the bytes of data between the mark before and this one */
+  mark(): number {
     const bytes = this.#unmarked;
     this.#unmarked = 0;
     if (this.#talking && this.#now() - this.#lastTalk > talkPauseMs) this.#talking = false;
-    return { bytes, arrivedBefore: this.#arrived };
+    return bytes;
   }
 
   /**
    * The peer answered a mark.
-   * @param tookMs from the mark to its answer
+   * @param bytes what {@link mark} returned
    * @param roundTripMs the shortest round trip that was ever seen on the link
    */
-  answered(mark: Mark, tookMs: number, roundTripMs: number): void {
-    this.#bytes -= mark.bytes;
-    this.#arrived += mark.bytes;
-    const inRoundTrip = (this.#arrived - mark.arrivedBefore) * roundTripMs / Math.max(tookMs, roundTripMs, 0.001);
-    // A link that had little to send for a while is not begun anew.
-    this.#needed = Math.max(2 * inRoundTrip, this.#needed * 0.98);
+  answered(bytes: number, roundTripMs: number): void {
+    this.#bytes -= bytes;
+    this.#arrived += bytes;
+    const now = this.#now();
+    const periodMs = now - this.#periodBegan;
+    if (periodMs < Math.max(leastPeriodMs, roundTripMs)) return;
+    // A link that had little to send tells nothing of what it could deliver.
+    if (this.#reached) {
+      this.#needed = Math.max(2 * roundTripMs * this.#arrived / periodMs, remembered * this.#needed);
+    }
+    this.#beginPeriod(now);
+  }
+
+  #beginPeriod(now: number): void {
+    this.#periodBegan = now;
+    this.#arrived = 0;
+    this.#reached = false;
   }
 }
