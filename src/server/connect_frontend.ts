@@ -45,21 +45,6 @@ export class ConnectFrontend {
 
   constructor(pool: BackendPool) {
     this.#pool = pool;
-    this.#app.use(async (c, next) => {
-      this.#requests++;
-      const since = performance.now();
-      try {
-        await next();
-      } finally {
-        this.#requests--;
-      }
-      log.debug("{method} {target} {status}", {
-        method: c.req.method,
-        target: targetOf(c.req.url),
-        status: c.res.status,
-        milliseconds: Math.round(performance.now() - since),
-      });
-    });
     this.#app.on("CONNECT", "*", async (c) => {
       const target = targetOf(c.req.url);
       const parsed = parseHostPort(target);
@@ -84,8 +69,22 @@ export class ConnectFrontend {
   }
 
   /** The Fetch handler; a CONNECT comes as `/<authority, percent-encoded>`. */
-  readonly fetch = (request: Request, bindings: ConnectBindings): Response | Promise<Response> =>
-    this.#app.fetch(request, bindings);
+  readonly fetch = async (request: Request, bindings: ConnectBindings): Promise<Response> => {
+    this.#requests++;
+    const since = performance.now();
+    try {
+      const response = await this.#app.fetch(request, bindings);
+      log.debug("{method} {target} {status}", () => ({
+        method: request.method,
+        target: targetOf(request.url),
+        status: response.status,
+        milliseconds: Math.round(performance.now() - since),
+      }));
+      return response;
+    } finally {
+      this.#requests--;
+    }
+  };
 
   /** Requests in progress, open tunnels included. */
   get requestCount(): number {
@@ -107,7 +106,7 @@ const plain = { "content-type": "text/plain; charset=utf-8" };
 const nosniff = { ...plain, "x-content-type-options": "nosniff" };
 
 function targetOf(url: string): string {
-  const path = new URL(url).pathname.slice(1);
+  const path = url.slice(url.indexOf("/", "http://".length) + 1);
   try {
     return decodeURIComponent(path);
   } catch {
