@@ -127,6 +127,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
 
   /** The transport is gone. */
   lost(message: string): void {
+    this.#sender.dropAnswers();
     this.#close(new H2Error(h2Code.connectError, message), message);
   }
 
@@ -441,6 +442,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
 
   #closeWhenEmpty(): void {
     if (this.#streams.size > 0 || this.#closed) return;
+    if (this.#peerLeaves) this.#sender.dropAnswers();
     if (this.#peerLeaves || this.#refusedAbove < maxWindow) this.#close(undefined, "connection is over");
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/h2_peer.ts";
-import { settingsAck, settingsFrame, windowUpdateFrame } from "./control_frames.ts";
+import { goawayFrame, pingFrame, settingsAck, settingsFrame, windowUpdateFrame } from "./control_frames.ts";
 import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frame.ts";
 import { readUint32 } from "../wire/bytes.ts";
 
@@ -219,6 +219,21 @@ Deno.test("a connection without streams that drains is over when the client has 
   assert.ok(!peer.ended);
   peer.push(frame(frameType.ping, frameFlag.ack, 0, ping?.payload));
   assert.ok(peer.ended);
+});
+
+Deno.test("a client that leaves with its last stream is answered no more: it does not read", () => {
+  const peer = H2Peer.begun();
+  peer.push(headers(1));
+  peer.settle();
+  peer.sent();
+  peer.push(concat(
+    pingFrame(false, new Uint8Array(8)),
+    frame(frameType.rstStream, 0, 1, "00000008"),
+    goawayFrame(0, h2Code.noError),
+  ));
+  peer.settle();
+  assert.deepEqual(peer.sent(), []);
+  assert.equal(peer.ended, true);
 });
 
 Deno.test("a client that says GOAWAY keeps its streams, and the connection ends with them", () => {

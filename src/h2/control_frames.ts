@@ -30,6 +30,12 @@ export function pingFrame(ack: boolean, opaque: Uint8Array): Uint8Array<ArrayBuf
   return bytes;
 }
 
+/** Whether a frame answers one of the peer's: SETTINGS or PING with ACK. */
+export function isAnswer(bytes: Uint8Array): boolean {
+  const type = bytes[3];
+  return (type === frameType.settings || type === frameType.ping) && ((bytes[4] ?? 0) & frameFlag.ack) !== 0;
+}
+
 export function resetFrame(streamId: number, code: number): Uint8Array<ArrayBuffer> {
   const bytes = frame(frameType.rstStream, 0, streamId, 4);
   writeUint32(bytes, frameHeaderBytes, code);

@@ -1,3 +1,4 @@
+import { isAnswer } from "./control_frames.ts";
 import { PieceWriter } from "./piece_writer.ts";
 import type { H2Stream } from "./stream.ts";
 
@@ -56,6 +57,11 @@ export class FrameSender {
   control(frames: Uint8Array): void {
     this.#control.push(frames);
     this.#output.schedule();
+  }
+
+  /** Drops the answers that have not been written: the peer is leaving, and reads no more. */
+  dropAnswers(): void {
+    this.#control = this.#control.filter((frames) => !isAnswer(frames));
   }
 
   /** The stream has bytes to send and a window for them. */

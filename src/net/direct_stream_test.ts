@@ -63,7 +63,7 @@ function started({ near, far }: { readonly near: DirectStream; readonly far: Dir
 }
 
 leakTest(
-  "data waits once a quarter of a megabyte is under way to a peer that does not answer, and goes on when it does",
+  "data waits once an eighth of a megabyte is under way to a peer that does not answer, and goes on when it does",
   async () => {
     await using link = await pair();
     const { sender, receiver } = started(link);
@@ -86,7 +86,7 @@ leakTest(
       await until("the kernel has taken what was sent", () => link.unsent() === 0);
       blocked = sender.drains === before;
     }
-    assert.equal(sent, 256 * kib + 6);
+    assert.equal(sent, 128 * kib + 6);
     assert.equal(receiver.received, 0);
     const before = sender.drains;
     link.far.resume();
