@@ -17,6 +17,12 @@ export interface LaneSource {
 type LaneState = "open" | "finishing" | "finished" | "dropped";
 
 /**
+ * How many small payloads in a row are talk on a tunnel that has carried larger ones: bulk is cut in pieces where chunks
+ * and frames end, and some of them are small.
+ */
+const talkBehindBulk = 16;
+
+/**
  * One tunnel's way onto a link. It holds what the link or the tunnel's window does not take at once: at most what its
  * source had already read when it was told to pause.
  */
@@ -31,8 +37,9 @@ export class Lane {
   #last: Packet | undefined;
   /** The source was told to wait. */
   #waiting = false;
-  /** The last payload was a small one. */
-  #small = false;
+  /** Small payloads in a row, and how many of them are talk. */
+  #smallInRow = 0;
+  #talkFrom = 2;
   /** {@link FairWriter.holdBacks} when a payload of this lane last went ahead of others. */
   #aheadAt = -1;
 
@@ -56,8 +63,12 @@ export class Lane {
     if (this.#state !== "open") return true;
     const { length } = payload;
     const small = length <= flowLimits.smallPayloadBytes;
-    if (small && this.#small) this.#writer.talk();
-    this.#small = small;
+    if (!small) {
+      this.#smallInRow = 0;
+      this.#talkFrom = talkBehindBulk;
+    } else if (++this.#smallInRow >= this.#talkFrom) {
+      this.#writer.talk();
+    }
     if (this.#queuedBytes === 0 && !this.#waiting && length <= Math.min(this.#window.credit, flowLimits.maxDataBytes)) {
       // The usual case: nothing waits, and the window and the link take it as it is.
       if (this.#writer.open || (small && this.#goesAhead(length))) {
