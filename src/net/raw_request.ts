@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 
 /**
  * What handlers read of a request, made when they ask: a Request of the runtime parses its URL, copies its headers and
- * follows its signal, which is a tenth of what a dial costs, and forbids the methods CONNECT and TRACE.
+ * follows its signal, which is much of the frontend's work for a dial, and forbids the methods CONNECT and TRACE.
  */
 class RawRequest {
   readonly #message: IncomingMessage;
@@ -28,9 +28,6 @@ class RawRequest {
     return this.#headers = headers;
   }
 }
-
-// An `instanceof Request`; its other members throw, as they do on whatever the runtime has not made.
-Object.setPrototypeOf(RawRequest.prototype, Request.prototype);
 
 /** A message of node:http as a Fetch request: `method`, `url`, `headers` and `signal` of it, and nothing else. */
 export function rawRequest(message: IncomingMessage, url: string, signal: AbortSignal): Request {

@@ -28,7 +28,7 @@ const remembered = 0.9;
  * downloads may send, megabytes by the sum of their windows, and whatever is written behind waits for all of it. The
  * sender sends a mark behind every so many bytes and the peer answers it, so that the sender knows what has arrived. The
  * bound is twice what the link delivers within its shortest round trip while it is full, so that a distant peer's link is
- * not held back; and where nobody talks over the link, nobody waits, and it is no less than a few megabytes.
+ * not held back; and where nobody talks over the link, nobody waits, and it is no less than two megabytes.
  */
 export class UnderWay {
   readonly #now: () => number;

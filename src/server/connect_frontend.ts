@@ -106,7 +106,8 @@ const plain = { "content-type": "text/plain; charset=utf-8" };
 const nosniff = { ...plain, "x-content-type-options": "nosniff" };
 
 function targetOf(url: string): string {
-  const path = url.slice(url.indexOf("/", "http://".length) + 1);
+  // A query is nobody's target, and may hold what should not be logged.
+  const [path = ""] = url.slice(url.indexOf("/", "http://".length) + 1).split("?", 1);
   try {
     return decodeURIComponent(path);
   } catch {
