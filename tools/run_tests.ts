@@ -24,6 +24,7 @@ const slow: readonly string[] = [
   "tests/e2e/build_test.ts",
   "src/cli/agent_test.ts",
   "tests/e2e/process_hostile_test.ts",
+  "tests/spec/transfers_test.ts",
   "tests/spec/requests_test.ts",
   "tests/e2e/process_start_test.ts",
   "tests/e2e/process_files_test.ts",

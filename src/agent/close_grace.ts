@@ -18,8 +18,8 @@ export function closeGrace(clock: Clock, graceMs: number, endpoint: Finishing): 
     const held = endpoint.heldBytes;
     if (held >= before) return endpoint.destroy();
     before = held;
-    cancel = clock.after(graceMs, look);
+    cancel = clock.limit(graceMs, look);
   };
-  let cancel = clock.after(graceMs, look);
+  let cancel = clock.limit(graceMs, look);
   return () => cancel();
 }

@@ -23,8 +23,8 @@ import { h2Limits } from "./limits.ts";
 import { PeerSettings } from "./peer_settings.ts";
 import { Pings } from "./pings.ts";
 import { contentLength, requestFault, RequestHeaders, trailersFault } from "./request_headers.ts";
-import { ResetStreams } from "./reset_streams.ts";
 import { H2Stream, type StreamHost } from "./stream.ts";
+import { StreamTable } from "./stream_table.ts";
 
 export type { H2Output } from "./frame_sender.ts";
 
@@ -75,12 +75,8 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   readonly #blocks = new HeaderBlocks();
   readonly #peer = new PeerSettings();
   readonly #budget: CalmBudget;
-  readonly #streams = new Map<number, H2Stream>();
-  readonly #reset = new ResetStreams();
+  readonly #streams = new StreamTable();
   #settingsSeen = false;
-  #lastStreamId = 0;
-  /** Streams above this are not served any more. */
-  #refusedAbove = maxWindow;
   readonly #window: ConnectionWindow;
   readonly #pings = new Pings();
   /** The stream that the current DATA frame belongs to; undefined when its bytes are dropped. */
@@ -151,7 +147,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   /** Ends the connection and all its streams, and tells the peer why. */
   close(code: number, message: string): void {
     if (this.#closed) return;
-    this.#sender.control(goawayFrame(this.#lastStreamId, code, message));
+    this.#sender.control(goawayFrame(this.#streams.lastId, code, message));
     this.#close(code === h2Code.noError ? undefined : new H2Error(code, message), message);
   }
 
@@ -203,12 +199,14 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     this.#dataPayload = 0;
     if (!this.#settingsSeen) return this.close(h2Code.protocolError, "first frame is not SETTINGS");
     if (this.#blocks.open !== 0) return this.close(h2Code.protocolError, "DATA within a header block");
-    if (this.#isIdle(streamId)) return this.close(h2Code.protocolError, `DATA on stream ${streamId}, which is idle`);
+    if (this.#streams.isIdle(streamId)) {
+      return this.close(h2Code.protocolError, `DATA on stream ${streamId}, which is idle`);
+    }
     if (!this.#window.take(length)) return this.close(h2Code.flowControlError, "connection window exceeded");
     this.#returnWindow();
     const stream = this.#streams.get(streamId);
     if (stream === undefined || stream.remoteEnded) {
-      if (!this.#reset.has(streamId)) this.#failStream(streamId, h2Code.streamClosed);
+      if (!this.#streams.wasReset(streamId)) this.#failStream(streamId, h2Code.streamClosed);
     } else if (length > stream.receiveWindow) {
       this.#failStream(streamId, h2Code.flowControlError);
     } else {
@@ -253,12 +251,12 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     if (headers === undefined) return this.close(h2Code.compressionError, "header block is not well formed");
     const stream = this.#streams.get(streamId);
     if (stream !== undefined) return this.#onTrailers(stream, headers, endStream);
-    if (streamId <= this.#lastStreamId) {
-      if (this.#reset.has(streamId)) return void this.#pay(1);
+    if (streamId <= this.#streams.lastId) {
+      if (this.#streams.wasReset(streamId)) return void this.#pay(1);
       return this.close(h2Code.streamClosed, `HEADERS on stream ${streamId}, which is closed`);
     }
-    if (streamId > this.#refusedAbove) return void this.#pay(1);
-    this.#lastStreamId = streamId;
+    if (this.#streams.isRefused(streamId)) return void this.#pay(1);
+    this.#streams.use(streamId);
     if (this.#streams.size >= this.#options.maxConcurrentStreams) {
       return this.#failStream(streamId, h2Code.refusedStream);
     }
@@ -274,7 +272,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     }
     const window = this.#options.streamWindowBytes;
     const stream = new H2Stream(streamId, this, window, this.#peer.initialWindow, expected);
-    this.#streams.set(streamId, stream);
+    this.#streams.add(stream);
     if (endStream && !stream.receiveEnd()) return this.#failStream(streamId, h2Code.protocolError);
     if (!tooLarge) return this.#handler.onRequest(stream, headers);
     if (!this.#pay(1)) return;
@@ -295,7 +293,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   }
 
   #onReset(streamId: number, payload: Uint8Array): void {
-    if (this.#isIdle(streamId)) {
+    if (this.#streams.isIdle(streamId)) {
       return this.close(h2Code.protocolError, `RST_STREAM on stream ${streamId}, which is idle`);
     }
     if (!this.#pay(1)) return;
@@ -310,13 +308,8 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     const fault = this.#peer.apply(payload);
     if (fault !== undefined) return this.close(fault.code, fault.message);
     this.#sender.setMaxFrameBytes(this.#peer.maxFrameBytes);
-    const change = this.#peer.initialWindow - before;
-    if (change !== 0) {
-      for (const stream of this.#streams.values()) {
-        if (!stream.changeSendWindow(change, maxWindow)) {
-          return this.close(h2Code.flowControlError, "INITIAL_WINDOW_SIZE makes a window too large");
-        }
-      }
+    if (!this.#streams.changeSendWindows(this.#peer.initialWindow - before)) {
+      return this.close(h2Code.flowControlError, "INITIAL_WINDOW_SIZE makes a window too large");
     }
     this.#sender.control(settingsAck());
   }
@@ -342,7 +335,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
       }
       return;
     }
-    if (this.#isIdle(streamId)) {
+    if (this.#streams.isIdle(streamId)) {
       return this.close(h2Code.protocolError, `WINDOW_UPDATE on stream ${streamId}, which is idle`);
     }
     const stream = this.#streams.get(streamId);
@@ -380,7 +373,7 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   }
 
   forget(stream: H2Stream): void {
-    this.#streams.delete(stream.id);
+    this.#streams.delete(stream);
     this.#sender.forget(stream);
     this.#closeWhenEmpty();
   }
@@ -403,11 +396,6 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
     return headerFrames(stream.id, block, endStream, this.#peer.maxFrameBytes);
   }
 
-  /** Neither open nor ever opened: the peer speaks of a stream that does not exist. */
-  #isIdle(streamId: number): boolean {
-    return streamId % 2 === 0 || streamId > this.#lastStreamId;
-  }
-
   #returnWindow(): void {
     const credit = this.#closed ? 0 : this.#window.takeCredit();
     if (credit > 0) this.#sender.control(windowUpdateFrame(0, credit));
@@ -415,8 +403,8 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
 
   /** The client has heard that this side leaves: the streams that it has opened by now are the last. */
   #refuseFromNow(): void {
-    this.#refusedAbove = this.#lastStreamId;
-    this.#sender.control(goawayFrame(this.#lastStreamId, h2Code.noError));
+    this.#streams.refuseNew();
+    this.#sender.control(goawayFrame(this.#streams.lastId, h2Code.noError));
     this.#closeWhenEmpty();
   }
 
@@ -436,21 +424,21 @@ export class H2Connection implements FrameSink, StreamHost, SenderEvents {
   }
 
   #sendReset(streamId: number, code: number): void {
-    this.#reset.add(streamId);
+    this.#streams.markReset(streamId);
     this.#sender.control(resetFrame(streamId, code));
   }
 
   #closeWhenEmpty(): void {
     if (this.#streams.size > 0 || this.#closed) return;
     if (this.#peerLeaves) this.#sender.dropAnswers();
-    if (this.#peerLeaves || this.#refusedAbove < maxWindow) this.#close(undefined, "connection is over");
+    if (this.#peerLeaves || this.#streams.refusing) this.#close(undefined, "connection is over");
   }
 
   #close(error: H2Error | undefined, message: string): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#reader.stop();
-    for (const stream of [...this.#streams.values()]) stream.close({ kind: "lost", message });
+    for (const stream of this.#streams.all()) stream.close({ kind: "lost", message });
     this.#handler.onClose(error);
     this.#output.schedule();
   }

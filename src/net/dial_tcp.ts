@@ -1,6 +1,7 @@
 import { connect, isIP } from "node:net";
 import { describeDialFailure, type DialFailure } from "./dial_failure.ts";
 import { SocketStream } from "./socket_stream.ts";
+import { timeLimit } from "../tunnel/time_limit.ts";
 import { parseHostPort } from "../wire/host_port.ts";
 
 /** A dial to a destination ended: with a connection, or with the reason in the words of Go's net package. */
@@ -59,7 +60,7 @@ export function dialTcp(network: string, address: string, options: DialOptions):
       keepAliveInitialDelay: tcpKeepaliveMs,
     });
     const finish = (result: DialResult) => {
-      clearTimeout(timer);
+      limit.lift();
       options.signal.removeEventListener("abort", onAbort);
       resolve(result);
     };
@@ -71,7 +72,7 @@ export function dialTcp(network: string, address: string, options: DialOptions):
       finish(failed(describeDialFailure(network, address, error)));
     };
     const onAbort = () => giveUp(new Error("operation was canceled"));
-    const timer = setTimeout(() => giveUp(timeoutError()), options.timeoutMs);
+    const limit = timeLimit(options.timeoutMs, () => giveUp(timeoutError()));
     options.signal.addEventListener("abort", onAbort);
     socket.once("error", giveUp);
     socket.once("connect", () => {

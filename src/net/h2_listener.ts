@@ -6,6 +6,7 @@ import { h2Code } from "../h2/frame.ts";
 import type { RequestHeaders } from "../h2/request_headers.ts";
 import type { H2Stream } from "../h2/stream.ts";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
+import { timeLimit } from "../tunnel/time_limit.ts";
 import { linkProtocol } from "../wire/link_frame.ts";
 import { acceptDirect, directSocketOptions } from "./direct_link.ts";
 import type { GrpcListener, GrpcListenerOptions } from "./grpc_listener.ts";
@@ -112,8 +113,8 @@ class H2Link implements H2Handler {
     this.#onConnectionError = options.onConnectionError;
     const http2 = new H2Socket(socket, this, h2Options);
     this.#socket = http2;
-    const begin = setTimeout(() => this.#begun(), beginLimitMs);
-    socket.once("close", () => clearTimeout(begin));
+    const begin = timeLimit(beginLimitMs, () => this.#begun());
+    socket.once("close", () => begin.lift());
     keepAlive({
       get destroyed() {
         return socket.destroyed;

@@ -1,3 +1,5 @@
+import { type TimeLimit, timeLimit } from "../tunnel/time_limit.ts";
+
 /** A connection that can be asked for a sign of life. */
 export interface Pingable {
   readonly destroyed: boolean;
@@ -22,9 +24,9 @@ export const keepaliveTimeoutMs = 15_000;
  */
 export function keepAlive(session: Pingable, intervalMs: number, timeoutMs: number = keepaliveTimeoutMs): void {
   if (intervalMs === 0) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let limit: TimeLimit | undefined;
   const wait = () => {
-    timer = setTimeout(ping, intervalMs);
+    limit = timeLimit(intervalMs, ping);
   };
   const ping = () => {
     if (session.destroyed) return;
@@ -33,15 +35,15 @@ export function keepAlive(session: Pingable, intervalMs: number, timeoutMs: numb
       // On a slow line the ping, or its answer, waits behind data; a peer that sends anything lives.
       if (session.bytesRead === seen) return session.destroy(new Error(`no answer to a ping in ${timeoutMs} ms`));
       seen = session.bytesRead;
-      timer = setTimeout(look, timeoutMs);
+      limit = timeLimit(timeoutMs, look);
     };
-    timer = setTimeout(look, timeoutMs);
+    limit = timeLimit(timeoutMs, look);
     session.ping(() => {
       // The answer may come with the end of the session.
-      clearTimeout(timer);
+      limit?.lift();
       if (!session.destroyed) wait();
     });
   };
-  session.once("close", () => clearTimeout(timer));
+  session.once("close", () => limit?.lift());
   wait();
 }

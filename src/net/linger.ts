@@ -1,3 +1,5 @@
+import { timeLimit } from "../tunnel/time_limit.ts";
+
 /** How often a peer is looked at that this side has ended its stream or connection to, in milliseconds. */
 const lookMs = 10_000;
 
@@ -19,8 +21,8 @@ export function linger(waitingBytes: () => number, drop: () => void): () => void
     stalled = waiting < before ? 0 : stalled + 1;
     before = waiting;
     if (stalled >= (waiting === 0 ? 1 : stalledLooks)) drop();
-    else timer = setTimeout(look, lookMs);
+    else limit = timeLimit(lookMs, look);
   };
-  let timer = setTimeout(look, lookMs);
-  return () => clearTimeout(timer);
+  let limit = timeLimit(lookMs, look);
+  return () => limit.lift();
 }

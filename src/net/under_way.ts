@@ -11,11 +11,8 @@ const mostBytes = 64 * 1024 * 1024;
 const markEveryBytes = 32 * 1024;
 const bulkMarkEveryBytes = 512 * 1024;
 
-/** Somebody talks while {@link UnderWay.talk} is called again within this time, in milliseconds... */
+/** Somebody talks until {@link UnderWay.talk} has not been called for this long, in milliseconds. */
 const talkPauseMs = 250;
-
-/** ...and has been for this long: what begins some transfers is no talk. */
-const talkBeginsMs = 5;
 
 /** What arrives is measured over no less time, in milliseconds: answers come in bursts. */
 const leastPeriodMs = 10;
@@ -42,7 +39,6 @@ export class UnderWay {
   /** The bound was reached in this period. */
   #reached = false;
   #talking = false;
-  #talkBegan = -Infinity;
   #lastTalk = -Infinity;
 
   /** @param now milliseconds of a clock that never goes back */
@@ -79,12 +75,10 @@ export class UnderWay {
     return this.#unmarked >= (this.#talking ? markEveryBytes : bulkMarkEveryBytes);
   }
 
-  /** Small payloads follow each other on a tunnel. */
+  /** Somebody talks on a tunnel. */
   talk(): void {
-    const now = this.#now();
-    if (now - this.#lastTalk > talkPauseMs) this.#talkBegan = now;
-    else if (now - this.#talkBegan > talkBeginsMs) this.#talking = true;
-    this.#lastTalk = now;
+    this.#talking = true;
+    this.#lastTalk = this.#now();
   }
 
   /** A mark is written now. @returns the bytes of data between the mark before and this one */

@@ -5,6 +5,7 @@ import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/pac
 import { ReadGate } from "../tunnel/read_gate.ts";
 import { type GrowthBudget, type LinkPace, ReceiveWindow } from "../tunnel/receive_window.ts";
 import { SendWindow } from "../tunnel/send_window.ts";
+import { type TimeLimit, timeLimit } from "../tunnel/time_limit.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import type { AgentIdentifiers } from "../wire/identifiers.ts";
 import type { Feature } from "../wire/metadata.ts";
@@ -47,7 +48,7 @@ export interface BackendOptions {
 
 interface PendingDial {
   readonly tunnel: ServerTunnel;
-  readonly timer: ReturnType<typeof setTimeout> | undefined;
+  readonly limit: TimeLimit | undefined;
 }
 
 /** An agent that is about to exit answers a dial with this text: it has not been taken, another agent may. */
@@ -68,9 +69,9 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   readonly #dialing = new Map<bigint, PendingDial>();
   readonly #tunnels = new Map<ConnectId, ServerTunnel>();
   /** On a link without windows: tunnels whose client holds the link back, and when they are given up. */
-  readonly #stalled = new Map<ServerTunnel, ReturnType<typeof setTimeout>>();
+  readonly #stalled = new Map<ServerTunnel, TimeLimit>();
   /** Tunnels that were closed from here and wait for the agent's answer, and when they are forgotten without one. */
-  readonly #closing = new Map<ServerTunnel, ReturnType<typeof setTimeout>>();
+  readonly #closing = new Map<ServerTunnel, TimeLimit>();
   #lastUnknown: ConnectId = 0;
   #draining = false;
   #closed = false;
@@ -123,9 +124,9 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   /** Asks the agent to connect; the client is told of the outcome, never before this returns. */
   dial(tunnel: ServerTunnel): void {
     tunnel.assign(this);
-    const limit = this.#options.dialTimeoutMs;
-    const timer = limit === 0 ? undefined : setTimeout(() => this.#dialTimedOut(tunnel), limit);
-    this.#dialing.set(tunnel.id, { tunnel, timer });
+    const { dialTimeoutMs } = this.#options;
+    const limit = dialTimeoutMs === 0 ? undefined : timeLimit(dialTimeoutMs, () => this.#dialTimedOut(tunnel));
+    this.#dialing.set(tunnel.id, { tunnel, limit });
     this.#writer.sendPacket(dialRequest(tunnel.target, tunnel.id));
   }
 
@@ -239,7 +240,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
     }
     if (bytes < serverLimits.legacyHeldBytes || this.#stalled.has(tunnel)) return;
     this.#reading.close(tunnel);
-    this.#stalled.set(tunnel, setTimeout(() => this.#giveUp(tunnel), serverLimits.legacyStallMs));
+    this.#stalled.set(tunnel, timeLimit(serverLimits.legacyStallMs, () => this.#giveUp(tunnel)));
   }
 
   closing(tunnel: ServerTunnel): void {
@@ -250,7 +251,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
     this.#takeDial(tunnel.id);
     if (this.#tunnels.get(tunnel.connectId) === tunnel) this.#tunnels.delete(tunnel.connectId);
     this.#unstall(tunnel);
-    clearTimeout(this.#closing.get(tunnel));
+    this.#closing.get(tunnel)?.lift();
     this.#closing.delete(tunnel);
   }
 
@@ -258,13 +259,13 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   #awaitAnswer(tunnel: ServerTunnel): void {
     const before = tunnel.queuedBytes;
     const look = () => tunnel.queuedBytes < before ? this.#awaitAnswer(tunnel) : tunnel.unanswered();
-    this.#closing.set(tunnel, setTimeout(look, serverLimits.closeAnswerMs));
+    this.#closing.set(tunnel, timeLimit(serverLimits.closeAnswerMs, look));
   }
 
   #unstall(tunnel: ServerTunnel): void {
-    const timer = this.#stalled.get(tunnel);
-    if (timer === undefined) return;
-    clearTimeout(timer);
+    const limit = this.#stalled.get(tunnel);
+    if (limit === undefined) return;
+    limit.lift();
     this.#stalled.delete(tunnel);
     this.#reading.open(tunnel);
   }
@@ -332,7 +333,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
     const pending = this.#dialing.get(id);
     if (pending === undefined) return undefined;
     this.#dialing.delete(id);
-    clearTimeout(pending.timer);
+    pending.limit?.lift();
     return pending.tunnel;
   }
 }

@@ -1,4 +1,5 @@
 import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
+import { type TimeLimit, timeLimit } from "../tunnel/time_limit.ts";
 import type { DialFailure } from "./dial_outcome.ts";
 import { EarlyData } from "./early_data.ts";
 import { serverLimits } from "./server_limits.ts";
@@ -22,7 +23,7 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
   #clientEnded = false;
   #closed = false;
   #paused = false;
-  #idle: ReturnType<typeof setTimeout> | undefined;
+  #idle: TimeLimit | undefined;
   /** When the destination's last bytes were written, on the monotonic clock. */
   #lastWrite = 0;
 
@@ -136,7 +137,7 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
   }
 
   onClose(): void {
-    clearTimeout(this.#idle);
+    this.#idle?.lift();
     this.#early?.discard();
     if (!this.#closed) this.#tunnel?.abort("reset", "client", "");
     this.#onGone(this);
@@ -154,11 +155,11 @@ export class ConnectClient implements TunnelClient, ByteStreamHandler {
 
   /** One side has ended and the other may be gone altogether: without bytes for so long it is not waited for. */
   #watchIdle(waitMs: number): void {
-    clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => {
+    this.#idle?.lift();
+    this.#idle = timeLimit(waitMs, () => {
       const left = serverLimits.halfClosedIdleMs - (performance.now() - this.#lastWrite);
       if (left > 0) this.#watchIdle(left);
       else this.#stream?.destroy();
-    }, waitMs);
+    });
   }
 }

@@ -1,48 +1,16 @@
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
+import { ServerWorld } from "../../tests/support/server_world.ts";
 import { PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import { closeDial, closeRequest, closeResponse, closeWrite, dialed, dialFailed, dialRequest } from "../wire/packet.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const target = { protocol: "tcp", address: "localhost:80" };
 
-/** A client with an open tunnel over the agent, under the agent's connection id. */
-function openTunnel(world: ServerWorld, agent: Peer, id: number, features?: string): Peer {
-  const client = world.client(features === undefined ? {} : { "konnectivity-features": features });
-  client.stream.sendPacket(dialRequest(target, BigInt(1000 + id)));
-  world.settle();
-  agent.stream.sendPacket(dialed(agent.lastRandom, id));
-  world.settle();
-  assert.equal(client.log.at(-1), `DIAL_RSP ${id}`);
-  return client;
-}
-
-Deno.test("[server 13.5-23] without an agent a dial is answered with `No agent available`", () => {
-  const world = new ServerWorld();
-  const client = world.client();
-  client.stream.sendPacket(dialRequest(target, 111n));
-  world.settle();
-  assert.deepEqual(client.log, ["DIAL_RSP No agent available"]);
-  const { payload } = client.packets[0] ?? create(PacketSchema);
-  assert.equal(payload.case === "dialResponse" && payload.value.random, 111n);
-  assert.deepEqual(world.events.dialFailures, ["no_agent"]);
-});
-
-Deno.test("an address so long that its packet could be refused, and the link lost with it, never reaches the agent", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const client = world.client();
-  client.stream.sendPacket(dialRequest({ protocol: "tcp", address: `${"x".repeat(4_000_000)}:80` }, 1n));
-  world.settle();
-  assert.deepEqual(client.log, ["DIAL_RSP dial: address of 4000003 characters is longer than any can be"]);
-  assert.deepEqual(agent.log, []);
-});
-
 Deno.test("[server 13.5-24] a dial, data and a close reach the agent in their order", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
-  const client = openTunnel(world, agent, 1);
+  const client = world.openTunnel(agent, 1);
   client.stream.sendData(1, bytes("hello"));
   client.stream.sendPacket(closeRequest(1));
   world.settle();
@@ -77,8 +45,8 @@ Deno.test("CLOSE_REQ before a dial is answered and the stream can still dial", a
 Deno.test("[server 13.5-27] [server W6] DATA for another connection ends the client's own tunnel and touches no other", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
-  const victim = openTunnel(world, agent, 1);
-  const intruder = openTunnel(world, agent, 2);
+  const victim = world.openTunnel(agent, 1);
+  const intruder = world.openTunnel(agent, 2);
   intruder.stream.sendData(1, bytes("injected"));
   world.settle();
   assert.deepEqual(intruder.log.slice(1), [
@@ -96,12 +64,12 @@ Deno.test("[server 13.5-27] [server W6] DATA for another connection ends the cli
 Deno.test("[server W6] a client cannot close another client's tunnel, nor give up its dial", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
-  const victim = openTunnel(world, agent, 1);
+  const victim = world.openTunnel(agent, 1);
   const pending = world.client();
   pending.stream.sendPacket(dialRequest(target, 5n));
   world.settle();
   const random = agent.lastRandom;
-  const intruder = openTunnel(world, agent, 2);
+  const intruder = world.openTunnel(agent, 2);
   intruder.stream.sendPacket(closeRequest(1));
   intruder.stream.sendPacket(closeDial(5n));
   intruder.stream.sendPacket(closeDial(random));
@@ -119,7 +87,7 @@ Deno.test("a client that goes on with packets that are not of its tunnel loses i
   for (const stray of strays) {
     const world = new ServerWorld();
     const agent = await world.agent();
-    const client = openTunnel(world, agent, 1);
+    const client = world.openTunnel(agent, 1);
     for (let count = 0; count < 1000; count++) client.stream.sendPacket(stray);
     world.settle();
     assert.equal(client.log.length, 1 + 17);
@@ -136,38 +104,21 @@ Deno.test("an agent is asked once to close a connection that nobody knows, howev
   for (let count = 0; count < 100; count++) agent.stream.sendData(9, bytes("x"));
   world.settle();
   assert.deepEqual(agent.log, ["CLOSE_REQ 9"]);
-  openTunnel(world, agent, 9);
+  world.openTunnel(agent, 9);
   agent.stream.sendPacket(closeResponse(9));
   agent.stream.sendData(9, bytes("x"));
   world.settle();
   assert.deepEqual(agent.log.slice(1), ["DIAL_REQ", "CLOSE_REQ 9"]);
 });
 
-Deno.test("[server W6] two clients with the same random each get their own answer", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const first = world.client();
-  const second = world.client();
-  first.stream.sendPacket(dialRequest(target, 9n));
-  world.settle();
-  const firstRandom = agent.lastRandom;
-  second.stream.sendPacket(dialRequest(target, 9n));
-  world.settle();
-  agent.stream.sendPacket(dialFailed(agent.lastRandom, "no"));
-  agent.stream.sendPacket(dialed(firstRandom, 1));
-  world.settle();
-  assert.deepEqual(first.log, ["DIAL_RSP 1"]);
-  assert.deepEqual(second.log, ["DIAL_RSP no"]);
-});
-
 Deno.test("[server W7] [server 13.5-30] [pains a-12..13] streams of one agent id keep their tunnels apart under equal connection ids", async () => {
   const world = new ServerWorld();
   const old = await world.agent();
-  const client = openTunnel(world, old, 1);
+  const client = world.openTunnel(old, 1);
   const renewed = await world.agent();
   old.stream.sendPacket(create(PacketSchema, { type: PacketType.DRAIN }));
   world.settle();
-  const other = openTunnel(world, renewed, 1);
+  const other = world.openTunnel(renewed, 1);
   old.stream.sendData(1, bytes("old"));
   renewed.stream.sendData(1, bytes("new"));
   world.settle();
@@ -179,59 +130,10 @@ Deno.test("[server W7] [server 13.5-30] [pains a-12..13] streams of one agent id
   assert.equal(other.log.at(-1), "DATA 1 3");
 });
 
-Deno.test("[server W8] [pains a-26] a second dial on a stream is refused and the first tunnel goes on", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const client = openTunnel(world, agent, 1);
-  client.stream.sendPacket(dialRequest(target, 77n));
-  client.stream.sendData(1, bytes("still"));
-  world.settle();
-  assert.deepEqual(client.log.slice(1), [
-    "DIAL_RSP this stream carries a tunnel already; open another stream",
-  ]);
-  assert.equal(agent.text(1), "still");
-});
-
-Deno.test("[server W9] [pains a-10] a client that is gone when the agent answers leaves no connection at the agent", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const client = world.client();
-  client.stream.sendPacket(dialRequest(target, 1n));
-  world.settle();
-  const random = agent.lastRandom;
-  client.stream.lose();
-  agent.stream.sendPacket(dialed(random, 1));
-  world.settle();
-  assert.deepEqual(agent.log, ["DIAL_REQ", "DIAL_CLS", "CLOSE_REQ 1"]);
-  assert.equal(world.server.pendingDials, 0);
-  assert.equal(world.server.establishedTunnels, 0);
-  assert.deepEqual(world.events.dialFailures, ["frontend_close", "unrecognized_response"]);
-});
-
-Deno.test("[server W10] [pains a-5] DIAL_CLS behind a completed dial closes the connection at the agent", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const client = openTunnel(world, agent, 1);
-  client.stream.sendPacket(closeDial(1001n));
-  world.settle();
-  assert.deepEqual(agent.log, ["DIAL_REQ", "CLOSE_REQ 1"]);
-});
-
-Deno.test("[pains a-4] DIAL_CLS cancels a pending dial at the agent", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const client = world.client();
-  client.stream.sendPacket(dialRequest(target, 1n));
-  client.stream.sendPacket(closeDial(1n));
-  world.settle();
-  assert.deepEqual(agent.log, ["DIAL_REQ", "DIAL_CLS"]);
-  assert.deepEqual(world.events.dialFailures, ["frontend_close"]);
-});
-
 Deno.test("[server W12] packets without payload, with a wrong one, or of unknown types harm nobody", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
-  const victim = openTunnel(world, agent, 1);
+  const victim = world.openTunnel(agent, 1);
   const hostile = world.client();
   for (const number of [0, 1, 2, 3, 4, 5, 6, 77, 100, 101, -5, 2147483647]) {
     // Numbers that the enumeration does not have: proto3 enumerations are open.
@@ -250,71 +152,14 @@ Deno.test("[server W12] packets without payload, with a wrong one, or of unknown
   assert.equal(agent.text(1), "alive");
 });
 
-Deno.test("ids that are negative or fill 63 bits are carried through", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  for (const id of [2n ** 63n - 1n, -1n, -(2n ** 63n)]) {
-    const client = world.client();
-    client.stream.sendPacket(dialRequest(target, 2n ** 63n - 1n));
-    world.settle();
-    agent.stream.sendPacket(dialed(agent.lastRandom, id));
-    agent.stream.sendData(id, bytes("x"));
-    world.settle();
-    client.stream.sendData(id, bytes("y"));
-    world.settle();
-    assert.deepEqual(client.log, [`DIAL_RSP ${id}`, `DATA ${id} 1`]);
-    assert.equal(agent.text(id), "y");
-  }
-});
-
-Deno.test("an agent that answers with a connection id of zero, or one in use, fails that dial alone", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const victim = openTunnel(world, agent, 1);
-  for (const id of [0, 1]) {
-    const client = world.client();
-    client.stream.sendPacket(dialRequest(target, 5n));
-    world.settle();
-    agent.stream.sendPacket(dialed(agent.lastRandom, id));
-    world.settle();
-    assert.match(client.log[0] ?? "", /DIAL_RSP agent chose connection id/);
-  }
-  agent.stream.sendData(1, bytes("mine"));
-  world.settle();
-  assert.equal(victim.text(1), "mine");
-});
-
-Deno.test("an agent that answers a dial twice, or one that was never asked, is told to close", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  openTunnel(world, agent, 1);
-  agent.stream.sendPacket(dialed(agent.lastRandom, 2));
-  agent.stream.sendPacket(dialed(123456n, 3));
-  agent.stream.sendPacket(dialFailed(99n, "late"));
-  world.settle();
-  assert.deepEqual(agent.log.slice(1), ["CLOSE_REQ 2", "CLOSE_REQ 3"]);
-});
-
-Deno.test("[server W18] [pains a-9] a lost agent fails its pending dials at once, with the reason", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const client = world.client();
-  client.stream.sendPacket(dialRequest(target, 1n));
-  world.settle();
-  agent.stream.lose(new Error("the wire was cut"));
-  world.settle();
-  assert.deepEqual(client.log, ["DIAL_RSP agent link lost: the wire was cut"]);
-  assert.deepEqual(world.events.dialFailures, ["backend_close"]);
-});
-
 Deno.test("[server 13.5-21] [pains a-14] a lost agent closes its established tunnels and no others", async () => {
   const world = new ServerWorld();
   const first = await world.agent({ agentid: "a" });
-  const lost = openTunnel(world, first, 1);
+  const lost = world.openTunnel(first, 1);
   const second = await world.agent({ agentid: "b" });
   first.stream.sendPacket(create(PacketSchema, { type: PacketType.DRAIN }));
   world.settle();
-  const kept = openTunnel(world, second, 1);
+  const kept = world.openTunnel(second, 1);
   first.stream.lose();
   world.settle();
   assert.match(lost.log.at(-1) ?? "", /^CLOSE_RSP 1 agent link lost/);
@@ -322,34 +167,6 @@ Deno.test("[server 13.5-21] [pains a-14] a lost agent closes its established tun
   world.settle();
   assert.equal(second.text(1), "on");
   assert.equal(world.server.establishedTunnels, 1);
-});
-
-Deno.test("a dial that its agent lost is moved to another agent", async () => {
-  const world = new ServerWorld();
-  const first = await world.agent({ agentid: "a" });
-  const client = world.client();
-  client.stream.sendPacket(dialRequest(target, 1n));
-  world.settle();
-  const second = await world.agent({ agentid: "b" });
-  first.stream.lose();
-  world.settle();
-  second.stream.sendPacket(dialed(second.lastRandom, 4));
-  world.settle();
-  assert.deepEqual(client.log, ["DIAL_RSP 4"]);
-});
-
-Deno.test("a dial that a draining agent refuses is moved to another agent; without one the client is told", async () => {
-  const world = new ServerWorld();
-  const first = await world.agent({ agentid: "a" });
-  const client = world.client();
-  client.stream.sendPacket(dialRequest(target, 1n));
-  world.settle();
-  const second = await world.agent({ agentid: "b" });
-  first.stream.sendPacket(dialFailed(first.lastRandom, "agent is draining"));
-  world.settle();
-  second.stream.sendPacket(dialFailed(second.lastRandom, "agent is draining"));
-  world.settle();
-  assert.deepEqual(client.log, ["DIAL_RSP agent is draining"]);
 });
 
 Deno.test("[server W19] the stream ends once its tunnel's end was told", async () => {
@@ -366,7 +183,7 @@ Deno.test("[server W19] the stream ends once its tunnel's end was told", async (
 Deno.test("[pains a-15] a client that vanishes closes its connection at the agent", async () => {
   const world = new ServerWorld();
   const agent = await world.agent();
-  const client = openTunnel(world, agent, 1);
+  const client = world.openTunnel(agent, 1);
   client.stream.lose();
   world.settle();
   assert.deepEqual(agent.log, ["DIAL_REQ", "CLOSE_REQ 1"]);
@@ -380,7 +197,7 @@ Deno.test("half-close travels both ways between peers that have the feature", as
   const world = new ServerWorld();
   const agent = await world.agent({ "konnectivity-features": "half-close, window, teleport" });
   assert.equal(agent.headers["konnectivity-features"], "half-close,window");
-  const client = openTunnel(world, agent, 1, "early-data,half-close");
+  const client = world.openTunnel(agent, 1, "early-data,half-close");
   client.stream.sendData(1, bytes("question"));
   client.stream.sendPacket(closeWrite(1));
   world.settle();
@@ -395,7 +212,7 @@ Deno.test("half-close travels both ways between peers that have the feature", as
 Deno.test("a destination's end closes the tunnel of a client that knows no half-close", async () => {
   const world = new ServerWorld();
   const agent = await world.agent({ "konnectivity-features": "half-close" });
-  const client = openTunnel(world, agent, 1);
+  const client = world.openTunnel(agent, 1);
   agent.stream.sendData(1, bytes("all"));
   agent.stream.sendPacket(closeWrite(1));
   world.settle();
@@ -407,7 +224,7 @@ Deno.test("an agent without features is sent none of this project's packets", as
   const world = new ServerWorld();
   const agent = await world.agent();
   assert.equal(agent.headers["konnectivity-features"], undefined);
-  const client = openTunnel(world, agent, 1, "early-data,half-close");
+  const client = world.openTunnel(agent, 1, "early-data,half-close");
   for (let i = 0; i < 100; i++) agent.stream.sendData(1, new Uint8Array(64 * 1024));
   client.stream.sendPacket(closeWrite(1));
   world.settle();
@@ -417,10 +234,10 @@ Deno.test("an agent without features is sent none of this project's packets", as
 Deno.test("an agent that sends more than a tunnel's window loses that tunnel and no other", async () => {
   const world = new ServerWorld();
   const agent = await world.agent({ "konnectivity-features": "window" });
-  const greedy = openTunnel(world, agent, 1);
+  const greedy = world.openTunnel(agent, 1);
   greedy.stream.pause();
   greedy.near.highWaterBytes = 1;
-  const other = openTunnel(world, agent, 2);
+  const other = world.openTunnel(agent, 2);
   for (let i = 0; i < 5; i++) agent.stream.sendData(1, new Uint8Array(64 * 1024));
   agent.stream.sendData(2, bytes("fine"));
   world.settle();
@@ -431,8 +248,8 @@ Deno.test("an agent that sends more than a tunnel's window loses that tunnel and
 Deno.test("[server W14] a client that stops reading holds back its own tunnel only, and gets credit when it reads", async () => {
   const world = new ServerWorld();
   const agent = await world.agent({ "konnectivity-features": "window" });
-  const slow = openTunnel(world, agent, 1);
-  const neighbour = openTunnel(world, agent, 2);
+  const slow = world.openTunnel(agent, 1);
+  const neighbour = world.openTunnel(agent, 2);
   slow.near.highWaterBytes = 1;
   slow.stream.pause();
   for (let i = 0; i < 4; i++) agent.stream.sendData(1, new Uint8Array(64 * 1024));

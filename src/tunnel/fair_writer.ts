@@ -22,6 +22,9 @@ type LaneState = "open" | "finishing" | "finished" | "dropped";
  */
 const talkBehindBulk = 16;
 
+/** ...and for how long they have been following each other, in milliseconds: what begins some transfers is no talk. */
+const talkBeginsMs = 5;
+
 /**
  * One tunnel's way onto a link. It holds what the link or the tunnel's window does not take at once: at most what its
  * source had already read when it was told to pause.
@@ -37,8 +40,9 @@ export class Lane {
   #last: Packet | undefined;
   /** The source was told to wait. */
   #waiting = false;
-  /** Small payloads in a row, and how many of them are talk. */
+  /** Small payloads in a row, when the first of them came, and how many of them are talk. */
   #smallInRow = 0;
+  #smallSince = 0;
   #talkFrom = 2;
   /** {@link FairWriter.holdBacks} when a payload of this lane last went ahead of others. */
   #aheadAt = -1;
@@ -66,7 +70,7 @@ export class Lane {
     if (!small) {
       this.#smallInRow = 0;
       this.#talkFrom = talkBehindBulk;
-    } else if (++this.#smallInRow >= this.#talkFrom) {
+    } else if (this.#talks()) {
       this.#writer.talk();
     }
     if (this.#queuedBytes === 0 && !this.#waiting && length <= Math.min(this.#window.credit, flowLimits.maxDataBytes)) {
@@ -150,6 +154,12 @@ export class Lane {
     }
   }
 
+  /** Whether a small payload that comes now is part of a conversation. */
+  #talks(): boolean {
+    if (++this.#smallInRow === 1) this.#smallSince = this.#writer.now();
+    return this.#smallInRow >= this.#talkFrom && this.#writer.now() - this.#smallSince > talkBeginsMs;
+  }
+
   /** Whether a small payload may go before what waits in other lanes: one of each lane while the link holds back. */
   #goesAhead(bytes: number): boolean {
     const { holdBacks } = this.#writer;
@@ -171,6 +181,8 @@ export class Lane {
  * The link's own buffer stays small, so that nothing waits long behind what was written before.
  */
 export class FairWriter {
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
   readonly #stream: PacketStream;
   #open = true;
   #pumping = false;
@@ -179,8 +191,9 @@ export class FairWriter {
   /** Lanes that wait for a turn, the next one first. */
   readonly #turns = new Set<Lane>();
 
-  constructor(stream: PacketStream) {
+  constructor(stream: PacketStream, now: () => number = () => performance.now()) {
     this.#stream = stream;
+    this.now = now;
   }
 
   /** The link takes data. */
@@ -209,7 +222,7 @@ export class FairWriter {
     if (!this.#stream.sendData(id, payload)) this.#open = false;
   }
 
-  /** Small payloads follow each other on a lane. */
+  /** Somebody talks on a lane. */
   talk(): void {
     this.#stream.talk?.();
   }

@@ -4,25 +4,38 @@ import { FairWriter, Lane } from "./fair_writer.ts";
 import { flowLimits } from "./flow_limits.ts";
 import { SendWindow } from "./send_window.ts";
 
-/** A lane of a link that counts how often it was told that somebody talks. */
+/** A lane of a link that counts how often it was told that somebody talks; payloads come 3 ms after each other. */
 function talkingLane() {
   let talks = 0;
+  let now = 0;
   const link = Object.assign(packetPair().near, { talk: () => void talks++ });
-  const lane = new Lane(new FairWriter(link), 1, new SendWindow(Infinity), { laneWritable: () => {} });
+  const lane = new Lane(new FairWriter(link, () => now), 1, new SendWindow(Infinity), { laneWritable: () => {} });
   const send = (...sizes: readonly number[]) => {
-    for (const size of sizes) lane.send(new Uint8Array(size));
+    for (const size of sizes) {
+      lane.send(new Uint8Array(size));
+      now += 3;
+    }
     return talks;
   };
-  return { send };
+  const pass = (ms: number) => void (now += ms);
+  return { send, pass };
 }
 
 const bulk = flowLimits.smallPayloadBytes + 1;
 
 Deno.test("small payloads that follow each other on a new tunnel are talk, from the second on", () => {
-  const { send } = talkingLane();
+  const { send, pass } = talkingLane();
   assert.equal(send(100), 0);
+  pass(3);
   assert.equal(send(100), 1);
+  pass(60_000);
   assert.equal(send(1, flowLimits.smallPayloadBytes), 3);
+});
+
+Deno.test("small payloads that come at once, as before some transfers, are no talk", () => {
+  const { send } = talkingLane();
+  assert.equal(send(100, 100), 0);
+  assert.equal(send(bulk), 0);
 });
 
 Deno.test("the request before a transfer, and small pieces of the transfer, are no talk", () => {

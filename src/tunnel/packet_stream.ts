@@ -38,7 +38,7 @@ export interface PacketStream {
    */
   sendData(id: ConnectId, payload: Uint8Array): boolean;
   /**
-   * Tells that small payloads follow each other on a tunnel, so that somebody waits for what is sent. A stream that would
+   * Tells that small payloads follow each other on a tunnel, and somebody waits for each of them. A stream that would
    * otherwise have much under way keeps it small for a while.
    */
   talk?(): void;

@@ -97,6 +97,17 @@ export async function collectDestination(): Promise<CollectDestination> {
   return Object.defineProperty(inner, "collected", { value: collected }) as CollectDestination;
 }
 
+/** Talks without end, a piece at a time, and leaves when its peer ends, as kubelet does with the followers of a log. */
+export function talkingDestination(pieceBytes: number): Promise<Destination> {
+  return destination((socket) => {
+    socket.on("end", () => socket.destroy()).resume();
+    const talk = setInterval(() => {
+      if (socket.writableLength === 0) socket.write(new Uint8Array(pieceBytes));
+    }, 5);
+    socket.on("close", () => clearInterval(talk));
+  });
+}
+
 /** Answers every HTTP request with 200 and "hello". */
 export function httpDestination(): Promise<Destination> {
   const server = createHttpServer((_, response) => response.end("hello"));

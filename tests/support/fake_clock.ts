@@ -20,6 +20,10 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  limit(ms: number, onDue: () => void): () => void {
+    return this.after(ms, onDue);
+  }
+
   /** Timers that are set. */
   get pending(): number {
     return this.#timers.size;

@@ -1,8 +1,9 @@
+import assert from "node:assert/strict";
 import type { ConnectError } from "@connectrpc/connect";
 import { ProxyServer, type ProxyServerOptions } from "../../src/server/proxy_server.ts";
 import type { CloseInitiator, CloseReason, ServerEvents } from "../../src/server/server_events.ts";
 import type { PacketStream } from "../../src/tunnel/packet_stream.ts";
-import { type Packet, packetTypeName } from "../../src/wire/packet.ts";
+import { dialed, dialRequest, type Packet, packetTypeName } from "../../src/wire/packet.ts";
 import { packetPair, PacketRecorder, type PairEnd } from "./packet_pair.ts";
 
 /** A packet in one word or two, as the recorders' logs show it. */
@@ -110,6 +111,17 @@ export class ServerWorld {
     const peer = this.#peer();
     this.server.proxy.handle(callOf(peer, { "konnectivity-features": "early-data", ...metadata }, () => {}));
     return peer;
+  }
+
+  /** Opens a client's stream with a tunnel over the agent, under the agent's connection id. */
+  openTunnel(agent: Peer, id: number, features?: string): Peer {
+    const client = this.client(features === undefined ? {} : { "konnectivity-features": features });
+    client.stream.sendPacket(dialRequest({ protocol: "tcp", address: "localhost:80" }, BigInt(1000 + id)));
+    this.settle();
+    agent.stream.sendPacket(dialed(agent.lastRandom, id));
+    this.settle();
+    assert.equal(client.log.at(-1), `DIAL_RSP ${id}`);
+    return client;
   }
 
   /** Delivers everything that can be delivered, in all streams. */
