@@ -38,6 +38,7 @@ const foreignFlags = new Set([
   "v8-flags",
   "expose-gc",
   "heap-growing-percent",
+  "initial-old-space-size",
 ]);
 
 const flags = new Set([...foreignFlags, ...programs.flatMap((program) => program.flags.map((flag) => flag.name))]);

@@ -64,7 +64,7 @@ find_deno() {
 IFS=$newline
 deno=$(find_deno) || exit 127
 # Both runs have the same flags of the engine: the code that it has compiled for one is of use to the other.
-engine=--v8-flags=--expose-gc,--heap-growing-percent=300
+engine=--v8-flags=--expose-gc,--heap-growing-percent=300,--initial-old-space-size=32
 # The runtime gives memory back at SIGUSR2, which the programs send to themselves when nothing moves.
 export DENO_USR2_MEMORY_TRIM=1
 # One flag a line, so that spaces in values stay within theirs. A command line in error is refused here, in the
