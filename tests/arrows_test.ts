@@ -8,12 +8,13 @@ import { walk } from "./support/walk.ts";
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "gen": [],
   "src/wire": ["gen"],
+  "src/time": [],
   "src/tunnel": ["gen", "src/wire"],
   "src/h2": ["src/wire"],
-  "src/net": ["gen", "src/wire", "src/tunnel", "src/h2"],
+  "src/net": ["gen", "src/wire", "src/time", "src/tunnel", "src/h2"],
   "src/kube": ["src/wire"],
-  "src/server": ["gen", "src/wire", "src/tunnel"],
-  "src/agent": ["gen", "src/wire", "src/tunnel"],
+  "src/server": ["gen", "src/wire", "src/time", "src/tunnel"],
+  "src/agent": ["gen", "src/wire", "src/time", "src/tunnel"],
   "src/client": ["gen", "src/wire", "src/tunnel", "src/net"],
   "src/ops": ["gen", "src/wire", "src/tunnel"],
   "src/cli": [

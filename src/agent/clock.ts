@@ -1,4 +1,4 @@
-import { timeLimit } from "../tunnel/time_limit.ts";
+import { timeLimit } from "../time/time_limit.ts";
 
 /** Time as the agent's parts see it, so that tests can drive it. */
 export interface Clock {

@@ -90,9 +90,10 @@ export class Link implements PacketStreamHandler, EndpointLink {
     this.#stream = stream;
     this.#context = context;
     this.#owner = owner;
-    this.#writer = new FairWriter(stream);
+    const now = () => context.clock.now();
+    this.#writer = new FairWriter(stream, now);
     this.#reading = new ReadGate(stream);
-    this.#pace = { now: () => context.clock.now(), roundTripMs: () => stream.roundTripMs };
+    this.#pace = { now, roundTripMs: () => stream.roundTripMs };
   }
 
   /** Starts to serve the link. */

@@ -1,7 +1,7 @@
 import { connect, isIP } from "node:net";
 import { describeDialFailure, type DialFailure } from "./dial_failure.ts";
 import { SocketStream } from "./socket_stream.ts";
-import { timeLimit } from "../tunnel/time_limit.ts";
+import { timeLimit } from "../time/time_limit.ts";
 import { parseHostPort } from "../wire/host_port.ts";
 
 /** A dial to a destination ended: with a connection, or with the reason in the words of Go's net package. */

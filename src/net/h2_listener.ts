@@ -6,7 +6,7 @@ import { h2Code } from "../h2/frame.ts";
 import type { RequestHeaders } from "../h2/request_headers.ts";
 import type { H2Stream } from "../h2/stream.ts";
 import type { PacketStream } from "../tunnel/packet_stream.ts";
-import { timeLimit } from "../tunnel/time_limit.ts";
+import { timeLimit } from "../time/time_limit.ts";
 import { linkProtocol } from "../wire/link_frame.ts";
 import { acceptDirect, directSocketOptions } from "./direct_link.ts";
 import type { GrpcListener, GrpcListenerOptions } from "./grpc_listener.ts";

@@ -1,4 +1,4 @@
-import { type TimeLimit, timeLimit } from "../tunnel/time_limit.ts";
+import { type TimeLimit, timeLimit } from "../time/time_limit.ts";
 
 /** A connection that can be asked for a sign of life. */
 export interface Pingable {

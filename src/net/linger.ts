@@ -1,4 +1,4 @@
-import { timeLimit } from "../tunnel/time_limit.ts";
+import { timeLimit } from "../time/time_limit.ts";
 
 /** How often a peer is looked at that this side has ended its stream or connection to, in milliseconds. */
 const lookMs = 10_000;

@@ -51,9 +51,18 @@ export class MetricRegistry {
    * @returns counts one
    */
   counter(metric: Metric, present: readonly (readonly string[])[] = []): (...labels: string[]) => void {
-    const counter = new Counter({ ...configuration(metric), registers: [this.#registry] });
-    for (const labels of present) counter.inc(named(metric, labels), 0);
-    return (...labels) => counter.inc(named(metric, labels));
+    const counts = new Map<string, { labels: readonly string[]; count: number }>();
+    const seriesOf = (labels: readonly string[]) => {
+      const key = labels.join("\n");
+      const known = counts.get(key) ?? { labels, count: 0 };
+      counts.set(key, known);
+      return known;
+    };
+    for (const labels of present) seriesOf(labels);
+    this.readCounter(metric, () => Array.from(counts.values(), ({ labels, count }): Series => [labels, count]));
+    return (...labels) => {
+      seriesOf(labels).count++;
+    };
   }
 
   /** A histogram without labels. */

@@ -5,7 +5,7 @@ import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/pac
 import { ReadGate } from "../tunnel/read_gate.ts";
 import { type GrowthBudget, type LinkPace, ReceiveWindow } from "../tunnel/receive_window.ts";
 import { SendWindow } from "../tunnel/send_window.ts";
-import { type TimeLimit, timeLimit } from "../tunnel/time_limit.ts";
+import { type TimeLimit, timeLimit } from "../time/time_limit.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import type { AgentIdentifiers } from "../wire/identifiers.ts";
 import type { Feature } from "../wire/metadata.ts";
@@ -79,7 +79,7 @@ export class Backend implements PacketStreamHandler, TunnelLink {
   constructor(info: AgentInfo, link: PacketStream, options: BackendOptions) {
     this.info = info;
     this.#link = link;
-    this.#writer = new FairWriter(link);
+    this.#writer = new FairWriter(link, () => performance.now());
     this.#options = options;
     this.#windows = info.features.has("window");
     this.#reading = new ReadGate(link);

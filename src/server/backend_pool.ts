@@ -24,6 +24,8 @@ let lastTunnelId = BigInt(Math.floor(Math.random() * 2 ** 40)) << 12n;
 /** The connected agents, and the choice of one for each dial. */
 export class BackendPool {
   readonly #strategies: readonly StrategyName[];
+  /** A strategy looks at the destination. */
+  readonly #asksHost: boolean;
   readonly #events: ServerEvents;
   readonly #members: Member[] = [];
   #draining = false;
@@ -35,6 +37,7 @@ export class BackendPool {
 
   constructor(strategyNames: readonly StrategyName[], events: ServerEvents, options: BackendPoolOptions = {}) {
     this.#strategies = strategyNames;
+    this.#asksHost = strategyNames.includes("destHost");
     this.#events = events;
     this.#random = options.random ?? Math.random;
     this.#onChange = options.onChange ?? (() => {});
@@ -100,7 +103,7 @@ export class BackendPool {
    * neither draining nor held back by a client; only when no strategy has such an agent, one that is.
    */
   pick(address: string, except?: ReadonlySet<Backend>): Backend | undefined {
-    const host = canonicalHost(hostOf(address));
+    const host = this.#asksHost ? canonicalHost(hostOf(address)) : "";
     for (const usable of [isFree, isDraining, isStalled]) {
       for (const name of this.#strategies) {
         const chosen = this.#best(name, host, (backend) => usable(backend) && except?.has(backend) !== true);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mock } from "node:test";
 import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
 import { until } from "../../tests/support/until.ts";
-import { closeRequest, closeResponse, dialed, dialFailed, dialRequest, windowCredit } from "../wire/packet.ts";
+import { waitingLimits } from "../time/time_limit.ts";
+import { closeRequest, closeResponse, dialed, dialFailed, dialRequest } from "../wire/packet.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -192,26 +192,24 @@ Deno.test("[server W17] an agent is told of the dial that timed out, and its lat
   assert.equal(world.server.pendingDials + world.server.establishedTunnels, 0);
 });
 
-Deno.test({
-  name: "[server W17] no timer outlives its dial, however that ends",
-  // A timer that is left fails the test.
-  sanitizeOps: true,
-  async fn() {
-    const world = new ServerWorld({ dialTimeoutMs: 3_600_000 });
-    const agent = await world.agent();
-    const opened = openTunnel(world, agent, 1);
-    opened.stream.sendPacket(closeRequest(1));
-    world.settle();
-    agent.stream.sendPacket(closeResponse(1));
-    const lost = world.client();
-    dial(world, lost);
-    lost.stream.lose();
-    const pending = world.client();
-    dial(world, pending);
-    agent.stream.lose();
-    world.settle();
-    assert.match(pending.log.at(-1) ?? "", /^DIAL_RSP agent link lost/);
-  },
+Deno.test("[server W17] no time limit outlives its dial, however that ends", async () => {
+  const before = waitingLimits();
+  const world = new ServerWorld({ dialTimeoutMs: 3_600_000 });
+  const agent = await world.agent();
+  const opened = openTunnel(world, agent, 1);
+  opened.stream.sendPacket(closeRequest(1));
+  world.settle();
+  agent.stream.sendPacket(closeResponse(1));
+  const lost = world.client();
+  dial(world, lost);
+  lost.stream.lose();
+  const pending = world.client();
+  dial(world, pending);
+  assert.equal(waitingLimits(), before + 1);
+  agent.stream.lose();
+  world.settle();
+  assert.match(pending.log.at(-1) ?? "", /^DIAL_RSP agent link lost/);
+  assert.equal(waitingLimits(), before);
 });
 
 Deno.test("[pains a-3] a thousand dials that fail leave nothing, and the next one works", async () => {
@@ -259,35 +257,3 @@ Deno.test("a client that leaves while it holds its agent back lets it go at once
   assert.equal(world.server.heldAgentStreams, 0);
   assert.equal(world.server.establishedTunnels, 1);
 });
-
-Deno.test("a client's last bytes reach a slow agent, however long it takes, and the close behind them", async () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
-    const world = new ServerWorld();
-    const agent = await world.agent({ "konnectivity-features": "window" });
-    const client = openTunnel(world, agent, 1);
-    for (let sent = 0; sent < 512 * 1024; sent += 64 * 1024) client.stream.sendData(1, new Uint8Array(64 * 1024));
-    client.stream.sendPacket(closeRequest(1));
-    // What the client's stream lets through although it was told to pause, as within one chunk.
-    client.near.resume();
-    world.settle();
-    for (let granted = 0; granted < 256 * 1024; granted += 32 * 1024) {
-      assert.ok(!agent.log.includes("CLOSE_REQ 1"));
-      mock.timers.tick(29_000);
-      agent.stream.sendPacket(windowCredit(1, 32 * 1024));
-      client.near.resume();
-      world.settle();
-    }
-    assert.equal(agent.log.filter((entry) => entry.startsWith("DATA 1")).reduce(sumOf, 0), 512 * 1024);
-    assert.equal(agent.log.at(-1), "CLOSE_REQ 1");
-    assert.equal(world.server.establishedTunnels, 1);
-    mock.timers.tick(60_000);
-    assert.equal(world.server.establishedTunnels, 0);
-  } finally {
-    mock.timers.reset();
-  }
-});
-
-function sumOf(sum: number, entry: string): number {
-  return sum + Number(entry.split(" ")[2]);
-}

@@ -191,7 +191,7 @@ export class FairWriter {
   /** Lanes that wait for a turn, the next one first. */
   readonly #turns = new Set<Lane>();
 
-  constructor(stream: PacketStream, now: () => number = () => performance.now()) {
+  constructor(stream: PacketStream, now: () => number) {
     this.#stream = stream;
     this.now = now;
   }

@@ -4,6 +4,7 @@ import { writeUint32 } from "./bytes.ts";
 import type { ConnectId } from "./connect_id.ts";
 import { grpcPrefixBytes, wireLimits } from "./limits.ts";
 import { PacketError } from "./packet_error.ts";
+import { smallFrame } from "./small_frame.ts";
 
 export { type Packet, PacketType };
 
@@ -97,6 +98,8 @@ export function dataPacket(connectId: ConnectId, data: Uint8Array): Packet {
 
 /** A packet as one gRPC message: uncompressed prefix and protobuf. */
 export function framePacket(packet: Packet): Uint8Array<ArrayBuffer> {
+  const small = smallFrame(packet);
+  if (small !== undefined) return small;
   const message = toBinary(PacketSchema, packet);
   const framed = new Uint8Array(grpcPrefixBytes + message.length);
   writeUint32(framed, 1, message.length);

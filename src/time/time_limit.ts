@@ -1,5 +1,3 @@
-import { setTimeout } from "node:timers";
-
 /** The limits of one length that wait, by that length in milliseconds. */
 const spans = new Map<number, Span>();
 
@@ -37,6 +35,13 @@ export function timeLimit(ms: number, onDue: () => void): TimeLimit {
   return span.begin(onDue);
 }
 
+/** How many limits wait now, of all lengths. */
+export function waitingLimits(): number {
+  let waiting = 0;
+  for (const span of spans.values()) waiting += span.size;
+  return waiting;
+}
+
 /** All limits of one length: they are reached in the order in which they began. */
 class Span {
   readonly #ms: number;
@@ -45,6 +50,10 @@ class Span {
 
   constructor(ms: number) {
     this.#ms = ms;
+  }
+
+  get size(): number {
+    return this.#limits.size;
   }
 
   begin(onDue: () => void): TimeLimit {

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { create, toBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
+import { grpcPrefixBytes } from "./limits.ts";
+import { dataPacket, drain } from "./packet.ts";
+import { smallFrame } from "./small_frame.ts";
+
+/** The generated codec's message behind a gRPC prefix. */
+function generated(packet: Packet): Uint8Array {
+  const message = toBinary(PacketSchema, packet);
+  const bytes = new Uint8Array(grpcPrefixBytes + message.length);
+  new DataView(bytes.buffer).setUint32(1, message.length);
+  bytes.set(message, grpcPrefixBytes);
+  return bytes;
+}
+
+const int64 = fc.oneof(
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  fc.bigInt({ min: 0n, max: 300n }),
+  fc.constantFrom(0n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n - 1n, -1n),
+);
+const asciiText = fc.string({ unit: "binary-ascii", maxLength: 127 });
+const payload = fc.oneof(
+  fc.record({
+    case: fc.constant("dialRequest" as const),
+    value: fc.record({ protocol: asciiText, address: asciiText, random: int64 }),
+  }),
+  fc.record({
+    case: fc.constant("dialResponse" as const),
+    value: fc.record({ error: asciiText, connectID: int64, random: int64 }),
+  }),
+  fc.record({
+    case: fc.constant("closeResponse" as const),
+    value: fc.record({ error: asciiText, connectID: int64 }),
+  }),
+  fc.record({
+    case: fc.constantFrom("closeRequest" as const, "closeWrite" as const),
+    value: fc.record({ connectID: int64 }),
+  }),
+  fc.record({ case: fc.constant("closeDial" as const), value: fc.record({ random: int64 }) }),
+  fc.record({ case: fc.constant("window" as const), value: fc.record({ connectID: int64, bytes: int64 }) }),
+);
+
+Deno.test("a control packet has the generated codec's bytes, whatever its fields and its type", () => {
+  const type = fc.oneof(fc.constantFrom(0, 1, 2, 3, 5, 100, 101), fc.integer({ min: 0, max: 2 ** 31 - 1 }));
+  fc.assert(
+    fc.property(type, payload, (type, payload) => {
+      const packet = create(PacketSchema, { type: type as PacketType, payload });
+      assert.deepEqual(smallFrame(packet), generated(packet));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("what the generated codec is needed for is left to it", () => {
+  const answer = (error: string) =>
+    create(PacketSchema, { type: PacketType.DIAL_RSP, payload: { case: "dialResponse", value: { error } } });
+  const unknown = [{ no: 500, wireType: 0, data: Uint8Array.of(1) }];
+  const later = answer("");
+  later.$unknown = unknown;
+  const inner = answer("");
+  if (inner.payload.case === "dialResponse") inner.payload.value.$unknown = unknown;
+  const request = (protocol: string, address: string) =>
+    create(PacketSchema, { payload: { case: "dialRequest", value: { protocol, address, random: 7n } } });
+  const left = {
+    "a long text": answer("x".repeat(128)),
+    "a text that is not ASCII": answer("connexion refusée"),
+    "the first of two texts": request("ü", "localhost:80"),
+    "unknown fields": later,
+    "unknown fields within": inner,
+    "a type below zero": create(PacketSchema, {
+      type: -1 as PacketType,
+      payload: { case: "closeDial", value: { random: 1n } },
+    }),
+    "no payload": create(PacketSchema, { type: PacketType.DIAL_REQ }),
+    "bytes": dataPacket(1, new Uint8Array(3)),
+    "a packet that is rare": drain(),
+  };
+  for (const [what, packet] of Object.entries(left)) assert.equal(smallFrame(packet), undefined, what);
+  // And nothing of it is left behind in the next packet.
+  assert.deepEqual(smallFrame(request("tcp", "localhost:80")), generated(request("tcp", "localhost:80")));
+});
