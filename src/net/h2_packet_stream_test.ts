@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { mock } from "node:test";
 import { codeOf, H2Peer, headers } from "../../tests/support/h2_peer.ts";
+import { MockedTime } from "../../tests/support/mocked_time.ts";
 import { windowUpdateFrame } from "../h2/control_frames.ts";
 import { frameType, h2Code } from "../h2/frame.ts";
 import type { StreamEnd } from "../tunnel/packet_stream.ts";
@@ -28,45 +28,37 @@ function call() {
 }
 
 Deno.test("a client that reads slowly gets the last bytes of an ended stream, however long it takes", () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
-    const { peer, stream } = call();
-    const bytes = 256 * kib;
-    for (let sent = 0; sent < bytes; sent += 32 * kib) stream.sendData(1, new Uint8Array(32 * kib));
-    stream.end();
-    let arrived = 0;
-    let trailers = false;
-    for (let seconds = 0; seconds < 600 && !trailers; seconds += 20) {
-      peer.settle();
-      for (const { type, payload } of peer.sent()) {
-        assert.notEqual(type, frameType.rstStream);
-        if (type === frameType.data) arrived += payload.length;
-        if (type === frameType.headers) trailers = true;
-      }
-      mock.timers.tick(20_000);
-      peer.push(windowUpdateFrame(0, 16 * kib), windowUpdateFrame(1, 16 * kib));
+  using time = new MockedTime();
+  const { peer, stream } = call();
+  const bytes = 256 * kib;
+  for (let sent = 0; sent < bytes; sent += 32 * kib) stream.sendData(1, new Uint8Array(32 * kib));
+  stream.end();
+  let arrived = 0;
+  let trailers = false;
+  for (let seconds = 0; seconds < 600 && !trailers; seconds += 20) {
+    peer.settle();
+    for (const { type, payload } of peer.sent()) {
+      assert.notEqual(type, frameType.rstStream);
+      if (type === frameType.data) arrived += payload.length;
+      if (type === frameType.headers) trailers = true;
     }
-    assert.ok(arrived > bytes, String(arrived));
-    assert.ok(trailers, "the status came behind the bytes");
-  } finally {
-    mock.timers.reset();
+    time.pass(20_000);
+    peer.push(windowUpdateFrame(0, 16 * kib), windowUpdateFrame(1, 16 * kib));
   }
+  assert.ok(arrived > bytes, String(arrived));
+  assert.ok(trailers, "the status came behind the bytes");
 });
 
 Deno.test("a client that reads nothing does not hold an ended stream for ever", () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
-    const { peer, stream, ends } = call();
-    for (let sent = 0; sent < 256 * kib; sent += 32 * kib) stream.sendData(1, new Uint8Array(32 * kib));
-    stream.end();
-    for (let seconds = 0; seconds < 60; seconds++) {
-      assert.equal(ends.length, 0);
-      mock.timers.tick(1000);
-    }
-    peer.settle();
-    assert.equal(codeOf(peer.sent(), frameType.rstStream), h2Code.cancel);
-    assert.equal(ends.length, 1);
-  } finally {
-    mock.timers.reset();
+  using time = new MockedTime();
+  const { peer, stream, ends } = call();
+  for (let sent = 0; sent < 256 * kib; sent += 32 * kib) stream.sendData(1, new Uint8Array(32 * kib));
+  stream.end();
+  for (let seconds = 0; seconds < 60; seconds++) {
+    assert.equal(ends.length, 0);
+    time.pass(1000);
   }
+  peer.settle();
+  assert.equal(codeOf(peer.sent(), frameType.rstStream), h2Code.cancel);
+  assert.equal(ends.length, 1);
 });

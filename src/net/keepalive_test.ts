@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { until } from "../../tests/support/until.ts";
+import { waitingLimits } from "../time/time_limit.ts";
 import { keepAlive, keepaliveTimeoutMs, type Pingable } from "./keepalive.ts";
 
 /** A connection whose peer answers pings as long as the test wants. */
@@ -37,12 +38,15 @@ class FakeConnection implements Pingable {
   }
 }
 
-/** Timers that a connection leaves behind fail the test. */
-function timerTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: true, fn });
+/** Limits of time that a connection leaves behind fail the test. */
+function limitTest(name: string, body: () => Promise<void>): void {
+  Deno.test(name, async () => {
+    await body();
+    assert.equal(waitingLimits(), 0);
+  });
 }
 
-timerTest("a peer that answers is pinged again and again, and stays", async () => {
+limitTest("a peer that answers is pinged again and again, and stays", async () => {
   const connection = new FakeConnection();
   keepAlive(connection, 1, 5_000);
   await until("it was pinged ten times", () => connection.pings >= 10);
@@ -50,7 +54,7 @@ timerTest("a peer that answers is pinged again and again, and stays", async () =
   connection.close();
 });
 
-timerTest("a peer that stops answering is dropped after the time it has for an answer", async () => {
+limitTest("a peer that stops answering is dropped after the time it has for an answer", async () => {
   const connection = new FakeConnection();
   keepAlive(connection, 1, 20);
   await until("it was pinged", () => connection.pings >= 2);
@@ -59,7 +63,7 @@ timerTest("a peer that stops answering is dropped after the time it has for an a
   assert.equal(connection.error?.message, "no answer to a ping in 20 ms");
 });
 
-timerTest("a peer whose answer waits behind data is not dropped while any of the data comes", async () => {
+limitTest("a peer whose answer waits behind data is not dropped while any of the data comes", async () => {
   const connection = new FakeConnection();
   connection.answers = false;
   connection.sends = true;
@@ -76,14 +80,14 @@ timerTest("a peer whose answer waits behind data is not dropped while any of the
   await until("it is dropped", () => connection.destroyed);
 });
 
-timerTest("an interval of 0 is no keepalive", async () => {
+limitTest("an interval of 0 is no keepalive", async () => {
   const connection = new FakeConnection();
   keepAlive(connection, 0, 1);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.deepEqual([connection.pings, connection.destroyed], [0, false]);
 });
 
-timerTest("a connection that ends while its ping is under way leaves no timer", async () => {
+limitTest("a connection that ends while its ping is under way leaves no limit", async () => {
   const connection = new FakeConnection();
   connection.answers = false;
   keepAlive(connection, 1, 3_600_000);

@@ -1,22 +1,18 @@
 import assert from "node:assert/strict";
-import { mock } from "node:test";
+import { MockedTime } from "../../tests/support/mocked_time.ts";
 import { linger } from "./linger.ts";
 
 /** Lets time pass for a peer for which so many bytes wait; returns the second at which it was dropped, if it was. */
 function run(waitingBytes: (seconds: number) => number, seconds: number): number | undefined {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
-    let now = 0;
-    let dropped: number | undefined;
-    linger(() => waitingBytes(now), () => {
-      assert.equal(dropped, undefined);
-      dropped = now;
-    });
-    for (now = 1; now <= seconds; now++) mock.timers.tick(1000);
-    return dropped;
-  } finally {
-    mock.timers.reset();
-  }
+  using time = new MockedTime();
+  let now = 0;
+  let dropped: number | undefined;
+  linger(() => waitingBytes(now), () => {
+    assert.equal(dropped, undefined);
+    dropped = now;
+  });
+  for (now = 1; now <= seconds; now++) time.pass(1000);
+  return dropped;
 }
 
 Deno.test("a peer that has had everything is waited for ten seconds", () => {
@@ -33,11 +29,7 @@ Deno.test("a peer that takes nothing is waited for a minute", () => {
 });
 
 Deno.test("a watch that was ended drops nobody", () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
-    linger(() => 0, () => assert.fail("dropped"))();
-    mock.timers.tick(1_000_000);
-  } finally {
-    mock.timers.reset();
-  }
+  using time = new MockedTime();
+  linger(() => 0, () => assert.fail("dropped"))();
+  time.pass(1_000_000);
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { mock } from "node:test";
 import { leakTest } from "../../tests/support/leak_free.ts";
+import { MockedTime } from "../../tests/support/mocked_time.ts";
 import { listenConnect } from "./connect_listener.ts";
 import { listenGrpcOwn } from "./h2_listener.ts";
 import type { ListenAddress } from "./listen.ts";
@@ -34,25 +34,21 @@ for (const [what, listen] of Object.entries(listeners)) {
     const path = `${dir}/socket`;
     {
       await using _listener = await listen({ kind: "unix", path, deleteExisting: true });
-      mock.timers.enable({ apis: ["setTimeout"] });
-      try {
-        const before = sockets();
-        const client = connect({ path, allowHalfOpen: true });
-        client.resume();
-        client.write("neither of them\r\n\r\n");
-        await once(client, "end");
-        assert.equal(sockets() - before, 2);
-        mock.timers.tick(20_000);
-        // The client's own end is all that is left.
-        for (let turn = 0; turn < 1000 && sockets() - before > 1; turn++) {
-          await new Promise((resolve) => setImmediate(resolve));
-        }
-        assert.equal(sockets() - before, 1);
-        client.destroy();
-        await once(client, "close");
-      } finally {
-        mock.timers.reset();
+      using time = new MockedTime();
+      const before = sockets();
+      const client = connect({ path, allowHalfOpen: true });
+      client.resume();
+      client.write("neither of them\r\n\r\n");
+      await once(client, "end");
+      assert.equal(sockets() - before, 2);
+      time.pass(20_000);
+      // The client's own end is all that is left.
+      for (let turn = 0; turn < 1000 && sockets() - before > 1; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
       }
+      assert.equal(sockets() - before, 1);
+      client.destroy();
+      await once(client, "close");
     }
     await Deno.remove(dir, { recursive: true });
   });

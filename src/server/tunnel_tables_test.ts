@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { MockedTime } from "../../tests/support/mocked_time.ts";
 import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
 import { until } from "../../tests/support/until.ts";
 import { waitingLimits } from "../time/time_limit.ts";
-import { closeRequest, closeResponse, dialed, dialFailed, dialRequest } from "../wire/packet.ts";
+import { closeRequest, closeResponse, dialed, dialFailed, dialRequest, windowCredit } from "../wire/packet.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -257,3 +258,31 @@ Deno.test("a client that leaves while it holds its agent back lets it go at once
   assert.equal(world.server.heldAgentStreams, 0);
   assert.equal(world.server.establishedTunnels, 1);
 });
+
+Deno.test("a client's last bytes reach a slow agent, however long it takes, and the close behind them", async () => {
+  using time = new MockedTime();
+  const world = new ServerWorld();
+  const agent = await world.agent({ "konnectivity-features": "window" });
+  const client = world.openTunnel(agent, 1);
+  for (let sent = 0; sent < 512 * 1024; sent += 64 * 1024) client.stream.sendData(1, new Uint8Array(64 * 1024));
+  client.stream.sendPacket(closeRequest(1));
+  // What the client's stream lets through although it was told to pause, as within one chunk.
+  client.near.resume();
+  world.settle();
+  for (let granted = 0; granted < 256 * 1024; granted += 32 * 1024) {
+    assert.ok(!agent.log.includes("CLOSE_REQ 1"));
+    time.pass(29_000);
+    agent.stream.sendPacket(windowCredit(1, 32 * 1024));
+    client.near.resume();
+    world.settle();
+  }
+  assert.equal(agent.log.filter((entry) => entry.startsWith("DATA 1")).reduce(sumOf, 0), 512 * 1024);
+  assert.equal(agent.log.at(-1), "CLOSE_REQ 1");
+  assert.equal(world.server.establishedTunnels, 1);
+  time.pass(60_000);
+  assert.equal(world.server.establishedTunnels, 0);
+});
+
+function sumOf(sum: number, entry: string): number {
+  return sum + Number(entry.split(" ")[2]);
+}

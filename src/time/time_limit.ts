@@ -42,6 +42,12 @@ export function waitingLimits(): number {
   return waiting;
 }
 
+/** Forgets all limits, for tests that put other timers in place of the runtime's: none that waits now will be reached. */
+export function forgetLimits(): void {
+  for (const span of spans.values()) span.forget();
+  spans.clear();
+}
+
 /** All limits of one length: they are reached in the order in which they began. */
 class Span {
   readonly #ms: number;
@@ -67,6 +73,11 @@ class Span {
   lift(limit: TimeLimit): void {
     // The timer stays for the next limit, but keeps no process alive for nothing.
     if (this.#limits.delete(limit) && this.#limits.size === 0) this.#timer?.unref();
+  }
+
+  forget(): void {
+    this.#limits.clear();
+    clearTimeout(this.#timer);
   }
 
   readonly #look = (): void => {
