@@ -1,11 +1,11 @@
 import { getLogger } from "@logtape/logtape";
+import { type TimeLimit, timeLimit } from "../time/time_limit.ts";
 import { FairWriter, Lane } from "../tunnel/fair_writer.ts";
 import { flowLimits } from "../tunnel/flow_limits.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
 import { ReadGate } from "../tunnel/read_gate.ts";
 import { type GrowthBudget, type LinkPace, ReceiveWindow } from "../tunnel/receive_window.ts";
 import { SendWindow } from "../tunnel/send_window.ts";
-import { type TimeLimit, timeLimit } from "../time/time_limit.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import type { AgentIdentifiers } from "../wire/identifiers.ts";
 import type { Feature } from "../wire/metadata.ts";

@@ -1,5 +1,5 @@
-import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
 import { type TimeLimit, timeLimit } from "../time/time_limit.ts";
+import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
 import type { DialFailure } from "./dial_outcome.ts";
 import { EarlyData } from "./early_data.ts";
 import { serverLimits } from "./server_limits.ts";

@@ -15,7 +15,7 @@ const fields = new Uint8Array(2 * (2 + maxTextBytes) + 2 * 11);
 let at = 0;
 
 /**
- * A control packet as one gRPC message, in the very bytes of the generated codec, which takes ten times as long for it.
+ * A control packet as one gRPC message, in the very bytes of the generated codec, which takes twice as long and more.
  * @returns undefined for a packet that is left to the generated code: one with a text that is long or not ASCII, or with
  * fields that this version does not know
  */
