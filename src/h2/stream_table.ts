@@ -31,7 +31,7 @@ export class StreamTable {
     return this.#open.get(streamId);
   }
 
-  /** The open streams; those that are closed meanwhile are left out of none. */
+  /** The open streams as they are now, so that each of them can be closed on the way. */
   all(): H2Stream[] {
     return [...this.#open.values()];
   }

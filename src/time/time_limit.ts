@@ -1,3 +1,6 @@
+/** The runtime's timers take a longer time for none at all. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** The limits of one length that wait, by that length in milliseconds. */
 const spans = new Map<number, Span>();
 
@@ -65,7 +68,7 @@ class Span {
   begin(onDue: () => void): TimeLimit {
     const limit = new TimeLimit(this, performance.now() + this.#ms, onDue);
     this.#limits.add(limit);
-    if (this.#timer === undefined) this.#timer = setTimeout(this.#look, this.#ms);
+    if (this.#timer === undefined) this.#wait(this.#ms);
     else if (this.#limits.size === 1) this.#timer.ref();
     return limit;
   }
@@ -93,11 +96,15 @@ class Span {
     }
   };
 
+  #wait(ms: number): void {
+    this.#timer = setTimeout(this.#look, Math.min(Math.max(1, ms), longestTimerMs));
+  }
+
   /** The timer has fired: waits for the limit that is due next, if there is one. */
   #goOn(): void {
     const [next] = this.#limits;
     if (next !== undefined) {
-      this.#timer = setTimeout(this.#look, Math.max(1, next.dueAt - performance.now()));
+      this.#wait(next.dueAt - performance.now());
     } else {
       this.#timer = undefined;
       spans.delete(this.#ms);

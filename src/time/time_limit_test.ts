@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import { MockedTime } from "../../tests/support/mocked_time.ts";
 import { timeLimit, waitingLimits } from "./time_limit.ts";
 
@@ -69,6 +70,20 @@ Deno.test("a limit may begin where another is reached, and one that throws keeps
   } finally {
     globalThis.removeEventListener("error", onError);
   }
+});
+
+Deno.test("a limit that is longer than the runtime's timers can be is reached at its time all the same", () => {
+  using time = new MockedTime();
+  const set = mock.method(globalThis, "setTimeout");
+  const ms = 2 ** 31 + 10;
+  let reached = false;
+  timeLimit(ms, () => reached = true);
+  assert.deepEqual(set.mock.calls.map((call) => call.arguments[1]), [2 ** 31 - 1]);
+  time.leap(2 ** 31 - 1);
+  assert.equal(reached, false);
+  assert.equal(set.mock.calls.at(-1)?.arguments[1], 11);
+  time.pass(11);
+  assert.equal(reached, true);
 });
 
 Deno.test("a limit keeps a program alive, one that is lifted does not", async () => {

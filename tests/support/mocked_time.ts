@@ -17,11 +17,13 @@ export class MockedTime implements Disposable {
   }
 
   pass(ms: number): void {
-    for (let left = ms; left > 0; left -= stepMs) {
-      const step = Math.min(left, stepMs);
-      this.#now += step;
-      mock.timers.tick(step);
-    }
+    for (let left = ms; left > 0; left -= stepMs) this.leap(Math.min(left, stepMs));
+  }
+
+  /** One step, however long. */
+  leap(ms: number): void {
+    this.#now += ms;
+    mock.timers.tick(ms);
   }
 
   [Symbol.dispose](): void {
