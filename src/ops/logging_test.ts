@@ -179,7 +179,8 @@ async function runLogging(
     ${body}`;
   const config = new URL("../../deno.json", import.meta.url).pathname;
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-check", "--config", config, program],
+    // Quiet: the runtime would tell when it waits for another process that looks into node_modules.
+    args: ["eval", "--quiet", "--no-check", "--config", config, program],
     env: { NO_COLOR: "1" },
     stdout: "null",
     stderr: "piped",
@@ -231,7 +232,8 @@ leakTest("a stderr that nobody reads does not hold the process up", async () => 
     console.log("still alive");
     Deno.exit(0);`;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-check", "--config", config, program],
+    // Quiet: the runtime would tell when it waits for another process that looks into node_modules.
+    args: ["eval", "--quiet", "--no-check", "--config", config, program],
     stdout: "piped",
     stderr: "piped",
   }).spawn();
