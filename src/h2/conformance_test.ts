@@ -3,55 +3,14 @@
  * numbers; the cases and the code are our own.
  */
 import assert from "node:assert/strict";
+import { endsConnection, endsStream, isTaken } from "../../tests/support/h2_cases.ts";
 import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/h2_peer.ts";
 import { settingsAck, settingsFrame, windowUpdateFrame } from "./control_frames.ts";
 import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frame.ts";
 import { encodeHeaders } from "./header_encoder.ts";
-import type { HeaderField } from "./header_table.ts";
 
 const { endHeaders, endStream, padded, priority, ack } = frameFlag;
 const block = encodeHeaders(callHeaders);
-
-/** Ends the connection with this code. */
-function endsConnection(title: string, code: number, ...bytes: readonly Uint8Array[]): void {
-  Deno.test(title, () => {
-    const peer = H2Peer.begun();
-    peer.push(...bytes);
-    assert.equal(codeOf(peer.sent(), frameType.goaway), code);
-    assert.ok(peer.ended && peer.closed, "the connection is closed");
-    assert.equal(peer.error?.code, code);
-    // Whatever follows is dropped.
-    peer.push(headers(99));
-    assert.deepEqual(peer.sent(), []);
-  });
-}
-
-/** Ends stream 1 with this code, and nothing else. */
-function endsStream(title: string, code: number, ...bytes: readonly Uint8Array[]): void {
-  Deno.test(title, () => {
-    const peer = H2Peer.begun();
-    peer.push(...bytes);
-    const frames = peer.sent();
-    assert.equal(codeOf(frames, frameType.rstStream), code);
-    assert.equal(frames.find((one) => one.type === frameType.rstStream)?.streamId, 1);
-    assert.equal(peer.connection.streamCount, 0);
-    assert.ok(peer.lives, "the connection goes on");
-  });
-}
-
-/** Is taken, and the connection goes on. */
-function isTaken(title: string, ...bytes: readonly Uint8Array[]): void {
-  Deno.test(title, () => {
-    const peer = H2Peer.begun();
-    peer.push(...bytes);
-    assert.equal(codeOf(peer.sent(), frameType.goaway), undefined);
-    assert.ok(peer.lives);
-  });
-}
-
-function without(name: string): HeaderField[] {
-  return callHeaders.filter(([key]) => key !== name);
-}
 
 // ---- 3.4: connection preface ----
 
@@ -361,58 +320,3 @@ endsConnection(
   frame(frameType.headers, 0, 1, block),
   frame(frameType.continuation, endHeaders, 3),
 );
-
-// ---- 8: requests ----
-
-const malformed: Record<string, readonly HeaderField[]> = {
-  "8.2.1: a capital in a header's name": [...callHeaders, ["X-Test", "a"]],
-  "8.2.1: a blank in a header's name": [...callHeaders, ["x test", "a"]],
-  "8.2.1: an empty header name": [...callHeaders, ["", "a"]],
-  "8.2.1: a line end in a value": [...callHeaders, ["x-test", "a\r\nb: c"]],
-  "8.2.1: a NUL in a value": [...callHeaders, ["x-test", "a\0"]],
-  "8.2.1: a blank around a value": [...callHeaders, ["x-test", " a"]],
-  "8.2.2: a connection-specific header": [...callHeaders, ["connection", "keep-alive"]],
-  "8.2.2: transfer-encoding": [...callHeaders, ["transfer-encoding", "chunked"]],
-  "8.2.2: te other than trailers": [...without("te"), ["te", "trailers, deflate"]],
-  "8.3: an unknown pseudo-header": [[":test", "a"], ...callHeaders],
-  "8.3: a response's pseudo-header": [...callHeaders.slice(0, 4), [":status", "200"]],
-  "8.3: a pseudo-header behind a header": [...callHeaders, [":path", "/"]],
-  "8.3.1: no :method": without(":method"),
-  "8.3.1: no :scheme": without(":scheme"),
-  "8.3.1: no :path": without(":path"),
-  "8.3.1: an empty :path": [...without(":path").slice(0, 2), [":path", ""], ...callHeaders.slice(3)],
-  "8.3.1: :method twice": [[":method", "POST"], ...callHeaders],
-  "8.1.1: a content-length that is none": [...callHeaders, ["content-length", "-1"]],
-  "8.1.1: two content-lengths": [...callHeaders, ["content-length", "1"], ["content-length", "2"]],
-};
-for (const [title, fields] of Object.entries(malformed)) endsStream(title, h2Code.protocolError, headers(1, fields));
-
-isTaken("8.3.1: no :authority", headers(1, without(":authority")));
-endsStream("8.1: trailers that do not end the stream", h2Code.protocolError, headers(1), headers(1, [["a", "b"]]));
-endsStream("8.1: a pseudo-header among trailers", h2Code.protocolError, headers(1), headers(1, [[":path", "/"]], true));
-const announced: readonly HeaderField[] = [...callHeaders, ["content-length", "3"]];
-endsStream("8.1.1: a body shorter than announced", h2Code.protocolError, headers(1, announced), data(1, "0000", true));
-endsStream(
-  "8.1.1: a body longer than announced",
-  h2Code.protocolError,
-  headers(1, announced),
-  data(1, "0000"),
-  data(1, "0000", true),
-);
-endsStream("8.1.1: no body where one was announced", h2Code.protocolError, headers(1, announced, true));
-endsStream(
-  "8.1.1: trailers before the announced body",
-  h2Code.protocolError,
-  headers(1, announced),
-  headers(1, [["a", "b"]], true),
-);
-Deno.test("8.1.1: a body as long as announced is taken", () => {
-  const peer = H2Peer.begun();
-  peer.push(headers(1, announced), data(1, "0000"), data(1, "00", true));
-  assert.ok(peer.request().ended);
-});
-Deno.test("8.1: trailers end the request", () => {
-  const peer = H2Peer.begun();
-  peer.push(headers(1), data(1, "00"), headers(1, [["a", "b"]], true));
-  assert.ok(peer.request().ended);
-});

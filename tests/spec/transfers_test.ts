@@ -23,8 +23,16 @@ const mebibyte = 1024 * 1024;
 /** The one frontend of each protocol; the others differ in transport only. */
 const protocols: readonly FrontendKind[] = ["grpc-uds", "connect-uds"];
 
-/** Asks a source for bytes and counts what comes; each must be the right one. */
-async function download(client: ProxyClient, address: string, size: number): Promise<number> {
+/**
+ * Asks a source for bytes and counts what comes; each must be the right one.
+ * @param between what the reader does behind each mebibyte
+ */
+async function download(
+  client: ProxyClient,
+  address: string,
+  size: number,
+  between: () => Promise<void> = () => Promise.resolve(),
+): Promise<number> {
   const tunnel = await client.dial(address);
   await tunnel.writable.getWriter().write(bytes(`${size}\n`));
   const expected = patternBytes(size);
@@ -32,6 +40,7 @@ async function download(client: ProxyClient, address: string, size: number): Pro
   for await (const chunk of tunnel.readable) {
     assert.ok(expected.subarray(at, at + chunk.length).equals(chunk), `bytes at ${at}`);
     at += chunk.length;
+    if (at % mebibyte < chunk.length) await between();
   }
   await tunnel.close();
   return at;
@@ -125,20 +134,10 @@ for (const kind of protocols) {
       await using source = await sourceDestination();
       await using http = await httpDestination();
       const size = 24 * mebibyte;
-      const tunnel = await client.dial(source.address);
-      await tunnel.writable.getWriter().write(bytes(`${size}\n`));
-      const expected = patternBytes(size);
-      let at = 0;
-      for await (const chunk of tunnel.readable) {
-        assert.ok(expected.subarray(at, at + chunk.length).equals(chunk), `bytes at ${at}`);
-        at += chunk.length;
-        // A reader that does something else in between.
-        if (at % mebibyte < chunk.length) {
-          assert.equal(await (await client.fetch(`http://${http.address}/`)).text(), "hello");
-        }
-      }
-      assert.equal(at, size);
-      await tunnel.close();
+      const received = await download(client, source.address, size, async () => {
+        assert.equal(await (await client.fetch(`http://${http.address}/`)).text(), "hello");
+      });
+      assert.equal(received, size);
     },
   );
 
