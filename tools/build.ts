@@ -6,6 +6,13 @@
 import { binaries, type Binary, deno, root } from "./binaries.ts";
 
 const bundle = "dist/konnectivity.js";
+/** What {@link bundle} loads from the file beside it, and how it says so. */
+const x509 = {
+  module: "src/cli/certs/x509.ts",
+  file: "x509.js",
+  load: 'import("./x509.ts")',
+  loadBeside: 'import(new URL("./x509.js", import.meta.url).href)',
+} as const;
 /** Everything behind this line of tools/launch.sh is the same in every launcher. */
 const marker = "# --- what follows is the same in every launcher\n";
 /** Packages of the CommonJS kind load the runtime's own modules with `require`, which a module of ours has not. */
@@ -18,8 +25,10 @@ const requireLines = 'import { createRequire as createBundleRequire } from "node
  */
 export async function build(folder: string = root): Promise<number> {
   await Deno.mkdir(`${folder}/dist`, { recursive: true });
-  const code = await makeBundle(folder);
-  if (code !== 0) return code;
+  for (const [module, path] of [[x509.module, `dist/${x509.file}`], ["main.ts", bundle]] as const) {
+    const code = await makeBundle(module, `${folder}/${path}`);
+    if (code !== 0) return code;
+  }
   const launch = await Deno.readTextFile(`${root}/tools/launch.sh`);
   const common = launch.slice(launch.indexOf(marker) + marker.length);
   if (common.length === launch.length) throw new Error("tools/launch.sh has lost its marker line");
@@ -37,27 +46,29 @@ export async function build(folder: string = root): Promise<number> {
  * its program in memory. The map beside the bundle holds the first pass's text, which names each source file, and leads to
  * it. The bundle does not name its map, since the runtime would load it at each start.
  */
-async function makeBundle(folder: string): Promise<number> {
-  const whole = `${folder}/${bundle.replace(/js$/, "whole.js")}`;
-  const fresh = `${folder}/${bundle.replace(/js$/, "new.js")}`;
+async function makeBundle(module: string, path: string): Promise<number> {
+  const whole = path.replace(/js$/, "whole.js");
+  const fresh = path.replace(/js$/, "new.js");
   const common = ["bundle", "--quiet", "--platform=deno"];
-  const first = await deno([...common, `--output=${whole}`, "main.ts"]);
+  const first = await deno([...common, "--external=./x509.ts", `--output=${whole}`, module]);
   if (first !== 0) return first;
   await Deno.writeTextFile(whole, requireLines + repaired(await Deno.readTextFile(whole)));
   const second = await deno([...common, "--minify", "--sourcemap=external", `--output=${fresh}`, whole]);
   if (second !== 0) return second;
-  await Deno.rename(`${fresh}.map`, `${folder}/${bundle}.map`);
-  await Deno.rename(fresh, `${folder}/${bundle}`);
+  await Deno.rename(`${fresh}.map`, `${path}.map`);
+  await Deno.rename(fresh, path);
   await Deno.remove(whole);
   return 0;
 }
 
 /**
  * The bundler takes tslib's `module.exports` for a transpiled module's, and finds no default export in it. The second
- * argument of its helper says what it does not know: that the importing file is a module of Node's kind.
+ * argument of its helper says what it does not know: that the importing file is a module of Node's kind. And what lies
+ * beside the bundle is named so that the runtime does not read it before it is asked for.
  */
 function repaired(text: string): string {
-  return text.replace(/= __toESM\((require_tslib\d*)\(\)\);/g, "= __toESM($1(), 1);");
+  return text.replace(/= __toESM\((require_tslib\d*)\(\)\);/g, "= __toESM($1(), 1);")
+    .replace(x509.load, x509.loadBeside);
 }
 
 function launcherHead(binary: Binary): string {

@@ -72,6 +72,15 @@ leakTest("the bundle holds everything: the demo passes through it", async () => 
   assert.deepEqual(await processesWith(folder), []);
 });
 
+leakTest("only the programs that make certificates hold the library for it", async () => {
+  const folder = `${await built()}/dist`;
+  const sentence = "Cannot get 'notAfter' value";
+  assert.ok(!(await Deno.readTextFile(`${folder}/konnectivity.js`)).includes(sentence));
+  assert.ok((await Deno.readTextFile(`${folder}/x509.js`)).includes(sentence));
+  const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
+  assert.deepEqual(names.sort(), ["konnectivity.js", "konnectivity.js.map", "x509.js", "x509.js.map"]);
+});
+
 leakTest("the map beside the bundle leads to a text that names each source", async () => {
   const bundle = `${await built()}/dist/konnectivity.js`;
   const payload = JSON.parse(await Deno.readTextFile(`${bundle}.map`)) as SourceMapPayload;

@@ -122,9 +122,8 @@ const algorithms = {
 } as const;
 
 /** Loaded on first use, so that the programs which make no certificates neither load nor hold the library. */
-async function loadX509(): Promise<typeof import("@peculiar/x509")> {
-  await import("reflect-metadata");
-  return await import("@peculiar/x509");
+async function loadX509(): Promise<typeof import("./x509.ts")> {
+  return await import("./x509.ts");
 }
 
 async function generateKeys(kind: KeyKind): Promise<CryptoKeyPair> {
