@@ -109,6 +109,7 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
       this.refuse("reset", "server sent more than the tunnel's window");
       return true;
     }
+    this.#lane?.heard(payload.length);
     this.#writer?.write(payload);
     if (this.#window === undefined && this.heldBytes > 0) this.#link.heldChanged(this);
     return true;

@@ -61,6 +61,20 @@ Deno.test("a small payload goes before the bulk that waits for the link, once wh
   ]);
 });
 
+Deno.test("the link is told of a conversation at the first answer in it, and not of a download", async () => {
+  const world = new LinkWorld();
+  const download = await world.tunnel(1n);
+  const talk = await world.tunnel(2n);
+  world.server.stream.sendData(download.id, text("GET"));
+  await world.settle();
+  download.socket.says(bulk);
+  assert.deepEqual(world.near.talks, []);
+  world.server.stream.sendData(talk.id, text("ping"));
+  await world.settle();
+  talk.socket.says("pong");
+  assert.deepEqual(world.near.talks, [50]);
+});
+
 Deno.test("small payloads go before bulk up to a bound for all tunnels, and never before their own tunnel's bytes", async () => {
   const world = new LinkWorld();
   const { socket } = await world.tunnel(1n);

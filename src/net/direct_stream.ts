@@ -142,8 +142,8 @@ export class DirectStream implements PacketStream {
     return !this.#underWay.talking && this.#socket.writableLength < bulkQueueBytes;
   }
 
-  talk(): void {
-    this.#underWay.talk();
+  talk(forMs: number): void {
+    this.#underWay.talk(forMs);
   }
 
   pause(): void {

@@ -73,7 +73,7 @@ leakTest(
       sent += bytes;
       return link.near.sendData(1, new Uint8Array(bytes));
     };
-    link.near.talk();
+    link.near.talk(250);
     // The kernels would take megabytes: only the bound on what is under way ends this.
     for (let blocked = false; !blocked && sent < 64 * 1024 * kib;) {
       const before = sender.drains;
@@ -107,7 +107,7 @@ leakTest("talk that begins while the most that bulk may have is under way holds 
   }
   assert.equal(taken, false);
   const drains = sender.drains;
-  link.near.talk();
+  link.near.talk(250);
   link.far.resume();
   await until("data may be sent again", () => sender.drains > drains);
   await until("all has arrived", () => receiver.received === sent);

@@ -11,9 +11,6 @@ const mostBytes = 64 * 1024 * 1024;
 const markEveryBytes = 32 * 1024;
 const bulkMarkEveryBytes = 512 * 1024;
 
-/** Somebody talks until {@link UnderWay.talk} has not been called for this long, in milliseconds. */
-const talkPauseMs = 250;
-
 /** What arrives is measured over no less time, in milliseconds: answers come in bursts. */
 const leastPeriodMs = 10;
 
@@ -39,7 +36,7 @@ export class UnderWay {
   /** The bound was reached in this period. */
   #reached = false;
   #talking = false;
-  #lastTalk = -Infinity;
+  #talkUntil = -Infinity;
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(now: () => number) {
@@ -75,17 +72,17 @@ export class UnderWay {
     return this.#unmarked >= (this.#talking ? markEveryBytes : bulkMarkEveryBytes);
   }
 
-  /** Somebody talks on a tunnel. */
-  talk(): void {
+  /** Somebody talks on a tunnel, and may go on for so many milliseconds. */
+  talk(forMs: number): void {
     this.#talking = true;
-    this.#lastTalk = this.#now();
+    this.#talkUntil = Math.max(this.#talkUntil, this.#now() + forMs);
   }
 
   /** A mark is written now. @returns the bytes of data between the mark before and this one */
   mark(): number {
     const bytes = this.#unmarked;
     this.#unmarked = 0;
-    if (this.#talking && this.#now() - this.#lastTalk > talkPauseMs) this.#talking = false;
+    if (this.#talking && this.#now() > this.#talkUntil) this.#talking = false;
     return bytes;
   }
 

@@ -27,7 +27,7 @@ function run(bytesPerMs: number, roundTripMs: number, forMs: number, talkEveryMs
     }
     if (talkEveryMs > 0 && at.now - talked > talkEveryMs) {
       talked = at.now;
-      underWay.talk();
+      underWay.talk(250);
       send(100);
     }
     while (!underWay.full) send(64 * kib);
@@ -54,11 +54,12 @@ Deno.test("where nobody talks two megabytes may be under way", () => {
   assert.ok(largest > 1.9 * 1024 * kib && largest < 2.2 * 1024 * kib, String(largest));
 });
 
-Deno.test("less is under way from when somebody talks until nobody has for a quarter of a second", () => {
+Deno.test("less is under way from when somebody talks for as long as it was said that they may go on", () => {
   let now = 1000;
   const underWay = new UnderWay(() => now);
   assert.equal(underWay.limitBytes, 2 * 1024 * kib);
-  underWay.talk();
+  underWay.talk(250);
+  underWay.talk(50);
   assert.equal(underWay.limitBytes, 128 * kib);
   now += 240;
   underWay.mark();
@@ -90,7 +91,7 @@ Deno.test("a link that falls silent, or has little to send, goes on with the bou
     at.now += 50;
     underWay.answered(underWay.mark(), 50);
   }
-  underWay.talk();
+  underWay.talk(250);
   assert.equal(underWay.limitBytes, before);
 });
 
@@ -112,7 +113,7 @@ Deno.test("answers that come in bursts do not look like a faster link", () => {
   let now = 0;
   const underWay = new UnderWay(() => now);
   for (let i = 0; i < 1000; i++) {
-    underWay.talk();
+    underWay.talk(250);
     const marks: number[] = [];
     while (!underWay.full) if (underWay.sent(32 * kib)) marks.push(underWay.mark());
     // A busy peer answers all of them at once.

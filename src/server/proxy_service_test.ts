@@ -245,6 +245,25 @@ Deno.test("an agent that sends more than a tunnel's window loses that tunnel and
   assert.equal(other.text(2), "fine");
 });
 
+Deno.test("the agent's link is told of a conversation when a client answers what is small, and not of an upload", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent({ "konnectivity-features": "window" });
+  const upload = world.openTunnel(agent, 1);
+  const talk = world.openTunnel(agent, 2);
+  upload.stream.sendData(1, new Uint8Array(64 * 1024));
+  world.settle();
+  agent.stream.sendData(1, bytes("more"));
+  world.settle();
+  upload.stream.sendData(1, bytes("end"));
+  world.settle();
+  assert.deepEqual(agent.near.talks, []);
+  agent.stream.sendData(2, bytes("220 ready"));
+  world.settle();
+  talk.stream.sendData(2, bytes("EHLO"));
+  world.settle();
+  assert.deepEqual(agent.near.talks, [50]);
+});
+
 Deno.test("[server W14] a client that stops reading holds back its own tunnel only, and gets credit when it reads", async () => {
   const world = new ServerWorld();
   const agent = await world.agent({ "konnectivity-features": "window" });

@@ -188,6 +188,7 @@ export class ServerTunnel implements LaneSource {
   /** Bytes from the destination; a client that is closing may still take what was on its way. */
   deliver(payload: Uint8Array): void {
     if (this.#state !== "open" && this.#state !== "closing") return;
+    this.#flow?.lane.heard(payload.length);
     const receiving = this.#flow?.receiving;
     if (receiving !== undefined && !receiving.arrived(payload.length)) {
       this.abort("reset", "server", "agent sent more than the tunnel's window");

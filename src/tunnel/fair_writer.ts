@@ -25,6 +25,10 @@ const talkBehindBulk = 16;
 /** ...and for how long they have been following each other, in milliseconds: what begins some transfers is no talk. */
 const talkBeginsMs = 5;
 
+/** How long talk lasts after a small payload of a conversation, and after one that may be the first answer of one, in ms. */
+const talkLastsMs = 250;
+const firstAnswerMs = 50;
+
 /**
  * One tunnel's way onto a link. It holds what the link or the tunnel's window does not take at once: at most what its
  * source had already read when it was told to pause.
@@ -44,6 +48,8 @@ export class Lane {
   #smallInRow = 0;
   #smallSince = 0;
   #talkFrom = 2;
+  /** The last that came the other way was small, and has not been answered. */
+  #heardSmall = false;
   /** {@link FairWriter.holdBacks} when a payload of this lane last went ahead of others. */
   #aheadAt = -1;
 
@@ -71,8 +77,11 @@ export class Lane {
       this.#smallInRow = 0;
       this.#talkFrom = talkBehindBulk;
     } else if (this.#talks()) {
-      this.#writer.talk();
+      this.#writer.talk(talkLastsMs);
+    } else if (this.#heardSmall && this.#talkFrom !== talkBehindBulk) {
+      this.#writer.talk(firstAnswerMs);
     }
+    this.#heardSmall = false;
     if (this.#queuedBytes === 0 && !this.#waiting && length <= Math.min(this.#window.credit, flowLimits.maxDataBytes)) {
       // The usual case: nothing waits, and the window and the link take it as it is.
       if (this.#writer.open || (small && this.#goesAhead(length))) {
@@ -90,6 +99,11 @@ export class Lane {
       if (this.#queuedBytes === 0 && this.#window.credit > 0 && this.#writer.open) return true;
     }
     return this.#wait();
+  }
+
+  /** Bytes came the other way. */
+  heard(bytes: number): void {
+    this.#heardSmall = bytes <= flowLimits.smallPayloadBytes;
   }
 
   /**
@@ -222,9 +236,9 @@ export class FairWriter {
     if (!this.#stream.sendData(id, payload)) this.#open = false;
   }
 
-  /** Somebody talks on a lane. */
-  talk(): void {
-    this.#stream.talk?.();
+  /** Somebody talks on a lane, and may go on for so many milliseconds. */
+  talk(forMs: number): void {
+    this.#stream.talk?.(forMs);
   }
 
   /** A lane wants a turn. */

@@ -38,10 +38,10 @@ export interface PacketStream {
    */
   sendData(id: ConnectId, payload: Uint8Array): boolean;
   /**
-   * Tells that small payloads follow each other on a tunnel, and somebody waits for each of them. A stream that would
-   * otherwise have much under way keeps it small for a while.
+   * Tells that small payloads follow each other on a tunnel, and somebody waits for each of them: for so many
+   * milliseconds, if nothing more is said. A stream that would otherwise have much under way keeps it small meanwhile.
    */
-  talk?(): void;
+  talk?(forMs: number): void;
   /** Stops delivery of packets, and with it reading from the peer. What was read already may still arrive. */
   pause(): void;
   resume(): void;

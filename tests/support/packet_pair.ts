@@ -24,6 +24,8 @@ export class PairEnd implements PacketStream {
   #ended = false;
   #peerEnded = false;
   closed: StreamEnd | undefined;
+  /** For how long somebody was said to talk, each time, in milliseconds. */
+  readonly talks: number[] = [];
 
   /** Connects two ends with each other. */
   static join(a: PairEnd, b: PairEnd): void {
@@ -55,6 +57,10 @@ export class PairEnd implements PacketStream {
     this.#sentBytes += payload.length;
     this.#full = this.#sentBytes >= this.highWaterBytes;
     return !this.#full;
+  }
+
+  talk(forMs: number): void {
+    this.talks.push(forMs);
   }
 
   pause(): void {
