@@ -67,9 +67,20 @@ deno=$(find_deno) || exit 127
 engine=--v8-flags=--expose-gc,--heap-growing-percent=300,--initial-old-space-size=32
 # The runtime gives memory back at SIGUSR2, which the programs send to themselves when nothing moves.
 export DENO_USR2_MEMORY_TRIM=1
+
 # One flag a line, so that spaces in values stay within theirs. A command line in error is refused here, in the
 # program's own words.
-permissions=$(
+permissions_of() {
   "$deno" run --quiet --no-prompt $engine --allow-read --allow-env $config "$entry" permissions "$program" "$@"
-) || exit
+}
+
+permissions=$(permissions_of "$@") || {
+  refused=$?
+  # A later runtime that does not know one of the engine's flags refuses all of them. They save time and memory; every
+  # program works without.
+  "$deno" eval --quiet --no-config $engine "" 2>/dev/null && exit $refused
+  echo "Warning: this version of deno does not take $engine, and the program runs without" >&2
+  engine=
+  permissions=$(permissions_of "$@") || exit
+}
 exec "$deno" run --quiet $engine $permissions $config "$entry" "$program" "$@"

@@ -204,6 +204,20 @@ leakTest("a launcher goes past npm's wrapper script to the binary beside it", as
   assert.match(stdout, /^proxy-server /);
 });
 
+leakTest("a runtime that does not know a flag of the engine runs the program without, and that is said", async () => {
+  const folder = await built();
+  const launcher = `${folder}/bin/later-runtime`;
+  const text = await Deno.readTextFile(`${folder}/bin/http-test-server`);
+  await Deno.writeTextFile(launcher, text.replace(engineFlags, `${engineFlags},--of-long-ago`), { mode: 0o755 });
+  await using program = await serve(launcher, await freePort());
+  assert.match(program.log, /^Warning: this version of deno does not take --v8-flags=.*--of-long-ago,/m);
+  const words = (await Deno.readTextFile(`/proc/${program.pid}/cmdline`)).split("\0");
+  assert.deepEqual(words.filter((word) => word.includes("v8")), []);
+  const mistaken = await run([launcher, "--no-such-flag"]);
+  assert.equal(mistaken.code, 1);
+  assert.match(mistaken.stderr, /unknown flag: --no-such-flag/);
+});
+
 leakTest("from source a program is launched alike", async () => {
   const launch = new URL("../../tools/launch.sh", import.meta.url).pathname;
   const port = await freePort();
