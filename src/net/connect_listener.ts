@@ -78,7 +78,11 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
     void answerRequest(message, answer, options.fetch);
   });
   // A connection that never sent a request: timed out, or spoke something else. Without a listener the runtime answers.
+  const refused = new WeakSet<Socket>();
   server.on("clientError", (error: Error, socket: Socket) => {
+    // The runtime goes on to look at one that keeps its connection open, and finds it too slow again.
+    if (refused.has(socket)) return;
+    refused.add(socket);
     options.onConnectionError(error);
     if (!socket.writable) return void socket.destroy();
     socket.end(badRequest(error));

@@ -78,3 +78,26 @@ for (const secure of [false, true]) {
     },
   );
 }
+
+leakTest("a slow client that keeps its connection open after its answer is told of once", async () => {
+  const failures: unknown[] = [];
+  await using listener = await listenConnect({
+    address,
+    fetch: () => new Response("nobody is there", { status: 503 }),
+    onConnectionError: (error) => failures.push(Reflect.get(error, "code")),
+    headersTimeoutMs: 100,
+  });
+  assert.ok(listener.address.kind === "tcp");
+  const { port } = listener.address;
+  const clients = [];
+  using cleanUp = new DisposableStack();
+  // When the second is answered, the runtime has looked at the first again.
+  for (let told = 1; told <= 2; told++) {
+    const client = cleanUp.use(new Client(connect({ port, host: "127.0.0.1", allowHalfOpen: true })));
+    client.write(halfHead);
+    await until("it is answered", () => client.answer.includes(" 408 "));
+    clients.push(client);
+    assert.deepEqual(failures, Array(told).fill("ERR_HTTP_REQUEST_TIMEOUT"));
+  }
+  assert.deepEqual(clients.map((client) => client.closed), [false, false]);
+});
