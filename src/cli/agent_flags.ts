@@ -15,6 +15,7 @@ import {
 import { klogFlags, loggingOptions } from "./klog_flags.ts";
 import { checkLabelSelector } from "./label_selector.ts";
 import { type Env, type ParsedFlags, parseProgramFlags, type Program } from "./program.ts";
+import { adminFlags, kubeApiContentTypeFlag } from "./shared_flags.ts";
 
 const labelSelector: FlagType = { label: "string", parse: checkLabelSelector };
 
@@ -170,12 +171,7 @@ export const agentProgram: Program = {
         default: "",
         help: "kubeconfig file for counting leases; empty means the configuration of the pod",
       },
-      {
-        name: "kube-api-content-type",
-        type: string,
-        default: "application/vnd.kubernetes.protobuf",
-        help: "accepted for compatibility: requests and answers are JSON",
-      },
+      kubeApiContentTypeFlag,
     ]),
     ...inGroup("Health and admin", [
       { name: "health-server-port", type: int, default: "8093", help: "TCP port of /healthz, /readyz and /metrics" },
@@ -186,24 +182,7 @@ export const agentProgram: Program = {
         default: "8094",
         help: "TCP port of /metrics and, when enabled, /debug/pprof",
       },
-      {
-        name: "admin-bind-address",
-        type: string,
-        default: "127.0.0.1",
-        help: "address of the admin port; empty means all",
-      },
-      {
-        name: "enable-profiling",
-        type: bool,
-        default: "false",
-        help: "serve profiles of the runtime on the admin port",
-      },
-      {
-        name: "enable-contention-profiling",
-        type: bool,
-        default: "false",
-        help: "accepted with --enable-profiling; the runtime has no locks to profile",
-      },
+      ...adminFlags,
     ]),
     ...klogFlags(4),
     ...helpFlags,

@@ -3,6 +3,7 @@ import { bool, choice, duration, type FlagValues, float32, helpFlags, inGroup, i
 import { klogFlags, loggingOptions } from "./klog_flags.ts";
 import { type Env, type ParsedFlags, parseProgramFlags, type Program } from "./program.ts";
 import type { ServerOptions } from "./server_options.ts";
+import { adminFlags, kubeApiContentTypeFlag } from "./shared_flags.ts";
 
 /** proxy-server and its flags. */
 export const serverProgram: Program = {
@@ -220,35 +221,13 @@ export const serverProgram: Program = {
       },
       { name: "kubeconfig-qps", type: float32, default: "0", help: "requests a second to the API; 0 means 5" },
       { name: "kubeconfig-burst", type: int, default: "0", help: "requests at once to the API; 0 means 10" },
-      {
-        name: "kube-api-content-type",
-        type: string,
-        default: "application/vnd.kubernetes.protobuf",
-        help: "accepted for compatibility: requests and answers are JSON",
-      },
+      kubeApiContentTypeFlag,
     ]),
     ...inGroup("Health and admin", [
       { name: "health-port", type: int, default: "8092", help: "TCP port of /healthz, /readyz and /metrics" },
       { name: "health-bind-address", type: string, default: "", help: "address of the health port; empty means all" },
       { name: "admin-port", type: int, default: "8095", help: "TCP port of /metrics and, when enabled, /debug/pprof" },
-      {
-        name: "admin-bind-address",
-        type: string,
-        default: "127.0.0.1",
-        help: "address of the admin port; empty means all",
-      },
-      {
-        name: "enable-profiling",
-        type: bool,
-        default: "false",
-        help: "serve profiles of the runtime on the admin port",
-      },
-      {
-        name: "enable-contention-profiling",
-        type: bool,
-        default: "false",
-        help: "accepted with --enable-profiling; the runtime has no locks to profile",
-      },
+      ...adminFlags,
     ]),
     ...inGroup("Shutdown", [
       {
