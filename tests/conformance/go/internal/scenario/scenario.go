@@ -12,7 +12,7 @@ import (
 )
 
 // Limit bounds one scenario. It only ends hung ones: nothing here measures speed.
-const Limit = 60 * time.Second
+const Limit = 3 * time.Minute
 
 // Scenario is one check. Run returns what was seen, or why it is not as it should be.
 type Scenario struct {
