@@ -184,7 +184,7 @@ export class BenchWorld implements AsyncDisposable {
           `--health-server-port=${health}`,
         ], health),
       );
-      await answering(started.at(-1) ?? server, health, "/readyz");
+      await answering(started.at(-1) ?? server, health, "/readyz", server);
     }
     await answering(server, ports.health, "/readyz");
     await new Promise((resolve) => setTimeout(resolve, settleMs));
@@ -207,9 +207,14 @@ export class BenchWorld implements AsyncDisposable {
   }
 }
 
-async function answering(program: Program, port: number, path: string): Promise<void> {
+/**
+ * Waits until a program says that it is well.
+ * @param needed what it needs for that; its end says more than what follows from it, as when somebody took its port
+ */
+async function answering(program: Program, port: number, path: string, needed?: Program): Promise<void> {
   const deadline = performance.now() + startLimitMs;
   while ((await httpGet(port, path)).status !== 200) {
+    if (needed?.status !== undefined) throw new Error(`${needed.name} has ended\n${needed.tail()}`);
     if (program.status !== undefined || performance.now() > deadline) {
       throw new Error(`${program.name} does not answer ${path}\n${program.tail()}`);
     }
