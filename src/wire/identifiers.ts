@@ -16,7 +16,7 @@ export class IdentifiersError extends Error {
 }
 
 /** What Go's strconv.ParseBool takes for true. */
-const goTrue: ReadonlySet<string> = new Set(["1", "t", "T", "true", "True", "TRUE"]);
+export const goTrue: ReadonlySet<string> = new Set(["1", "t", "T", "true", "True", "TRUE"]);
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -15,8 +15,11 @@ export const linkProtocol = "konnectivity-link/1";
  */
 export const linkFrameKinds = { packet: 0, hello: 1, status: 2, ping: 3, pong: 4 } as const;
 
-/** Longest body of a frame that is no packet, in bytes. */
-export const maxLinkFrameBytes = 64 * 1024;
+/**
+ * Longest body of a frame that is no packet, in bytes. An agent's identifiers travel in its hello, up to what HTTP/2 would
+ * carry of them (`h2/limits.ts`), in a query of its own.
+ */
+export const maxLinkFrameBytes = 384 * 1024;
 
 /** How an end of a direct link ended: a gRPC code's number, 0 for in order. */
 export interface LinkStatus {

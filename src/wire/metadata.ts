@@ -20,12 +20,22 @@ export const metadataKeys = {
 /**
  * What a peer can do beyond the original's protocol:
  * - `early-data`: a client that takes DATA right behind DIAL_RSP (the original's client may lose it)
- * - `half-close`: CLOSE_WRITE packets tell of the end of one direction
+ * - `half-close`: CLOSE_WRITE packets announce the end of one direction
+ * - `ping`: PING and PONG packets on a link over HTTP/2, which an HTTP proxy passes on; direct links have pings of their own
+ * - `resolved-address`: a server that wants to know which address a dial has led to
  * - `window`: DATA on a link stays within a window per tunnel and direction, and WINDOW packets return credit
+ * - `window-return`: WINDOW packets of a negative number of bytes give credit back that a sender does not need
  */
-export type Feature = "early-data" | "half-close" | "window";
+export type Feature = "early-data" | "half-close" | "ping" | "resolved-address" | "window" | "window-return";
 
-const knownFeatures: ReadonlySet<string> = new Set<Feature>(["early-data", "half-close", "window"]);
+const knownFeatures: ReadonlySet<string> = new Set<Feature>([
+  "early-data",
+  "half-close",
+  "ping",
+  "resolved-address",
+  "window",
+  "window-return",
+]);
 
 function isFeature(name: string): name is Feature {
   return knownFeatures.has(name);

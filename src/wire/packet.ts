@@ -4,7 +4,7 @@ import { writeUint32 } from "./bytes.ts";
 import type { ConnectId } from "./connect_id.ts";
 import { grpcPrefixBytes, wireLimits } from "./limits.ts";
 import { PacketError } from "./packet_error.ts";
-import { smallFrame } from "./small_frame.ts";
+import { encodeControlPacket } from "./control_packet.ts";
 
 export { type Packet, PacketType };
 
@@ -23,11 +23,14 @@ export function dialRequest(target: DialTarget, random: bigint): Packet {
   });
 }
 
-/** Answers a dial that succeeded. */
-export function dialed(random: bigint, connectId: ConnectId): Packet {
+/**
+ * Answers a dial that succeeded.
+ * @param resolved host:port that was connected to; only for peers with the `resolved-address` feature, else empty
+ */
+export function dialed(random: bigint, connectId: ConnectId, resolved = ""): Packet {
   return create(PacketSchema, {
     type: PacketType.DIAL_RSP,
-    payload: { case: "dialResponse", value: { random, connectID: BigInt(connectId) } },
+    payload: { case: "dialResponse", value: { random, connectID: BigInt(connectId), resolved } },
   });
 }
 
@@ -38,6 +41,12 @@ export function dialFailed(random: bigint, error: string): Packet {
     payload: { case: "dialResponse", value: { random, error: errorText(error) } },
   });
 }
+
+/**
+ * The error of a DIAL_RSP by which an agent that is about to exit says that it has not taken the dial: another agent may.
+ * Peers compare the text.
+ */
+export const drainingAnswer = "agent is draining";
 
 /** Gives a dial up whose answer has not come. */
 export function closeDial(random: bigint): Packet {
@@ -88,6 +97,16 @@ export function windowCredit(connectId: ConnectId, bytes: number): Packet {
   });
 }
 
+/** Asks the peer for a PONG; only for peers with the `ping` feature. */
+export function ping(): Packet {
+  return create(PacketSchema, { type: PacketType.PING, payload: { case: "ping", value: {} } });
+}
+
+/** Answers a PING. */
+export function pong(): Packet {
+  return create(PacketSchema, { type: PacketType.PONG, payload: { case: "pong", value: {} } });
+}
+
 /** A DATA packet as a message, for peers that are served typed messages instead of bytes. */
 export function dataPacket(connectId: ConnectId, data: Uint8Array): Packet {
   return create(PacketSchema, {
@@ -98,7 +117,7 @@ export function dataPacket(connectId: ConnectId, data: Uint8Array): Packet {
 
 /** A packet as one gRPC message: uncompressed prefix and protobuf. */
 export function framePacket(packet: Packet): Uint8Array<ArrayBuffer> {
-  const small = smallFrame(packet);
+  const small = encodeControlPacket(packet);
   if (small !== undefined) return small;
   const message = toBinary(PacketSchema, packet);
   const framed = new Uint8Array(grpcPrefixBytes + message.length);
@@ -137,6 +156,10 @@ export function packetTypeName(type: PacketType | number): string {
       return "CLOSE_WRITE";
     case PacketType.WINDOW:
       return "WINDOW";
+    case PacketType.PING:
+      return "PING";
+    case PacketType.PONG:
+      return "PONG";
     default:
       return "Unknown";
   }

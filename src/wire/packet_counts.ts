@@ -11,6 +11,8 @@ const knownTypes: readonly number[] = [
   PacketType.DRAIN,
   PacketType.CLOSE_WRITE,
   PacketType.WINDOW,
+  PacketType.PING,
+  PacketType.PONG,
 ];
 
 /** The number under which packets of unknown types are counted together. */
@@ -63,4 +65,10 @@ export class PacketCounts {
       if (count > 0) yield { type: knownTypes[at] ?? unknownPacketType, count };
     }
   }
+}
+
+/** Where a stream counts its packets. */
+export interface StreamCounts {
+  readonly received: PacketCounts;
+  readonly sent: PacketCounts;
 }

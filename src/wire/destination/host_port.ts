@@ -1,3 +1,5 @@
+export const highestPort = 65535;
+
 /** A destination's two halves. */
 export interface HostPort {
   /** Without brackets. */
@@ -30,11 +32,22 @@ export function parseHostPort(address: string): HostPort | string {
     if (address.includes("[")) return "unexpected '[' in address";
     if (address.includes("]")) return "unexpected ']' in address";
   }
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) return `invalid port ${JSON.stringify(port)}`;
+  if (!/^\d{1,5}$/.test(port) || Number(port) > highestPort) return `invalid port ${JSON.stringify(port)}`;
   return { host, port: Number(port) };
 }
 
 /** Joins host and port, with brackets around an IPv6 address. */
 export function formatHostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** A host without the brackets that an IPv6 address may stand in. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
+}
+
+/** Whom a URL of HTTP or HTTPS leads to. */
+export function hostPortOf({ hostname, port, protocol }: URL): HostPort {
+  const usual = protocol === "http:" ? 80 : 443;
+  return { host: bareHost(hostname), port: port === "" ? usual : Number(port) };
 }

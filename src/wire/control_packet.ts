@@ -9,7 +9,7 @@ const largestSafe = BigInt(Number.MAX_SAFE_INTEGER);
 const maxTextBytes = 127;
 
 /** Where a payload's fields are put together: room for two texts, and for two numbers of eleven bytes each. */
-const fields = new Uint8Array(2 * (2 + maxTextBytes) + 2 * 11);
+const fields = new Uint8Array(2 * (3 + maxTextBytes) + 2 * 11);
 
 /** Where the next field is written; negative once one was met that is left to the generated code. */
 let at = 0;
@@ -19,7 +19,7 @@ let at = 0;
  * @returns undefined for a packet that is left to the generated code: one with a text that is long or not ASCII, or with
  * fields that this version does not know
  */
-export function smallFrame(packet: Packet): Uint8Array<ArrayBuffer> | undefined {
+export function encodeControlPacket(packet: Packet): Uint8Array<ArrayBuffer> | undefined {
   const { payload } = packet;
   if (packet.$unknown !== undefined || payload.value?.$unknown !== undefined) return undefined;
   at = 0;
@@ -36,6 +36,7 @@ export function smallFrame(packet: Packet): Uint8Array<ArrayBuffer> | undefined 
       text(1, payload.value.error);
       int64(2, payload.value.connectID);
       int64(3, payload.value.random);
+      text(100, payload.value.resolved);
       break;
     case "closeRequest":
       field = 5;
@@ -58,6 +59,12 @@ export function smallFrame(packet: Packet): Uint8Array<ArrayBuffer> | undefined 
       field = 101;
       int64(1, payload.value.connectID);
       int64(2, payload.value.bytes);
+      break;
+    case "ping":
+      field = 102;
+      break;
+    case "pong":
+      field = 103;
       break;
     default:
       return undefined;
@@ -88,7 +95,7 @@ function text(field: number, value: string): void {
   const { length } = value;
   if (length === 0 || at < 0) return;
   if (length > maxTextBytes) return leave();
-  fields[at++] = field << 3 | 2;
+  at = writeVarint(fields, at, field << 3 | 2);
   fields[at++] = length;
   for (let i = 0; i < length; i++) {
     const code = value.charCodeAt(i);

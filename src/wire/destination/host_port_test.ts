@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { formatHostPort, parseHostPort } from "./host_port.ts";
+import { bareHost, formatHostPort, hostPortOf, parseHostPort } from "./host_port.ts";
 
 Deno.test("host and port are told apart", () => {
   assert.deepEqual(parseHostPort("localhost:8080"), { host: "localhost", port: 8080 });
@@ -39,4 +39,15 @@ Deno.test("what is joined is split again", () => {
   fc.assert(fc.property(host, fc.nat(65535), (name, port) => {
     assert.deepEqual(parseHostPort(formatHostPort(name, port)), { host: name, port });
   }));
+});
+
+Deno.test("a URL leads to its host, without brackets, at its scheme's port where it names none", () => {
+  assert.deepEqual(hostPortOf(new URL("https://api.example/a")), { host: "api.example", port: 443 });
+  assert.deepEqual(hostPortOf(new URL("http://api.example")), { host: "api.example", port: 80 });
+  assert.deepEqual(hostPortOf(new URL("http://[fd00::1]:443")), { host: "fd00::1", port: 443 });
+});
+
+Deno.test("only brackets around the whole host are taken off", () => {
+  assert.equal(bareHost("[::1]"), "::1");
+  for (const host of ["::1", "[::1", "a", ""]) assert.equal(bareHost(host), host);
 });

@@ -1,6 +1,6 @@
 /**
  * What a sender may still send on a tunnel before its peer returns credit. On a link without the `window` feature the
- * credit is unlimited and {@link unlimited} windows are used.
+ * credit is without a bound: it begins with Infinity.
  */
 export class SendWindow {
   #credit: number;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import { grpcPrefixBytes } from "./limits.ts";
 import { dataPacket, drain } from "./packet.ts";
-import { smallFrame } from "./small_frame.ts";
+import { encodeControlPacket } from "./control_packet.ts";
 
 /** The generated codec's message behind a gRPC prefix. */
 function generated(packet: Packet): Uint8Array {
@@ -40,14 +40,15 @@ const payload = fc.oneof(
   }),
   fc.record({ case: fc.constant("closeDial" as const), value: fc.record({ random: int64 }) }),
   fc.record({ case: fc.constant("window" as const), value: fc.record({ connectID: int64, bytes: int64 }) }),
+  fc.record({ case: fc.constantFrom("ping" as const, "pong" as const), value: fc.constant({}) }),
 );
 
 Deno.test("a control packet has the generated codec's bytes, whatever its fields and its type", () => {
-  const type = fc.oneof(fc.constantFrom(0, 1, 2, 3, 5, 100, 101), fc.integer({ min: 0, max: 2 ** 31 - 1 }));
+  const type = fc.oneof(fc.constantFrom(0, 1, 2, 3, 5, 100, 101, 102, 103), fc.integer({ min: 0, max: 2 ** 31 - 1 }));
   fc.assert(
     fc.property(type, payload, (type, payload) => {
       const packet = create(PacketSchema, { type: type as PacketType, payload });
-      assert.deepEqual(smallFrame(packet), generated(packet));
+      assert.deepEqual(encodeControlPacket(packet), generated(packet));
     }),
     { numRuns: 2_000 },
   );
@@ -77,7 +78,7 @@ Deno.test("what the generated codec is needed for is left to it", () => {
     "bytes": dataPacket(1, new Uint8Array(3)),
     "a packet that is rare": drain(),
   };
-  for (const [what, packet] of Object.entries(left)) assert.equal(smallFrame(packet), undefined, what);
+  for (const [what, packet] of Object.entries(left)) assert.equal(encodeControlPacket(packet), undefined, what);
   // And nothing of it is left behind in the next packet.
-  assert.deepEqual(smallFrame(request("tcp", "localhost:80")), generated(request("tcp", "localhost:80")));
+  assert.deepEqual(encodeControlPacket(request("tcp", "localhost:80")), generated(request("tcp", "localhost:80")));
 });

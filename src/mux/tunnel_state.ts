@@ -1,5 +1,5 @@
 /**
- * Where a tunnel stands:
+ * The state of a tunnel, as a server and a client have it:
  * - `dialing`: the agent was asked to connect
  * - `open`: bytes flow
  * - `closing`: the client asked for the end; bytes that the agent sent before it are still delivered

@@ -1,4 +1,4 @@
-/** What a byte stream tells its owner. After {@link onClose} nothing more comes. */
+/** What a byte stream reports to its owner. After {@link onClose} nothing more comes. */
 export interface ByteStreamHandler {
   /** Bytes from the peer; the view may be kept. */
   onData(bytes: Uint8Array): void;
@@ -6,7 +6,7 @@ export interface ByteStreamHandler {
   onDrain(): void;
   /** The peer sends no more; this side still may. */
   onEnd(): void;
-  /** Called once, when both sides are done or the stream broke; the error tells of the latter. */
+  /** Called once, when both sides are done or the stream broke; the error says why it broke. */
   onClose(error: Error | undefined): void;
 }
 
@@ -16,7 +16,7 @@ export interface ByteStream {
   start(handler: ByteStreamHandler): void;
   /**
    * Writes bytes without a copy: the caller must not change them any more.
-   * @returns false when the caller should hold back until `onDrain`; the bytes were taken all the same
+   * @returns false when the caller should pause until `onDrain`; the bytes were taken all the same
    */
   write(bytes: Uint8Array): boolean;
   pause(): void;
