@@ -2,10 +2,10 @@
  * What section 8 of RFC 9113 asks of a server that gets a request, case by case, as conformance_test.ts has the rest.
  */
 import assert from "node:assert/strict";
-import { endsStream, isTaken } from "../../tests/support/h2_cases.ts";
-import { callHeaders, data, H2Peer, headers } from "../../tests/support/h2_peer.ts";
-import { h2Code } from "./frame.ts";
-import type { HeaderField } from "./header_table.ts";
+import { endsStream, isTaken } from "../../tests/support/memory/h2_cases.ts";
+import { callHeaders, data, H2Peer, headers } from "../../tests/support/memory/h2_peer.ts";
+import { h2Code } from "./frames/frame.ts";
+import type { HeaderField } from "./hpack/header_table.ts";
 
 function without(name: string): HeaderField[] {
   return callHeaders.filter(([key]) => key !== name);

@@ -3,11 +3,11 @@
  * numbers; the cases and the code are our own.
  */
 import assert from "node:assert/strict";
-import { endsConnection, endsStream, isTaken } from "../../tests/support/h2_cases.ts";
-import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/h2_peer.ts";
-import { settingsAck, settingsFrame, windowUpdateFrame } from "./control_frames.ts";
-import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frame.ts";
-import { encodeHeaders } from "./header_encoder.ts";
+import { endsConnection, endsStream, isTaken } from "../../tests/support/memory/h2_cases.ts";
+import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/memory/h2_peer.ts";
+import { settingsAck, settingsFrame, windowUpdateFrame } from "./frames/control_frames.ts";
+import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frames/frame.ts";
+import { encodeHeaders } from "./hpack/header_encoder.ts";
 
 const { endHeaders, endStream, padded, priority, ack } = frameFlag;
 const block = encodeHeaders(callHeaders);

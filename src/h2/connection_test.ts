@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/h2_peer.ts";
-import { goawayFrame, pingFrame, settingsAck, settingsFrame, windowUpdateFrame } from "./control_frames.ts";
-import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frame.ts";
+import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/memory/h2_peer.ts";
+import { goawayFrame, pingFrame, settingsAck, settingsFrame, windowUpdateFrame } from "./frames/control_frames.ts";
+import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frames/frame.ts";
 import { readUint32 } from "../wire/bytes.ts";
 
 function pattern(length: number): Uint8Array {

@@ -1,40 +1,46 @@
-import { defaultWindow } from "./frame.ts";
+import { defaultWindow, maxWindow } from "./frames/frame.ts";
 import { h2Limits } from "./limits.ts";
 
 /**
- * What the peer may still send on the whole connection. It is given back as DATA arrives, not as it is consumed, so that
- * streams which are not read take nothing from their neighbours: until too much is held for them.
+ * The connection's receive window. Credit returns as DATA arrives, not as it is consumed, so that paused streams take
+ * nothing from their neighbours, until too much is buffered for them.
  */
 export class ConnectionWindow {
-  readonly #bytes: number;
-  #left: number = defaultWindow;
+  #bytes: number;
+  #remaining: number = defaultWindow;
   #unreturned: number;
-  #heldBytes = 0;
+  #pausedBytes = 0;
 
   constructor(bytes: number) {
     this.#bytes = bytes;
     this.#unreturned = bytes - defaultWindow;
   }
 
-  /** A DATA frame of so many bytes begins; false when the peer was not allowed to send it. */
+  /** A DATA frame of so many bytes begins; false when it exceeds the window. */
   take(length: number): boolean {
-    if (length > this.#left) return false;
-    this.#left -= length;
+    if (length > this.#remaining) return false;
+    this.#remaining -= length;
     this.#unreturned += length;
     return true;
   }
 
-  /** The bytes that are held for streams that are not read became more or fewer. */
-  heldChanged(by: number): void {
-    this.#heldBytes += by;
+  /** Bytes that are buffered for paused streams were added or removed. */
+  pausedBytesChanged(by: number): void {
+    this.#pausedBytes += by;
   }
 
-  /** What is to be given back to the peer now; counts as given back. */
+  /** Makes the window larger, or smaller: streams that have room in their own must not wait for this one. */
+  widen(by: number): void {
+    this.#unreturned += by;
+    this.#bytes += by;
+  }
+
+  /** Credit to return to the peer now; counts as returned. */
   takeCredit(): number {
-    const credit = this.#unreturned;
-    if (credit * 2 < this.#bytes || this.#heldBytes > h2Limits.maxHeldBytes) return 0;
-    this.#left += credit;
-    this.#unreturned = 0;
+    const credit = Math.min(this.#unreturned, maxWindow - this.#remaining);
+    if (credit * 2 < this.#bytes || this.#pausedBytes > h2Limits.maxPausedBytes) return 0;
+    this.#remaining += credit;
+    this.#unreturned -= credit;
     return credit;
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { concat, data, frame, H2Peer, headers, type SentFrame } from "../../tests/support/h2_peer.ts";
-import { settingsFrame, windowUpdateFrame } from "./control_frames.ts";
-import { clientPreface, frameFlag, frameType, settingId } from "./frame.ts";
+import { concat, data, frame, H2Peer, headers, type SentFrame } from "../../tests/support/memory/h2_peer.ts";
+import { settingsFrame, windowUpdateFrame } from "./frames/control_frames.ts";
+import { clientPreface, frameFlag, frameType, settingId } from "./frames/frame.ts";
 import { h2Limits } from "./limits.ts";
 import { readUint32 } from "../wire/bytes.ts";
 
@@ -32,6 +32,44 @@ Deno.test("payloads go out as the views that were written, cut at the peer's fra
   const frames = peer.sentOf(frameType.data);
   assert.deepEqual(frames.map(({ payload }) => payload.length), [16_384, 16_384, 7245]);
   assert.deepEqual(bodyOf(frames, 1), concat(pattern(13), pattern(40_000)));
+});
+
+Deno.test("an owner that ends its side while its queue is full still learns that it has drained, once", () => {
+  const peer = H2Peer.begun();
+  peer.push(windowUpdateFrame(0, 1 << 20), headers(1));
+  const request = peer.request();
+  request.stream.respond([[":status", "200"]]);
+  assert.equal(request.stream.write(pattern(h2Limits.streamQueueHighBytes)), false);
+  request.stream.end();
+  peer.settle();
+  assert.equal(request.drains, 0);
+  peer.push(windowUpdateFrame(1, 40_000));
+  peer.settle();
+  assert.equal(request.drains, 1, "while its end is still queued");
+  peer.push(windowUpdateFrame(1, 1 << 20));
+  peer.settle();
+  assert.equal(request.drains, 1);
+  assert.ok(request.stream.localEnded);
+  assert.equal(peer.sentOf(frameType.data).at(-1)?.flags, frameFlag.endStream);
+});
+
+Deno.test("an owner learns that its queue has drained even by the frame that ends its side", () => {
+  const peer = new H2Peer();
+  const large = 64 * 1024;
+  const settings = settingsFrame([[settingId.initialWindowSize, 1], [settingId.maxFrameSize, large]]);
+  peer.push(clientPreface, settings, windowUpdateFrame(0, 1 << 20), headers(1));
+  const request = peer.request();
+  request.stream.respond([[":status", "200"]]);
+  request.stream.write(pattern(h2Limits.streamQueueHighBytes));
+  request.stream.end();
+  peer.push(windowUpdateFrame(1, h2Limits.streamQueueHighBytes - large - 1));
+  peer.settle();
+  assert.equal(request.drains, 0);
+  assert.equal(request.stream.queuedBytes, large);
+  peer.push(windowUpdateFrame(1, large));
+  peer.settle();
+  assert.ok(request.stream.localEnded);
+  assert.equal(request.drains, 1);
 });
 
 Deno.test("a sender never exceeds the stream's window, the connection's, or the client's frame size", () => {

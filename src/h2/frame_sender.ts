@@ -1,15 +1,15 @@
-import { isAnswer } from "./control_frames.ts";
-import { PieceWriter } from "./piece_writer.ts";
+import { isAnswer } from "./frames/control_frames.ts";
+import { PieceWriter } from "./frames/piece_writer.ts";
 import type { H2Stream } from "./stream.ts";
 
 /** Where a connection's bytes go. */
 export interface H2Output {
   /**
    * Writes the pieces, in order, without a copy.
-   * @returns false when the connection should hold back until its `drained` is called; they were taken all the same
+   * @returns false when the connection should wait until its `drained` is called; the pieces were taken all the same
    */
   write(pieces: readonly Uint8Array[]): boolean;
-  /** Asks for one call of the connection's `flush` when what happens now is over; asked again before that, it is still one. */
+  /** Asks for one call of the connection's `flush` at the end of the current turn, however often it is called. */
   schedule(): void;
   /** Ends the connection after everything written. */
   end(): void;
@@ -18,14 +18,14 @@ export interface H2Output {
 /** Largest DATA frame that is sent where the peer allows more than the default: streams take turns frame by frame. */
 const maxSentFrameBytes = 64 * 1024;
 
-/** Bytes of DATA that are handed to the output in one write. */
+/** Bytes of DATA that go to the output in one write. */
 const batchBytes = 256 * 1024;
 
-/** What happens as DATA goes out. */
+/** What the sender asks of its connection. */
 export interface SenderEvents {
   /** A DATA frame of the stream was written. */
   dataSent(stream: H2Stream): void;
-  /** The frames that end the stream, to stand behind its last DATA; undefined when that has ended it. */
+  /** The frames that end the stream, behind its last DATA; undefined when that has ended it. */
   endOf(stream: H2Stream): Uint8Array | undefined;
 }
 
@@ -59,7 +59,7 @@ export class FrameSender {
     this.#output.schedule();
   }
 
-  /** Drops the answers that have not been written: the peer is leaving, and reads no more. */
+  /** Drops the answers that have not been written: the peer closes, and reads no more. */
   dropAnswers(): void {
     this.#control = this.#control.filter((frames) => !isAnswer(frames));
   }
@@ -96,7 +96,7 @@ export class FrameSender {
     writer.begin();
     for (const frames of this.#control) writer.add(frames);
     this.#control = [];
-    let drains: H2Stream[] | undefined;
+    let drained: H2Stream[] | undefined;
     for (;;) {
       if (!this.#blocked) {
         for (const stream of this.#ready) {
@@ -106,29 +106,29 @@ export class FrameSender {
             this.#ready.delete(stream);
             continue;
           }
-          this.#sendFrame(stream);
-          if (stream.takeDrain()) (drains ??= []).push(stream);
+          if (this.#sendFrame(stream)) (drained ??= []).push(stream);
         }
       }
       if (writer.bytes === 0) break;
       if (!this.#output.write(writer.finish())) this.#blocked = true;
     }
-    // Last, because whoever is told may write again.
-    if (drains !== undefined) { for (const stream of drains) stream.tellDrain(); }
+    // Last, because their owners may write again from within.
+    if (drained !== undefined) { for (const stream of drained) stream.notifyDrained(); }
   }
 
-  #sendFrame(stream: H2Stream): void {
+  /** Returns whether the stream's owner is to learn that its queue has drained. */
+  #sendFrame(stream: H2Stream): boolean {
     this.#window -= stream.takeFrame(writer, Math.min(this.#window, this.#maxFrameBytes));
     this.#events.dataSent(stream);
-    // Taken off and put on again, it stands behind the others.
+    // Deleted and added again, it comes last in the set's order.
     this.#ready.delete(stream);
-    if (stream.queuedBytes > 0) {
-      if (stream.sendWindow > 0) this.#ready.add(stream);
-      return;
+    if (stream.queuedBytes > 0 && stream.sendWindow > 0) this.#ready.add(stream);
+    const drained = stream.takeDrained();
+    if (stream.readyToEnd) {
+      const frames = this.#events.endOf(stream);
+      if (frames !== undefined) writer.add(frames);
+      stream.endSent();
     }
-    if (!stream.readyToEnd) return;
-    const frames = this.#events.endOf(stream);
-    if (frames !== undefined) writer.add(frames);
-    stream.ended();
+    return drained;
   }
 }

@@ -1,7 +1,7 @@
 import { byteAt, readUint32 } from "../wire/bytes.ts";
-import { frameFlag, h2Code } from "./frame.ts";
-import { type DecodedHeaders, HeaderDecoder, HpackError } from "./header_decoder.ts";
-import type { Fault } from "./frame_rules.ts";
+import { frameFlag, h2Code } from "./frames/frame.ts";
+import { type DecodedHeaders, HeaderDecoder, HpackError } from "./hpack/header_decoder.ts";
+import type { Fault } from "./frames/frame_rules.ts";
 import { h2Limits } from "./limits.ts";
 
 /** A complete header block. */
@@ -16,7 +16,7 @@ export interface HeaderBlock {
 
 const nothing = new Uint8Array(0);
 
-/** Puts header blocks together from HEADERS and CONTINUATION frames, within limits, and decodes them. */
+/** Assembles header blocks from HEADERS and CONTINUATION frames, within limits, and decodes them. */
 export class HeaderBlocks {
   readonly #decoder = new HeaderDecoder(h2Limits.headerTableBytes, h2Limits.maxHeaderListBytes);
   #streamId = 0;
@@ -28,6 +28,11 @@ export class HeaderBlocks {
   /** The stream whose block is not complete; 0 when there is none. */
   get open(): number {
     return this.#streamId;
+  }
+
+  /** Bytes of the block so far. */
+  get bytes(): number {
+    return this.#bytes.length;
   }
 
   /** Takes a HEADERS frame's payload. */
@@ -50,7 +55,7 @@ export class HeaderBlocks {
     this.#dependsOnItself = dependency === streamId;
     this.#continuations = 0;
     const block = payload.subarray(from, to);
-    // A block that goes on outlives the memory that its frame was read into.
+    // The reader reuses a frame's memory, so an incomplete block is copied.
     this.#bytes = (flags & frameFlag.endHeaders) !== 0 ? block : block.slice();
     return undefined;
   }

@@ -2,15 +2,20 @@
 import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/h2_peer.ts";
-import { settingsFrame, windowUpdateFrame } from "./control_frames.ts";
-import { frameFlag, frameType, h2Code, settingId } from "./frame.ts";
-import { encodeHeaders } from "./header_encoder.ts";
-import type { HeaderField } from "./header_table.ts";
+import { callHeaders, codeOf, concat, data, frame, H2Peer, headers } from "../../tests/support/memory/h2_peer.ts";
+import { settingsFrame, windowUpdateFrame } from "./frames/control_frames.ts";
+import { frameFlag, frameType, h2Code, settingId } from "./frames/frame.ts";
+import { encodeHeaders } from "./hpack/header_encoder.ts";
+import type { HeaderField } from "./hpack/header_table.ts";
 import { h2Limits } from "./limits.ts";
 
 const { endHeaders, padded } = frameFlag;
 const block = encodeHeaders(callHeaders);
+/** Headers whose values are 24,000 Huffman-coded zeros in 15,000 bytes, and a thousand that take a byte each. */
+const tooMuch = concat(
+  ...Array.from({ length: 3 }, () => concat(Uint8Array.of(0x00, 1, 0x78, 0xff, 0x89, 0x26), new Uint8Array(5_000))),
+  ...Array.from({ length: 1_200 }, () => Uint8Array.of(0x82)),
+);
 
 /** Sends frames until the connection has enough; returns how many it took. */
 function flood(peer: H2Peer, next: (count: number) => Uint8Array, most = 20_000): number {
@@ -84,7 +89,8 @@ Deno.test("streams beyond the limit, over and over, end the connection", () => {
 });
 
 Deno.test("a client that ends each stream when it is served may do so for ever", () => {
-  const peer = H2Peer.begun((request) => {
+  const peer: H2Peer = H2Peer.begun((request) => {
+    peer.connection.accepted();
     request.stream.start(request);
     request.stream.respond([[":status", "200"]]);
     request.stream.write(new Uint8Array(10));
@@ -115,6 +121,52 @@ Deno.test("a client that answers every DATA frame with PING and WINDOW_UPDATE, a
   assert.equal(answered, 30_000);
 });
 
+const answered: Record<string, (id: number) => Uint8Array> = {
+  "requests that are answered at once": (id) => headers(id, callHeaders, true),
+  "requests with large headers": (id) => headers(id, [...callHeaders, ["x", "y".repeat(12_000)]], true),
+  "requests whose headers are beyond the limit": (id) =>
+    frame(frameType.headers, endHeaders | frameFlag.endStream, id, concat(block, tooMuch)),
+};
+for (const [title, next] of Object.entries(answered)) {
+  Deno.test(`a flood of ${title} ends the connection, whether its answers are read or not`, () => {
+    for (const takes of [true, false]) {
+      const peer = H2Peer.begun((request) => {
+        request.stream.respond([[":status", "404"]], true);
+        request.stream.reset(h2Code.noError);
+      });
+      peer.takes = takes;
+      const taken = flood(peer, (count) => next(2 * count + 1));
+      assert.ok(taken > 50 && taken <= h2Limits.idleFrameBurst / h2Limits.answeredRequestCost, `${taken} requests`);
+      assert.equal(peer.error?.code, h2Code.enhanceYourCalm);
+    }
+  });
+}
+
+Deno.test("of a chunk that holds many requests some are served, and the rest when the connection is asked again", () => {
+  const large = [...callHeaders, ["x", "y".repeat(8_000)]] as const;
+  for (const [fields, served] of [[callHeaders, h2Limits.requestsOfTurn], [large, 2]] as const) {
+    const peer = H2Peer.begun();
+    const count = 100;
+    let left: Uint8Array | undefined = concat(...Array.from({ length: count }, (_, at) => headers(2 * at + 1, fields)));
+    for (let turn = 1; left !== undefined; turn++) {
+      left = peer.connection.push(left);
+      const expected = Math.min(turn * served, count);
+      assert.equal(peer.connection.streamCount, expected, `turn ${turn}`);
+      if (expected < count) assert.ok(left !== undefined);
+    }
+    assert.equal(peer.connection.streamCount, count);
+    assert.ok(peer.lives);
+  }
+});
+
+Deno.test("a burst of 3,000 calls that are accepted, and a cancellation of each, is taken", () => {
+  const peer: H2Peer = H2Peer.begun(() => peer.connection.accepted(), { maxConcurrentStreams: 10_000 });
+  assert.equal(flood(peer, (count) => headers(2 * count + 1), 3_000), 3_000);
+  const reset = (count: number) => frame(frameType.rstStream, 0, 2 * count + 1, "00000008");
+  assert.equal(flood(peer, reset, 3_000), 3_000);
+  assert.ok(peer.lives);
+});
+
 Deno.test("CONTINUATION without an end: the block's size is bounded", () => {
   const peer = H2Peer.begun();
   peer.push(frame(frameType.headers, 0, 1, block));
@@ -132,7 +184,7 @@ Deno.test("empty CONTINUATION without an end: their number is bounded", () => {
 
 Deno.test("a header list beyond the limit is answered with 431, and the connection goes on", () => {
   const peer = H2Peer.begun();
-  const large: HeaderField[] = Array.from({ length: 700 }, (_, i) => [`x-${i}`, "v".repeat(60)]);
+  const large: HeaderField[] = Array.from({ length: 2_800 }, (_, i) => [`x-${i}`, "v".repeat(60)]);
   const many = encodeHeaders([...callHeaders, ...large]);
   peer.push(frame(frameType.headers, 0, 1, many.subarray(0, 16_000)));
   for (let at = 16_000; at < many.length; at += 16_000) {
@@ -179,7 +231,7 @@ Deno.test("streams that are not read take nothing from their neighbour until the
   }, { streamWindowBytes, connectionWindowBytes: 1 << 20 });
   peer.push(headers(1));
   const chunk = new Uint8Array(16_384);
-  const full = Math.floor(h2Limits.maxHeldBytes / streamWindowBytes);
+  const full = Math.floor(h2Limits.maxPausedBytes / streamWindowBytes);
   for (let i = 1; i <= full; i++) {
     peer.push(headers(2 * i + 1));
     for (let sent = 0; sent < streamWindowBytes; sent += chunk.length) peer.push(data(2 * i + 1, chunk));
@@ -279,6 +331,7 @@ Deno.test("late frames for streams that this side reset are remembered for the l
   const count = h2Limits.maxResetStreams + 10;
   for (let i = 0; i < count; i++) {
     peer.push(headers(2 * i + 1));
+    peer.connection.accepted();
     peer.request(i).stream.reset(h2Code.cancel);
     peer.settle();
   }

@@ -1,13 +1,16 @@
-/** Bounds on what a peer may make one connection hold or do. Each has a test with a hostile peer. */
+/** Bounds on what a peer may make one connection buffer or do. Each has a test with a hostile peer. */
 export const h2Limits = {
   /** Largest frame that is accepted, in bytes: the default, so that it is not announced. */
   maxFrameBytes: 16_384,
-  /** Largest header block, HEADERS and CONTINUATION together, in bytes as they are on the wire. */
-  maxHeaderBlockBytes: 64 * 1024,
+  /** Largest header block, HEADERS and CONTINUATION together, in bytes as they are on the wire: as the list below. */
+  maxHeaderBlockBytes: 256 * 1024,
   /** Most CONTINUATION frames of one header block. */
   maxContinuations: 32,
-  /** Largest list of headers, counted as RFC 9113, section 6.5.2, does. A larger one is answered with 431. */
-  maxHeaderListBytes: 64 * 1024,
+  /**
+   * Largest list of headers, counted as RFC 9113, section 6.5.2, does. A larger one is answered with 431. An agent's
+   * identifiers travel in one header: 8,192 of them, the most that a server takes, as `ipv4=` and a long address.
+   */
+  maxHeaderListBytes: 256 * 1024,
   /** Size of the table that a peer's header blocks may refer to, in bytes: the default. */
   headerTableBytes: 4096,
   /**
@@ -20,11 +23,22 @@ export const h2Limits = {
   idleFramesPerSecond: 500,
   idleFramesPerDataSent: 3,
   /**
-   * Received bytes that a connection holds for streams that are paused, before the connection's own window is no longer
-   * returned. Up to here a paused stream takes nothing from its neighbours.
+   * What a request costs of the same budget that is not accepted as a packet stream but answered at once, such as a health
+   * check or a call of an unknown method: a thousand at once, and 50 a second. One that is accepted costs nothing.
    */
-  maxHeldBytes: 64 * 1024 * 1024,
-  /** Bytes that wait in a stream's send queue when its owner is asked to hold back, and when it may go on. */
+  answeredRequestCost: 10,
+  /** Requests that are served of one chunk before other connections have their turn; a chunk may hold thousands. */
+  requestsOfTurn: 32,
+  /** So many bytes of headers count as another request of the turn. */
+  headerBytesPerRequest: 512,
+  /** Header blocks cost one for each so many bytes: what a small one takes to decode is part of its request's cost. */
+  headerBytesPerCost: 256,
+  /**
+   * Received bytes that a connection buffers for paused streams before it returns no more credit of its own window. Up to
+   * here a paused stream takes nothing from its neighbours.
+   */
+  maxPausedBytes: 64 * 1024 * 1024,
+  /** High and low mark of a stream's send queue, in bytes: its owner is asked to wait, and may go on. */
   streamQueueHighBytes: 128 * 1024,
   streamQueueLowBytes: 32 * 1024,
   /** Streams that were reset by this side and whose late frames are still expected. */

@@ -1,14 +1,14 @@
 import { readUint32 } from "../wire/bytes.ts";
-import { defaultFrameSize, defaultWindow, h2Code, maxFrameSize, maxWindow, settingId } from "./frame.ts";
-import type { Fault } from "./frame_rules.ts";
+import { defaultFrameSize, defaultWindow, h2Code, maxFrameSize, maxWindow, settingId } from "./frames/frame.ts";
+import type { Fault } from "./frames/frame_rules.ts";
 
-/** What a peer said of itself in SETTINGS (RFC 9113, section 6.5). */
+/** The settings that the peer announced (RFC 9113, section 6.5). */
 export class PeerSettings {
   /** The window that its streams begin with. */
   initialWindow: number = defaultWindow;
   /** Largest frame that it takes. */
   maxFrameBytes: number = defaultFrameSize;
-  /** It named a size for its header table: the next header block must say that ours is empty. */
+  /** It changed HEADER_TABLE_SIZE: the next header block must begin with a size update to 0, as ours is empty. */
   headerTableChanged = false;
 
   /** Takes the payload of a SETTINGS frame; the fault of the first setting that is not allowed. */

@@ -1,9 +1,9 @@
 /** Whatever bytes a client sends, in whatever pieces: the connection never throws, and stays within its bounds. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { callHeaders, concat, data, frame, H2Peer, headers, type Served } from "../../tests/support/h2_peer.ts";
-import { settingsFrame, windowUpdateFrame } from "./control_frames.ts";
-import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frame.ts";
+import { callHeaders, concat, data, frame, H2Peer, headers, type Served } from "../../tests/support/memory/h2_peer.ts";
+import { settingsFrame, windowUpdateFrame } from "./frames/control_frames.ts";
+import { clientPreface, frameFlag, frameType, h2Code, settingId } from "./frames/frame.ts";
 
 const number = fc.oneof(fc.constantFrom(0, 1, 3, 5, 7, 9, 2, 0x7fffffff), fc.nat());
 const payload = fc.uint8Array({ maxLength: 200 });

@@ -1,4 +1,4 @@
-import type { HeaderField } from "./header_table.ts";
+import type { HeaderField } from "./hpack/header_table.ts";
 
 /** The headers of one request, pseudo-headers among them, in the order in which they came. */
 export class RequestHeaders {

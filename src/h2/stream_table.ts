@@ -1,17 +1,17 @@
-import { maxWindow } from "./frame.ts";
+import { maxWindow } from "./frames/frame.ts";
 import { h2Limits } from "./limits.ts";
 import type { H2Stream } from "./stream.ts";
 
-/** A connection's streams by their numbers: those that are open, and what all others are (RFC 9113, section 5.1). */
+/** The open streams of a connection, and whether another id is idle, reset or refused (RFC 9113, section 5.1). */
 export class StreamTable {
   readonly #open = new Map<number, H2Stream>();
-  /** Streams that this side reset: what the peer sent on them before it knew is no fault. Only the latest are remembered. */
+  /** Streams that this side reset lately: frames that were in flight for them are no fault of the peer's. */
   readonly #reset = new Set<number>();
   #lastId = 0;
   /** Streams above this are not served any more. */
   #refusedAbove = maxWindow;
 
-  /** How many are open. */
+  /** Open streams. */
   get size(): number {
     return this.#open.size;
   }
@@ -36,7 +36,7 @@ export class StreamTable {
     return [...this.#open.values()];
   }
 
-  /** Neither open nor ever opened: whoever speaks of it speaks of a stream that does not exist. */
+  /** The stream was never opened; most frames on it are a connection error. */
   isIdle(streamId: number): boolean {
     return streamId % 2 === 0 || streamId > this.#lastId;
   }
@@ -46,7 +46,7 @@ export class StreamTable {
     return this.#reset.has(streamId);
   }
 
-  /** It was opened after this side had said that it serves no more. */
+  /** It was opened after this side's last GOAWAY. */
   isRefused(streamId: number): boolean {
     return streamId > this.#refusedAbove;
   }
@@ -65,7 +65,7 @@ export class StreamTable {
   }
 
   /** This side resets the stream of that number, open or not. */
-  markReset(streamId: number): void {
+  rememberReset(streamId: number): void {
     this.#reset.add(streamId);
     if (this.#reset.size <= h2Limits.maxResetStreams) return;
     const [oldest] = this.#reset;

@@ -1,11 +1,11 @@
-/** Payloads below this are copied beside the frame headers around them: a piece of its own would cost more. */
+/** Payloads below this are copied between the frame headers: a piece of its own would cost more. */
 const copyBelowBytes = 2048;
 
 const slabBytes = 64 * 1024;
 
 /**
  * Where small pieces are written, one behind the other. Shared by all connections: a region that was handed out is never
- * written again, and the slab is garbage when nobody holds a region of it any more.
+ * written again, and the slab is garbage once no region of it is referenced.
  */
 let slab = new Uint8Array(slabBytes);
 let slabUsed = 0;

@@ -1,12 +1,12 @@
 import { frameFlag, frameType, h2Code } from "./frame.ts";
 
-/** Why a peer's bytes end its connection: an error code and words for whoever reads its log. */
+/** Why a peer's bytes end its connection: an error code, and a text for the peer's log. */
 export interface Fault {
   readonly code: number;
   readonly message: string;
 }
 
-/** What is wrong with a frame in itself, wherever it comes (RFC 9113, section 6); undefined when nothing is. */
+/** What is wrong with a frame regardless of the connection's state (RFC 9113, section 6); undefined when nothing is. */
 export function frameFault(type: number, flags: number, streamId: number, length: number): Fault | undefined {
   switch (type) {
     case frameType.headers:

@@ -1,4 +1,4 @@
-import { byteAt } from "../wire/bytes.ts";
+import { byteAt } from "../../wire/bytes.ts";
 
 /**
  * Lengths in bits of the Huffman codes of the bytes 0 to 255 and of EOS (RFC 7541, appendix B). The code is canonical:

@@ -1,8 +1,8 @@
-import { byteAt, readUint32 } from "../wire/bytes.ts";
+import { byteAt, readUint32 } from "../../wire/bytes.ts";
 import { clientPreface, frameFlag, frameHeaderBytes, frameType, h2Code } from "./frame.ts";
-import { h2Limits } from "./limits.ts";
+import { h2Limits } from "../limits.ts";
 
-/** Where a {@link FrameReader} hands frames on. */
+/** Where a {@link FrameReader} delivers frames. */
 export interface FrameSink {
   /** A whole frame that is not DATA. The payload must be read now: its memory is used again. */
   onFrame(type: number, flags: number, streamId: number, payload: Uint8Array): void;
@@ -22,53 +22,63 @@ const nothing = new Uint8Array(0);
 export class FrameReader {
   readonly #sink: FrameSink;
   /** Bytes of the preface that are still to come. */
-  #prefaceLeft = clientPreface.length;
+  #prefaceRemaining = clientPreface.length;
   /** Bytes of the current DATA frame that are still to come: payload, and padding behind it. */
-  #dataLeft = 0;
-  #padLeft = 0;
+  #dataRemaining = 0;
+  #padRemaining = 0;
   /** The padding's length is still to come: the frame's first byte. */
   #padUnknown = false;
   #inData = false;
   #dataFlags = 0;
   #padding = 0;
   /** An incomplete frame that is not DATA, or an incomplete frame header. */
-  #held: Uint8Array = nothing;
-  #heldBytes = 0;
+  #partial: Uint8Array = nothing;
+  #partialBytes = 0;
   #stopped = false;
+  #yields = false;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
   }
 
-  /** Takes no more bytes; what is left of a chunk is dropped. */
+  /** Takes no more bytes; the rest of a chunk is dropped. */
   stop(): void {
     this.#stopped = true;
-    this.#held = nothing;
+    this.#partial = nothing;
   }
 
-  push(chunk: Uint8Array): void {
+  /** Leaves what is behind the current frame for another call of {@link push}. */
+  yield(): void {
+    this.#yields = true;
+  }
+
+  /** @returns the rest of the chunk, where {@link yield} was called */
+  push(chunk: Uint8Array): Uint8Array | undefined {
     let at = 0;
+    this.#yields = false;
     while (at < chunk.length && !this.#stopped) {
-      if (this.#prefaceLeft > 0) at = this.#preface(chunk, at);
+      if (this.#yields) return chunk.subarray(at);
+      if (this.#prefaceRemaining > 0) at = this.#preface(chunk, at);
       else if (this.#inData) at = this.#data(chunk, at);
-      else at = this.#heldBytes > 0 ? this.#continueHeld(chunk, at) : this.#frame(chunk, at);
+      else at = this.#partialBytes > 0 ? this.#continuePartial(chunk, at) : this.#frame(chunk, at);
     }
+    return undefined;
   }
 
   #preface(chunk: Uint8Array, at: number): number {
-    while (this.#prefaceLeft > 0 && at < chunk.length) {
-      const expected = byteAt(clientPreface, clientPreface.length - this.#prefaceLeft);
+    while (this.#prefaceRemaining > 0 && at < chunk.length) {
+      const expected = byteAt(clientPreface, clientPreface.length - this.#prefaceRemaining);
       if (byteAt(chunk, at) !== expected) {
         this.#fail(h2Code.protocolError, "client preface is missing: this port speaks HTTP/2 only");
         return chunk.length;
       }
       at++;
-      this.#prefaceLeft--;
+      this.#prefaceRemaining--;
     }
     return at;
   }
 
-  /** Reads the frame at `at`; holds it when it is incomplete. */
+  /** Reads the frame at `at`; keeps it when it is incomplete. */
   #frame(chunk: Uint8Array, at: number): number {
     const have = chunk.length - at;
     if (have >= frameHeaderBytes) {
@@ -84,38 +94,38 @@ export class FrameReader {
         return behind;
       }
     }
-    this.#hold(chunk, at, chunk.length);
+    this.#keep(chunk, at, chunk.length);
     return chunk.length;
   }
 
-  /** Adds what the held frame lacks: first its header, then the rest. */
-  #continueHeld(chunk: Uint8Array, at: number): number {
-    const known = this.#heldBytes >= frameHeaderBytes;
-    const wanted = known ? frameHeaderBytes + this.#checkedLength(this.#held, 0) : frameHeaderBytes;
-    const behind = Math.min(at + wanted - this.#heldBytes, chunk.length);
-    this.#hold(chunk, at, behind);
-    if (this.#heldBytes < wanted) return behind;
-    const length = this.#checkedLength(this.#held, 0);
+  /** Completes the partial frame: first its header, then the rest. */
+  #continuePartial(chunk: Uint8Array, at: number): number {
+    const known = this.#partialBytes >= frameHeaderBytes;
+    const wanted = known ? frameHeaderBytes + this.#checkedLength(this.#partial, 0) : frameHeaderBytes;
+    const behind = Math.min(at + wanted - this.#partialBytes, chunk.length);
+    this.#keep(chunk, at, behind);
+    if (this.#partialBytes < wanted) return behind;
+    const length = this.#checkedLength(this.#partial, 0);
     if (length < 0) return chunk.length;
-    const isData = byteAt(this.#held, 3) === frameType.data;
-    if (!isData && this.#heldBytes < frameHeaderBytes + length) return behind;
-    this.#heldBytes = 0;
-    if (isData) this.#beginData(this.#held, 0, length);
-    else this.#emit(this.#held, 0, length);
-    if (this.#heldBytes === 0) this.#held = nothing;
+    const isData = byteAt(this.#partial, 3) === frameType.data;
+    if (!isData && this.#partialBytes < frameHeaderBytes + length) return behind;
+    this.#partialBytes = 0;
+    if (isData) this.#beginData(this.#partial, 0, length);
+    else this.#emit(this.#partial, 0, length);
+    if (this.#partialBytes === 0) this.#partial = nothing;
     return behind;
   }
 
   /** Copies; grows with what really comes, never by what is announced. */
-  #hold(chunk: Uint8Array, from: number, to: number): void {
-    const needed = this.#heldBytes + to - from;
-    if (needed > this.#held.length) {
-      const grown = new Uint8Array(Math.max(needed, 2 * this.#held.length, 32));
-      grown.set(this.#held.subarray(0, this.#heldBytes));
-      this.#held = grown;
+  #keep(chunk: Uint8Array, from: number, to: number): void {
+    const needed = this.#partialBytes + to - from;
+    if (needed > this.#partial.length) {
+      const grown = new Uint8Array(Math.max(needed, 2 * this.#partial.length, 32));
+      grown.set(this.#partial.subarray(0, this.#partialBytes));
+      this.#partial = grown;
     }
-    this.#held.set(chunk.subarray(from, to), this.#heldBytes);
-    this.#heldBytes = needed;
+    this.#partial.set(chunk.subarray(from, to), this.#partialBytes);
+    this.#partialBytes = needed;
   }
 
   #checkedLength(bytes: Uint8Array, at: number): number {
@@ -137,8 +147,8 @@ export class FrameReader {
     if (padded && length === 0) return this.#fail(h2Code.frameSizeError, "padded DATA frame without a padding length");
     this.#inData = true;
     this.#dataFlags = flags;
-    this.#dataLeft = length;
-    this.#padLeft = 0;
+    this.#dataRemaining = length;
+    this.#padRemaining = 0;
     this.#padUnknown = padded;
     this.#padding = padded ? 1 : 0;
     this.#sink.onDataBegin(streamIdAt(bytes, at), length);
@@ -149,26 +159,26 @@ export class FrameReader {
     if (this.#padUnknown) {
       const padding = byteAt(chunk, at);
       this.#padUnknown = false;
-      this.#dataLeft--;
-      if (padding > this.#dataLeft) {
+      this.#dataRemaining--;
+      if (padding > this.#dataRemaining) {
         this.#fail(h2Code.protocolError, "padding is longer than its frame");
         return chunk.length;
       }
       this.#padding += padding;
-      this.#padLeft = padding;
-      this.#dataLeft -= padding;
+      this.#padRemaining = padding;
+      this.#dataRemaining -= padding;
       at++;
-    } else if (this.#dataLeft > 0) {
-      const behind = Math.min(at + this.#dataLeft, chunk.length);
-      this.#dataLeft -= behind - at;
+    } else if (this.#dataRemaining > 0) {
+      const behind = Math.min(at + this.#dataRemaining, chunk.length);
+      this.#dataRemaining -= behind - at;
       this.#sink.onData(at === 0 && behind === chunk.length ? chunk : chunk.subarray(at, behind));
       at = behind;
     } else {
-      const behind = Math.min(at + this.#padLeft, chunk.length);
-      this.#padLeft -= behind - at;
+      const behind = Math.min(at + this.#padRemaining, chunk.length);
+      this.#padRemaining -= behind - at;
       at = behind;
     }
-    if (this.#dataLeft === 0 && this.#padLeft === 0 && !this.#stopped) this.#endData();
+    if (this.#dataRemaining === 0 && this.#padRemaining === 0 && !this.#stopped) this.#endData();
     return at;
   }
 

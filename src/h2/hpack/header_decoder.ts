@@ -1,4 +1,4 @@
-import { byteAt } from "../wire/bytes.ts";
+import { byteAt } from "../../wire/bytes.ts";
 import { DynamicTable, fieldBytes, type HeaderField, staticTable } from "./header_table.ts";
 import { decodeHuffman } from "./huffman.ts";
 

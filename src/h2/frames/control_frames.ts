@@ -1,4 +1,4 @@
-import { writeUint32 } from "../wire/bytes.ts";
+import { writeUint32 } from "../../wire/bytes.ts";
 import { frameFlag, frameHeaderBytes, frameType, writeFrameHeader } from "./frame.ts";
 
 function frame(type: number, flags: number, streamId: number, payloadBytes: number): Uint8Array<ArrayBuffer> {
@@ -49,7 +49,7 @@ export function windowUpdateFrame(streamId: number, increment: number): Uint8Arr
   return bytes;
 }
 
-/** @param debug text for whoever reads the peer's log */
+/** @param debug text for the peer's log */
 export function goawayFrame(lastStreamId: number, code: number, debug = ""): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(debug);
   const bytes = frame(frameType.goaway, 0, 0, 8 + text.length);
