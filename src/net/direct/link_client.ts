@@ -1,0 +1,101 @@
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../../runtime/clock.ts";
+import { certificateNames } from "../../runtime/tls/certificate_names.ts";
+import { DerError } from "../../runtime/tls/der.ts";
+import { linkProtocol } from "../../wire/link_frame.ts";
+import { prepareDirect } from "./direct_link.ts";
+import { DirectStream } from "./direct_stream.ts";
+import {
+  connectGrpc,
+  type GrpcConnection,
+  type OpenedCall,
+  secureSocket,
+  type TlsTarget,
+} from "../http2/grpc_client.ts";
+import type { StreamCounts } from "../../wire/packet_counts.ts";
+
+/** A connection to a server for one link, direct or over gRPC. */
+export interface LinkClient {
+  /** Opens the link's stream; once. */
+  open(path: string, metadata: Readonly<Record<string, string>>, counts?: StreamCounts): OpenedCall;
+  /** Fulfilled when the server has answered, or when the connection is gone. */
+  ping(): Promise<void>;
+  /** False once the connection is lost, or the server said that it goes away. */
+  readonly usable: boolean;
+  /** Fulfilled when the server, or a proxy before it, has said that it goes away; never where neither does. */
+  readonly leaving: Promise<void>;
+  /** The names in the server's certificate as one text, which is the same for a renewed certificate with the same names. */
+  readonly serverNames: string;
+  /** The connection carries packets without HTTP/2. */
+  readonly direct: boolean;
+  close(): void;
+}
+
+/**
+ * Connects to a server. With `offerDirect` it is offered a direct link, and gRPC is taken over the same connection where
+ * the server does not know direct links: ALPN decides, so nothing is tried twice.
+ * @throws {ConnectError} `Unavailable` naming the target and the cause; the signal's reason when it aborts
+ */
+export async function connectLink(
+  target: TlsTarget,
+  signal: AbortSignal,
+  offerDirect: boolean,
+  clock: Clock,
+): Promise<LinkClient> {
+  signal.throwIfAborted();
+  // Not left to node:http2, which offers `h2` and nothing else, whatever its options say.
+  const socket = await secureSocket(target, signal, offerDirect ? [linkProtocol] : [], clock);
+  const serverNames = namesOf(socket);
+  if (socket.alpnProtocol === linkProtocol) return directClient(socket, serverNames, clock);
+  const connection = await connectGrpc({ ...target, socket }, signal, clock);
+  connection.widen();
+  return grpcClient(connection, serverNames);
+}
+
+function namesOf(socket: TLSSocket): string {
+  // Undefined once the connection is gone, whatever the types say.
+  const raw: Uint8Array | undefined = socket.getPeerCertificate()?.raw;
+  if (raw === undefined) return "";
+  try {
+    const { commonName, dnsNames, addresses, uris } = certificateNames(raw);
+    return JSON.stringify([commonName, ...[dnsNames, addresses, uris].map((names) => names.toSorted())]);
+  } catch (error) {
+    if (error instanceof DerError) return "";
+    throw error;
+  }
+}
+
+function grpcClient(connection: GrpcConnection, serverNames: string): LinkClient {
+  return {
+    open: (path, metadata, counts) => connection.open(path, metadata, counts),
+    ping: () => connection.ping(),
+    get usable() {
+      return connection.usable;
+    },
+    leaving: connection.leaving,
+    serverNames,
+    direct: false,
+    close: () => connection.close(),
+  };
+}
+
+function directClient(socket: TLSSocket, serverNames: string, clock: Clock): LinkClient {
+  prepareDirect(socket);
+  let stream: DirectStream | undefined;
+  return {
+    open(_path, metadata, counts) {
+      stream = new DirectStream(socket, counts, clock);
+      stream.sendHello(metadata);
+      return { stream, metadata: stream.hello, refused: false };
+    },
+    ping: () => new Promise((resolve) => stream === undefined ? resolve() : stream.ping(resolve)),
+    get usable() {
+      return !socket.destroyed;
+    },
+    // There is no word for it on a direct link.
+    leaving: new Promise(() => {}),
+    serverNames,
+    direct: true,
+    close: () => socket.destroy(),
+  };
+}

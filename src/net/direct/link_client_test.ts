@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { testCertificates } from "../../../tests/support/in_process/test_certificates.ts";
+import { linkProtocol } from "../../wire/link_frame.ts";
+import { connectLink } from "./link_client.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
+
+leakTest(
+  "the operator's protocols stand before ours in what a link offers: balancers match the first name",
+  async () => {
+    const { ca } = await testCertificates();
+    const hello = Promise.withResolvers<Uint8Array>();
+    const listener = createServer((socket) => {
+      socket.once("data", (bytes) => {
+        hello.resolve(bytes);
+        socket.destroy();
+      });
+    });
+    await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", () => resolve()));
+    const { port } = listener.address() as AddressInfo;
+    const target = {
+      kind: "tls" as const,
+      host: "127.0.0.1",
+      port,
+      tls: { ca: ca.certPem },
+      alpnProtocols: ["balanced-1", "balanced-2"],
+    };
+    await assert.rejects(connectLink(target, new AbortController().signal, true, systemClock));
+    const text = new TextDecoder("latin1").decode(await hello.promise);
+    const places = ["balanced-1", "balanced-2", linkProtocol, "\u0002h2"].map((name) => text.indexOf(name));
+    assert.ok(places.every((place, at) => place > (places[at - 1] ?? 0)), places.join(", "));
+    await new Promise((resolve) => listener.close(resolve));
+  },
+);
