@@ -10,14 +10,18 @@ export type AgentSegment = "from_agent" | "to_agent";
  * - `link_lost`: the link to the server is gone
  * - `stalled`: the destination did not read for longer than a link without windows can be held
  * - `shutdown`: the agent is stopping
+ * - `fault`: an exception of this program
  */
-export type EndpointCloseReason = "closed" | "reset" | "link_lost" | "stalled" | "shutdown";
+export type EndpointCloseReason = "closed" | "reset" | "link_lost" | "stalled" | "shutdown" | "fault";
 
 /** What the agent's parts report as it happens: counters and histograms. Everything else is read from {@link AgentGauges}. */
 export interface AgentEvents {
   /** @param seconds that a successful dial to a destination took */
   endpointDialed(seconds: number): void;
-  endpointDialFailed(reason: "timeout" | "unknown"): void;
+  endpointDialFailed(
+    reason: "timeout" | "not_allowed" | "too_many_names" | "unknown",
+    dial: { readonly address: string; readonly message: string },
+  ): void;
   /** @param seconds that the connection lived @param initiator which side began the end */
   endpointClosed(seconds: number, reason: EndpointCloseReason, initiator: "client" | "destination" | "agent"): void;
   /** A link's stream failed. @param code gRPC code name, such as `Unavailable` @param packetType or `Unknown` on receipt */
@@ -28,7 +32,7 @@ export interface AgentEvents {
 export interface AgentGauges {
   /** Links that are up. */
   readonly serverConnections: number;
-  /** Servers that the agent knows of, as it was told last. */
+  /** Servers that the agent knows of, as it heard last. */
   readonly knownServerCount: number;
   readonly endpointConnections: number;
   readonly pendingDials: number;

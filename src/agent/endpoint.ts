@@ -1,62 +1,95 @@
-import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
-import type { Lane, LaneSource } from "../tunnel/fair_writer.ts";
-import type { ReceiveWindow } from "../tunnel/receive_window.ts";
+import { getLogger } from "@logtape/logtape";
+import type { ByteStream, ByteStreamHandler } from "../streams/byte_stream.ts";
+import type { Channel, ChannelOwner } from "../mux/channel.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
-import { closeResponse, closeWrite, type Packet, windowCredit } from "../wire/packet.ts";
+import { closeResponse, closeWrite, dialFailed, type Packet } from "../wire/packet.ts";
 import type { EndpointCloseReason } from "./agent_events.ts";
+import type { AgentLimits } from "./agent_limits.ts";
 import { type EndpointEvent, type EndpointState, nextEndpointState } from "./endpoint_state.ts";
 import { EndpointWriter } from "./endpoint_writer.ts";
+
+const log = getLogger(["agent", "link"]);
+
+/** The error that the client receives when an exception ended the tunnel; its text is for the log alone. */
+const internalError = "internal error of the proxy agent";
 
 /** Who began the end of a connection. */
 export type EndpointCloseInitiator = "client" | "destination" | "agent";
 
+/** What is read of a destination whose tunnel is over, and how long one that does not read may stall its link. */
+export type EndpointLimits = Pick<AgentLimits, "discardLeastBytes" | "discardFactor" | "discardBytes" | "stallGraceMs">;
+
 /** What an endpoint needs of its link; the link is it. */
 export interface EndpointLink {
-  /** The link can tell the end of one direction. */
+  /** The link knows half-close: the end of one direction. */
   readonly halfClose: boolean;
   sendPacket(packet: Packet): void;
-  /** The endpoint's way onto the link. */
-  lane(endpoint: Endpoint): Lane;
-  /** The tunnel's window; undefined on a link without windows. */
-  window(): ReceiveWindow | undefined;
-  /** How much waits for the destination has changed, on a link without windows. */
-  heldChanged(endpoint: Endpoint): void;
+  /** Opens the tunnel's share of the link. */
+  open(endpoint: Endpoint): Channel;
+  /** The client has shown that it knows the connection's id. */
+  confirmed(endpoint: Endpoint): void;
+  /** The tunnel is over, and its destination keeps sending: it is read no more, and has nothing to be written. */
+  keepsSending(endpoint: Endpoint): void;
   /** The tunnel is over, the socket may still have bytes to write. */
   ended(endpoint: Endpoint, reason: EndpointCloseReason, initiator: EndpointCloseInitiator): void;
   /** The socket is gone too. */
   gone(endpoint: Endpoint): void;
 }
 
-/**
- * One tunnel's end in the agent: the connection to its destination, from the dial on. The link and the socket both call
- * in; each event is taken where the state allows it, and ignored elsewhere.
- */
-export class Endpoint implements ByteStreamHandler, LaneSource {
+/** What an endpoint is dialled for. */
+export interface EndpointDial {
   readonly id: ConnectId;
   /** The client's number for its dial. */
   readonly random: bigint;
+  readonly address: string;
+  /** When it began, on the clock of its link. */
+  readonly since: number;
+}
+
+/**
+ * One tunnel's end in the agent: the connection to its destination, from the dial on. The link and the socket both call
+ * in; each event is taken where the state allows it, and ignored elsewhere. What throws on its way through an endpoint ends
+ * that endpoint ({@link faulted}), neither its link nor its neighbours.
+ */
+export class Endpoint implements ByteStreamHandler, ChannelOwner {
+  readonly place = "tunnel";
+  readonly id: ConnectId;
+  /** The client's number for its dial. */
+  readonly random: bigint;
+  /** What is dialled, as the server asked for it. */
+  readonly destination: string;
+  /** When its dial began, then when its channel was opened; on the clock of its link. */
+  since: number;
   readonly #link: EndpointLink;
-  readonly #discardBytes: number;
+  readonly #limits: EndpointLimits;
   /** Gives the dial up; absent once it has ended. */
   #giveUp: AbortController | undefined;
   #state: EndpointState = "dialing";
   #stream: ByteStream | undefined;
   #writer: EndpointWriter | undefined;
-  #lane: Lane | undefined;
-  #window: ReceiveWindow | undefined;
+  #channel: Channel | undefined;
+  /** Bytes for the destination since the dial. */
+  #delivered = 0;
+  /** Bytes of the destination for the client. */
+  #received = 0;
   #discarded = 0;
+  /** The tunnel is over and the destination is read no more. */
+  #deaf = false;
   #socketGone = false;
+  #endReported = false;
 
   /**
    * @param giveUp gives the dial up
-   * @param discardBytes that are read of the destination and dropped once the tunnel is over, before the socket is dropped
+   * @param limits what is read of the destination and dropped once the tunnel is over
    */
-  constructor(id: ConnectId, random: bigint, giveUp: AbortController, link: EndpointLink, discardBytes: number) {
-    this.id = id;
-    this.random = random;
+  constructor(dial: EndpointDial, giveUp: AbortController, link: EndpointLink, limits: EndpointLimits) {
+    this.id = dial.id;
+    this.random = dial.random;
+    this.destination = dial.address;
+    this.since = dial.since;
     this.#giveUp = giveUp;
     this.#link = link;
-    this.#discardBytes = discardBytes;
+    this.#limits = limits;
   }
 
   get state(): EndpointState {
@@ -73,9 +106,14 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     return this.#writer?.heldBytes ?? 0;
   }
 
+  /** Bytes for the destination, and of it, since the dial. */
+  get bytes(): { readonly sent: number; readonly received: number } {
+    return { sent: this.#delivered, received: this.#received };
+  }
+
   /** Bytes that wait here, for either side. */
   get queuedBytes(): number {
-    return this.heldBytes + (this.#lane?.queuedBytes ?? 0);
+    return this.heldBytes + (this.#channel?.queuedBytes ?? 0);
   }
 
   // ---- the dial ----
@@ -85,13 +123,12 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     if (!this.#moved("dialed")) return false;
     this.#giveUp = undefined;
     this.#stream = stream;
-    this.#lane = this.#link.lane(this);
-    this.#window = this.#link.window();
+    this.#channel = this.#link.open(this);
     this.#writer = new EndpointWriter(stream, (bytes) => this.#taken(bytes));
     return true;
   }
 
-  /** Starts delivery of the destination's bytes, once the client was told of the dial's success. */
+  /** Starts delivery of the destination's bytes, once the client knows of the dial's success. */
   start(): void {
     this.#stream?.start(this);
   }
@@ -102,22 +139,25 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
 
   // ---- from the link ----
 
-  /** Bytes for the destination. Returns false when it takes none: for the client this connection is unknown. */
-  deliver(payload: Uint8Array): boolean {
-    if (this.#state !== "open" && this.#state !== "destination-done") return this.#state === "client-done";
-    if (this.#window?.arrived(payload.length) === false) {
-      this.refuse("reset", "server sent more than the tunnel's window");
-      return true;
+  /** {@link ChannelOwner}: bytes for the destination. Where it takes none its end is on its way to the client. */
+  deliver(payload: Uint8Array): void {
+    const { length } = payload;
+    if (this.#state !== "open" && this.#state !== "destination-done") {
+      if (this.#state === "client-done") this.#link.confirmed(this);
+      return;
     }
-    this.#lane?.heard(payload.length);
+    if (this.#delivered === 0) this.#link.confirmed(this);
+    if (this.#channel?.received(length) === false) {
+      return this.refuse("reset", "server sent more than the tunnel's window");
+    }
+    this.#delivered += length;
     this.#writer?.write(payload);
-    if (this.#window === undefined && this.heldBytes > 0) this.#link.heldChanged(this);
-    return true;
+    if (this.heldBytes > 0) this.#channel?.held(this.heldBytes);
   }
 
-  /** The link returned credit for the destination's bytes. */
-  granted(): void {
-    this.#lane?.granted();
+  /** The server returned credit for the destination's bytes. */
+  granted(bytes: number): void {
+    if (this.#channel?.granted(bytes) === false) this.refuse("reset", "server returned impossible credit");
   }
 
   /** The client sends no more. */
@@ -126,11 +166,11 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     this.#writer?.end();
     if (this.#state === "closing") {
       this.#finish();
-      this.#link.ended(this, "closed", "destination");
+      this.#ended("closed", "destination");
     }
   }
 
-  /** The client closes, or gives its dial up. Returns false when it had been told of the end before. */
+  /** The client closes, or gives its dial up. Returns false when it had been notified of the end before. */
   clientClosed(): boolean {
     const was = this.#state;
     if (!this.#moved("client-closed")) return false;
@@ -139,25 +179,25 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
       return true;
     }
     // With windows, what waits for credit would wait for ever: the client does not read any more.
-    if (this.#window !== undefined) this.#lane?.drop();
+    if (this.#channel?.windowed === true) this.#channel.drop();
     this.#finish();
     this.#writer?.end();
     this.#discardReads();
-    this.#link.ended(this, "closed", "client");
+    this.#ended("closed", "client");
     return true;
   }
 
   /** Drops the destination's bytes that wait for the client, and the end behind them. */
   dropUnsent(): void {
-    this.#lane?.drop();
+    this.#channel?.drop();
   }
 
-  /** Ends the tunnel at once and tells the client why. */
+  /** Ends the tunnel at once and gives the client the reason. */
   refuse(reason: EndpointCloseReason, message: string): void {
     if (!this.#moved("refused")) return;
-    this.#lane?.drop();
+    this.#channel?.drop();
     this.#link.sendPacket(closeResponse(this.id, message));
-    this.#link.ended(this, reason, "agent");
+    this.#ended(reason, "agent");
     this.#drop();
   }
 
@@ -165,13 +205,33 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
   linkLost(reason: EndpointCloseReason): void {
     const was = this.#state;
     if (!this.#moved("link-lost")) return;
-    this.#lane?.drop();
+    this.#channel?.drop();
     if (was === "dialing") {
       this.#giveUp?.abort(new Error("link lost"));
       return;
     }
-    this.#link.ended(this, reason, "agent");
+    this.#ended(reason, "agent");
     this.#drop();
+  }
+
+  /** {@link Owner}: whatever state an exception left it in, the client is notified of the end and the socket is dropped. */
+  faulted(error: Error): void {
+    if (this.#moved("dial-failed")) {
+      this.#giveUp?.abort(error);
+      this.#link.sendPacket(dialFailed(this.random, internalError));
+      return;
+    }
+    try {
+      this.refuse("fault", internalError);
+      // The endpoint had reached its last state, and the exception came before the server was informed.
+      if (!this.#endReported) {
+        this.#link.sendPacket(closeResponse(this.id, internalError));
+        this.#ended("fault", "agent");
+      }
+    } finally {
+      this.#state = "closed";
+      this.#drop();
+    }
   }
 
   /** Drops the socket of a tunnel that is over. */
@@ -179,9 +239,19 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     if (this.#moved("broken")) this.#drop();
   }
 
-  // ---- LaneSource ----
+  // ---- ChannelOwner ----
 
-  laneWritable(): void {
+  /** Its destination has not read for too long, and has held the link back. */
+  stalled(): void {
+    const seconds = this.#limits.stallGraceMs / 1000;
+    log.warn("tunnel {tunnel} is closed: its destination has not read for {seconds} s and held its link back", {
+      tunnel: this.random,
+      seconds,
+    });
+    this.refuse("stalled", `destination has not read for ${seconds} s`);
+  }
+
+  channelWritable(): void {
     if (this.#state === "open" || this.#state === "client-done") this.#stream?.resume();
   }
 
@@ -189,31 +259,37 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
 
   onData(bytes: Uint8Array): void {
     if (this.#state === "open" || this.#state === "client-done") {
-      if (this.#lane?.send(bytes) === false) this.#stream?.pause();
+      this.#received += bytes.length;
+      if (this.#channel?.send(bytes) === false) this.#stream?.pause();
       return;
     }
     // The tunnel is over. A socket closed with unread bytes would be reset, and lose what it still has to write; and a
     // destination that answers reads no more when its answers are not taken.
     this.#discarded += bytes.length;
-    if (this.#discarded <= this.#discardBytes) return;
-    if (this.heldBytes > 0) this.#stream?.pause();
-    else this.destroy();
+    const { discardLeastBytes, discardFactor, discardBytes } = this.#limits;
+    if (this.#discarded <= Math.min(discardLeastBytes + discardFactor * this.#delivered, discardBytes)) return;
+    this.#stream?.pause();
+    if (this.#deaf) return;
+    this.#deaf = true;
+    if (this.heldBytes === 0) this.#link.keepsSending(this);
   }
 
   onDrain(): void {
     this.#writer?.onDrain();
-    if (this.#window === undefined) this.#link.heldChanged(this);
+    if (this.#deaf && this.heldBytes === 0) this.#link.keepsSending(this);
+    // Nothing more comes for a tunnel that is over, so that it has no reason to hold the others back.
+    if (!this.over) this.#channel?.held(this.heldBytes);
   }
 
   onEnd(): void {
     if (!this.#moved(this.#link.halfClose ? "destination-ended" : "destination-closed")) return;
     if (this.#state === "destination-done") {
-      this.#lane?.finish(closeWrite(this.id));
+      this.#channel?.finish(closeWrite(this.id));
       return;
     }
     this.#writer?.end();
     this.#finish();
-    this.#link.ended(this, "closed", "destination");
+    this.#ended("closed", "destination");
   }
 
   onClose(error: Error | undefined): void {
@@ -221,10 +297,9 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
     const was = this.#state;
     if (this.#moved("broken")) {
       this.#writer?.discard();
-      this.#window?.close();
       if (was !== "closing") {
         this.#finish();
-        this.#link.ended(this, error === undefined ? "closed" : "reset", "destination");
+        this.#ended(error === undefined ? "closed" : "reset", "destination");
       }
     }
     this.#link.gone(this);
@@ -232,11 +307,19 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
 
   // ---- own ----
 
+  /** Notifies the link, once, that the tunnel is over. */
+  #ended(reason: EndpointCloseReason, initiator: EndpointCloseInitiator): void {
+    if (this.#endReported) return;
+    this.#endReported = true;
+    this.#channel?.close();
+    this.#link.ended(this, reason, initiator);
+  }
+
   /** The last packet to the client goes out behind all bytes of the destination; where those were dropped, at once. */
   #finish(): void {
     const last = closeResponse(this.id);
-    if (this.#window !== undefined && this.#lane?.queuedBytes === 0) this.#link.sendPacket(last);
-    else this.#lane?.finish(last);
+    if (this.#channel?.windowed === true && this.#channel.queuedBytes === 0) this.#link.sendPacket(last);
+    else this.#channel?.finish(last);
   }
 
   #discardReads(): void {
@@ -245,15 +328,11 @@ export class Endpoint implements ByteStreamHandler, LaneSource {
 
   #drop(): void {
     this.#writer?.discard();
-    this.#window?.close();
     this.#stream?.destroy();
   }
 
   #taken(bytes: number): void {
-    const credit = this.#window?.left(bytes) ?? 0;
-    if (credit > 0 && (this.#state === "open" || this.#state === "destination-done")) {
-      this.#link.sendPacket(windowCredit(this.id, credit));
-    }
+    if (this.#state === "open" || this.#state === "destination-done") this.#channel?.consumed(bytes);
   }
 
   #moved(event: EndpointEvent): boolean {

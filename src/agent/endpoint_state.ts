@@ -2,8 +2,8 @@
  * Where the agent's connection to a destination stands:
  * - `dialing`: the destination is being connected to
  * - `open`: bytes flow both ways
- * - `client-done`: the client sends no more, and the destination was told; it may still answer
- * - `destination-done`: the destination sends no more, and the client was told; it may still send
+ * - `client-done`: the client sends no more, and the destination was notified; it may still answer
+ * - `destination-done`: the destination sends no more, and the client was notified; it may still send
  * - `closing`: the tunnel is over; bytes that were accepted before are still on their way out, each way
  * - `closed`: nothing of it is left
  */
@@ -15,10 +15,10 @@ export type EndpointState = "dialing" | "open" | "client-done" | "destination-do
  * - `client-ended`: the client ended its direction (half-close)
  * - `client-closed`: the client closed both directions, or gave its dial up
  * - `destination-ended`: the destination ended its direction, on a link with half-close
- * - `destination-closed`: the same, on a link that cannot tell one direction's end: both end
+ * - `destination-closed`: the same, on a link without half-close: both end
  * - `broken`: the connection to the destination is gone
  * - `refused`: this side ends it, because the destination does not read or the peer broke a rule
- * - `link-lost`: the link is gone, and with it everyone who could send more or be told
+ * - `link-lost`: the link is gone, and with it everyone who could send more or be notified
  */
 export type EndpointEvent =
   | "dialed"

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FakeSocket } from "../../tests/support/link_world.ts";
+import { FakeSocket } from "../../tests/support/memory/link_world.ts";
 import { EndpointWriter } from "./endpoint_writer.ts";
 
 function stuckWriter(): { socket: FakeSocket; writer: EndpointWriter; taken: () => number } {

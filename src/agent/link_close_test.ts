@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { FakeSocket, LinkWorld } from "../../tests/support/link_world.ts";
-import { until } from "../../tests/support/until.ts";
-import { dialTcp } from "../net/dial_tcp.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { FakeSocket, LinkWorld } from "../../tests/support/memory/link_world.ts";
+import { until } from "../../tests/support/assert/until.ts";
+import { dialTcp } from "../net/tcp/dial_tcp.ts";
 import { closeRequest, dialRequest } from "../wire/packet.ts";
-import { drainingAnswer } from "./link.ts";
+import { drainingAnswer } from "../wire/packet.ts";
+import { systemClock } from "../runtime/system_clock.ts";
+import { dialContext } from "../dial/connector.ts";
+
+const context = dialContext("destinations", systemClock);
 
 const target = { protocol: "tcp", address: "destination:80" };
 const text = (value: string) => new TextEncoder().encode(value);
@@ -83,16 +87,21 @@ Deno.test("a destination that never takes the last bytes is dropped after a grac
   assert.equal(world.link.idle, true);
 });
 
-Deno.test("after a close a destination that talks on is read up to a bound, and dropped at once beyond it", async () => {
-  const world = new LinkWorld([], { discardBytes: 10 });
+Deno.test("after a close a destination that keeps sending is read up to a bound, and dropped a moment later beyond it", async () => {
+  const world = new LinkWorld([], { discardBytes: 10, excessGraceMs: 200 });
   const { id, socket } = await world.tunnel();
   socket.pause();
   world.server.stream.sendPacket(closeRequest(id));
   await world.settle();
   assert.equal(socket.paused, false);
   socket.says("0123456789");
-  assert.equal(socket.destroyed, false);
+  assert.deepEqual([socket.destroyed, socket.paused], [false, false]);
   socket.says("0");
+  assert.deepEqual([socket.destroyed, socket.paused], [false, true]);
+  // What was written is on its way; a socket with unread bytes would be reset.
+  world.clock.advance(199);
+  assert.equal(socket.destroyed, false);
+  world.clock.advance(1);
   assert.equal(socket.destroyed, true);
   await world.settle();
   assert.deepEqual(world.server.data, []);
@@ -100,7 +109,26 @@ Deno.test("after a close a destination that talks on is read up to a bound, and 
   assert.equal(world.clock.pending, 0);
 });
 
-Deno.test("after a close a destination that talks on is only not read any more while bytes for it wait", async () => {
+Deno.test("after a close a destination is read as far as what it was sent may be answered, and no further", async () => {
+  for (const [sent, least, most] of [[0, 100, 100], [5, 140, 140], [100, 900, 500]] as const) {
+    const limits = { discardLeastBytes: 100, discardFactor: 8, discardBytes: 500 };
+    const world = new LinkWorld([], limits);
+    const { id, socket } = await world.tunnel();
+    if (sent > 0) world.server.stream.sendData(id, new Uint8Array(sent));
+    await world.settle();
+    world.server.stream.sendPacket(closeRequest(id));
+    await world.settle();
+    socket.says("x".repeat(Math.min(least, most)));
+    assert.equal(socket.paused, false, `${sent} bytes were sent`);
+    socket.says("x");
+    assert.equal(socket.paused, true, `${sent} bytes were sent`);
+    world.clock.advance(10_000);
+    assert.equal(world.link.idle, true);
+    assert.equal(world.clock.pending, 0);
+  }
+});
+
+Deno.test("after a close a destination that keeps sending is only not read any more while bytes for it wait", async () => {
   const world = new LinkWorld([], { discardBytes: 10, closeGraceMs: 1000 });
   const { id, socket } = await world.tunnel();
   socket.stuck = true;
@@ -138,7 +166,9 @@ leakTest(
     world.server.stream.sendPacket(dialRequest(target, 1n));
     await world.settle();
     const address = `127.0.0.1:${(echo.address() as AddressInfo).port}`;
-    world.dials[0]?.end(await dialTcp("tcp", address, { timeoutMs: 5_000, signal: new AbortController().signal }));
+    world.dials[0]?.end(
+      await dialTcp("tcp", address, { timeoutMs: 5_000, signal: new AbortController().signal }, context),
+    );
     await world.settle();
     for (let sent = 0; sent < bytes; sent += 64 * 1024) world.server.stream.sendData(1, new Uint8Array(64 * 1024));
     world.server.stream.sendPacket(closeRequest(1));

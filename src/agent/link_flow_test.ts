@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { LinkWorld } from "../../tests/support/link_world.ts";
-import { flowLimits } from "../tunnel/flow_limits.ts";
+import { LinkWorld } from "../../tests/support/memory/link_world.ts";
+import { flowLimits } from "../mux/flow_limits.ts";
 import { closeRequest, closeWrite, windowCredit } from "../wire/packet.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -68,11 +68,11 @@ Deno.test("the link is told of a conversation at the first answer in it, and not
   world.server.stream.sendData(download.id, text("GET"));
   await world.settle();
   download.socket.says(bulk);
-  assert.deepEqual(world.near.talks, []);
+  assert.deepEqual(world.near.interactiveMs, []);
   world.server.stream.sendData(talk.id, text("ping"));
   await world.settle();
   talk.socket.says("pong");
-  assert.deepEqual(world.near.talks, [50]);
+  assert.deepEqual(world.near.interactiveMs, [50]);
 });
 
 Deno.test("small payloads go before bulk up to a bound for all tunnels, and never before their own tunnel's bytes", async () => {
@@ -154,7 +154,7 @@ Deno.test("a tunnel that is over holds the link no more, however much waits for 
   for (let piece = 0; piece < 5; piece++) world.server.stream.sendData(id, new Uint8Array(20));
   world.server.stream.sendPacket(closeRequest(id));
   await world.settle();
-  // The first piece closed the gate, what was under way came all the same.
+  // The first piece closed the gate, what was in flight came all the same.
   world.near.resume();
   await world.settle();
   assert.equal(world.server.log.at(-1), `CLOSE_RSP ${id}`);

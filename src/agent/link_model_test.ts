@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { throwFaults } from "../../tests/support/assert/faults.ts";
 import fc from "fast-check";
-import { FakeSocket, LinkWorld } from "../../tests/support/link_world.ts";
+import { FakeSocket, LinkWorld } from "../../tests/support/memory/link_world.ts";
 import type { Feature } from "../wire/metadata.ts";
 import { closeDial, closeRequest, closeWrite, dialRequest, windowCredit } from "../wire/packet.ts";
 
@@ -202,6 +203,7 @@ async function leavesNothing(world: LinkWorld, tunnels: readonly Tunnel[]): Prom
   const opened = world.events.log.filter((line) => line === "dialed").length;
   const closed = world.events.log.filter((line) => line.startsWith("closed")).length;
   assert.equal(closed, opened, "each connection is reported to have ended once");
+  throwFaults();
 }
 
 for (const features of [[], ["half-close"], ["window"], ["half-close", "window"]] satisfies Feature[][]) {

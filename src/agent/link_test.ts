@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import { PacketSchema } from "../../gen/client/client_pb.ts";
-import { FakeSocket, LinkWorld } from "../../tests/support/link_world.ts";
+import { FakeSocket, LinkWorld } from "../../tests/support/memory/link_world.ts";
 import {
   closeDial,
   closeRequest,
@@ -88,7 +88,7 @@ Deno.test("[agent weak 2] packets without a payload, with another type's, or of 
   assert.equal(world.server.text(id), "still here");
 });
 
-Deno.test("[pains a-4] the client gives up while the dial is under way: the dial is cancelled and nothing is answered", async () => {
+Deno.test("[pains a-4] the client gives up while the dial is in flight: the dial is cancelled and nothing is answered", async () => {
   const world = new LinkWorld();
   world.server.stream.sendPacket(dialRequest(target, 5n));
   await world.settle();
@@ -125,12 +125,12 @@ Deno.test("a client's number means its dial only until the client has used the c
   assert.equal(world.link.tunnelCount, 1);
 });
 
-Deno.test("[agent weak 12] dials under way are bounded: one too many is refused at once, and later ones go again", async () => {
+Deno.test("[agent weak 12] dials in flight are bounded: one too many is refused at once, and later ones go again", async () => {
   const world = new LinkWorld([], { maxPendingDials: 2 });
   for (let random = 1n; random <= 3n; random++) world.server.stream.sendPacket(dialRequest(target, random));
   await world.settle();
   assert.equal(world.dials.length, 2);
-  assert.deepEqual(world.server.log, ["DIAL_RSP agent has 2 dials under way"]);
+  assert.deepEqual(world.server.log, ["DIAL_RSP agent has 2 dials in flight"]);
   world.dials[0]?.end({ ok: true, stream: new FakeSocket() });
   await world.settle();
   world.server.stream.sendPacket(dialRequest(target, 4n));

@@ -1,10 +1,14 @@
-import { GrowthBudget } from "../tunnel/receive_window.ts";
+import type { Owner } from "../faults/fault.ts";
+import { follow } from "../faults/owned.ts";
+import { flowLimits } from "../mux/flow_limits.ts";
+import { GrowthBudget } from "../streams/growth_budget.ts";
 import type { PacketCounts } from "../wire/packet_counts.ts";
 import type { AgentEvents, AgentGauges, AgentSegment } from "./agent_events.ts";
 import { type AgentLimits, agentLimits } from "./agent_limits.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock, Deadline } from "../runtime/clock.ts";
 import type { Dialler } from "./dialler.ts";
-import { ServerSet, type ServerSetChange, type ServerSetOptions } from "./server_set.ts";
+import { ServerSet, type ServerSetChange } from "./servers/server_set.ts";
+import type { ServerSetOptions } from "./servers/server_set_options.ts";
 
 /** What the proxy-agent's core needs to know; sockets, files and flags are the composition's. */
 export interface ProxyAgentOptions {
@@ -15,6 +19,8 @@ export interface ProxyAgentOptions {
   /** Where the links' streams count their packets. */
   readonly packets: Readonly<Record<AgentSegment, PacketCounts>>;
   readonly limits?: AgentLimits;
+  /** What all receive windows may grow by together; absent: the default. */
+  readonly growth?: GrowthBudget;
   readonly times?: AgentTimes;
 }
 
@@ -32,8 +38,11 @@ export const agentTimes: AgentTimes = { quietMs: 2_000, closeMs: 2_000 };
 const shutdownReason = "agent is shutting down";
 
 /** The proxy-agent without its sockets: links to servers, tunnels to destinations, and an orderly end. */
-export class ProxyAgent implements AgentGauges {
+export class ProxyAgent implements AgentGauges, Owner {
+  readonly place = "agent";
   readonly packets: Readonly<Record<AgentSegment, PacketCounts>>;
+  /** What all receive windows may grow by together. */
+  readonly growth: GrowthBudget;
   /** Fulfilled when the agent has ended and nothing of it is left; never rejects. */
   readonly closed: Promise<void>;
   readonly #set: ServerSet;
@@ -42,13 +51,14 @@ export class ProxyAgent implements AgentGauges {
   readonly #ended = Promise.withResolvers<void>();
   #draining = false;
   #closing = false;
-  #cancelDeadline: () => void = () => {};
-  /** Ends the wait for a late dial, while there is one. */
-  #cancelQuiet: (() => void) | undefined;
-  #cancelForce: () => void = () => {};
+  #drainLimit: Deadline | undefined;
+  /** The wait for a late dial, while there is one. */
+  #quiet: Deadline | undefined;
+  #closeLimit: Deadline | undefined;
 
   constructor(options: ProxyAgentOptions) {
     this.packets = options.packets;
+    this.growth = options.growth ?? new GrowthBudget(flowLimits.growthBudgetBytes);
     this.closed = this.#ended.promise;
     this.#clock = options.clock;
     this.#times = options.times ?? agentTimes;
@@ -57,7 +67,7 @@ export class ProxyAgent implements AgentGauges {
       clock: options.clock,
       limits: options.limits ?? agentLimits,
       events: options.events,
-      budget: new GrowthBudget(),
+      budget: this.growth,
     };
     this.#set = new ServerSet(options.servers, context, (change) => this.#changed(change));
   }
@@ -76,6 +86,11 @@ export class ProxyAgent implements AgentGauges {
     return this.#draining;
   }
 
+  /** The links, and the ways to servers. */
+  get serverSet(): ServerSet {
+    return this.#set;
+  }
+
   /**
    * Begins the end: servers are asked to use other agents, tunnels run on, dials that come all the same are served, since
    * there may be no other agent. When no tunnel has been left for a moment, or at the time limit, the agent closes.
@@ -85,17 +100,17 @@ export class ProxyAgent implements AgentGauges {
     if (this.#draining || this.#closing) return;
     this.#draining = true;
     this.#set.drain();
-    if (timeoutMs > 0) this.#cancelDeadline = this.#clock.after(timeoutMs, () => this.close());
+    if (timeoutMs > 0) this.#drainLimit = this.#clock.after(timeoutMs, () => follow(this, this.close()), this);
     this.#changed("links");
   }
 
-  /** Closes in order: servers are told of every tunnel's end, and move dials that have not been taken to other agents. */
+  /** Closes in order: servers are notified of every tunnel's end, and move dials that have not been taken to other agents. */
   close(): Promise<void> {
     if (this.#closing) return this.closed;
     this.#closing = true;
-    this.#cancelQuiet?.();
-    this.#cancelDeadline();
-    this.#cancelForce = this.#clock.after(this.#times.closeMs, () => this.#set.destroy(shutdownReason));
+    this.#quiet?.cancel();
+    this.#drainLimit?.cancel();
+    this.#closeLimit = this.#clock.after(this.#times.closeMs, () => this.#set.destroy(shutdownReason), this);
     this.#set.close(shutdownReason);
     this.#changed("links");
     return this.closed;
@@ -103,10 +118,15 @@ export class ProxyAgent implements AgentGauges {
 
   /** Drops everything at once. */
   destroy(): Promise<void> {
-    void this.close();
+    follow(this, this.close());
     this.#set.destroy(shutdownReason);
     this.#changed("links");
     return this.closed;
+  }
+
+  /** {@link Owner}: an agent that cannot end in order ends all the same; one that runs goes on. */
+  faulted(): void {
+    if (this.#closing || this.#draining) this.#ended.resolve();
   }
 
   // ---- AgentGauges ----
@@ -147,7 +167,7 @@ export class ProxyAgent implements AgentGauges {
     const links = [...this.#set.links()];
     if (this.#closing) {
       if (links.length > 0) return;
-      this.#cancelForce();
+      this.#closeLimit?.cancel();
       this.#ended.resolve();
       return;
     }
@@ -155,13 +175,13 @@ export class ProxyAgent implements AgentGauges {
     const idle = links.every((link) => link.idle);
     // A tunnel has just ended, and another dial may be on its way. Links that only come and go prove no need to wait.
     if (!idle || change === "idle") {
-      this.#cancelQuiet?.();
-      this.#cancelQuiet = undefined;
+      this.#quiet?.cancel();
+      this.#quiet = undefined;
     }
-    if (!idle || this.#cancelQuiet !== undefined) return;
-    this.#cancelQuiet = this.#clock.after(this.#times.quietMs, () => {
-      this.#cancelQuiet = undefined;
-      if ([...this.#set.links()].every((link) => link.idle)) void this.close();
-    });
+    if (!idle || this.#quiet !== undefined) return;
+    this.#quiet = this.#clock.after(this.#times.quietMs, () => {
+      this.#quiet = undefined;
+      if ([...this.#set.links()].every((link) => link.idle)) follow(this, this.close());
+    }, this);
   }
 }

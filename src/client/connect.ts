@@ -1,5 +1,6 @@
-import { tlsFault } from "../net/tls_check.ts";
-import type { GrpcTarget } from "../net/grpc_client.ts";
+import { clientFault, plainMaterial } from "../runtime/tls/pem.ts";
+import { systemClock } from "../runtime/system_clock.ts";
+import type { GrpcTarget } from "../net/http2/grpc_client.ts";
 import { type ClientEvents, noClientEvents } from "./client_events.ts";
 import { ConnectDialler } from "./connect_dialler.ts";
 import { GrpcDialler } from "./grpc_dialler.ts";
@@ -58,11 +59,13 @@ export async function connect(options: ConnectOptions): Promise<ProxyClient> {
   } = options;
   const events = { ...noClientEvents, ...options.events };
   const packets = newPacketCounts();
-  const settings = { dialTimeoutMs, closeTimeoutMs, events, packets };
+  const clock = systemClock;
+  const settings = { clock, dialTimeoutMs, closeTimeoutMs, events, packets };
   const target = targetOf(options);
-  if (mode === "http-connect") return new DiallingClient(new ConnectDialler(target, userAgent), settings);
+  if (mode === "http-connect") return new DiallingClient(new ConnectDialler(target, userAgent, clock), settings);
   const dialler = new GrpcDialler({
     target,
+    clock,
     userAgent,
     connectTimeoutMs: dialTimeoutMs,
     packets,
@@ -85,8 +88,8 @@ export async function connect(options: ConnectOptions): Promise<ProxyClient> {
 function targetOf(address: ProxyAddress): GrpcTarget {
   if (address.transport === "unix") return { kind: "unix", path: address.path };
   const { serverName, ...tls } = address.tls ?? {};
-  const fault = tlsFault(tls);
+  const fault = clientFault(tls);
   if (fault !== undefined) throw new ProxyError("bad-tls", `cannot use the given certificates: ${fault}`);
   const { host, port } = address;
-  return { kind: "tls", host, port, tls, ...(serverName === undefined ? {} : { serverName }) };
+  return { kind: "tls", host, port, tls: plainMaterial(tls), ...(serverName === undefined ? {} : { serverName }) };
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
-import { proxyFailure as failure } from "../../tests/support/proxy_failure.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { established, fakeConnectProxy } from "../../tests/support/fake_proxy.ts";
-import { until } from "../../tests/support/until.ts";
+import { proxyFailure as failure } from "../../tests/support/assert/proxy_failure.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { established, fakeConnectProxy } from "../../tests/support/fakes/fake_proxy.ts";
+import { until } from "../../tests/support/assert/until.ts";
 import { connect, type DialFailureReason, dialFailureReason } from "./mod.ts";
 
 const refusals: readonly [title: string, answer: string, code: string, message: string][] = [
@@ -25,6 +25,12 @@ const refusals: readonly [title: string, answer: string, code: string, message: 
     "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!",
     "proxy-refused",
     "proxy answered 403 Forbidden: no!",
+  ],
+  [
+    "403 for a destination that is not allowed",
+    "HTTP/1.1 403 Forbidden\r\n\r\ndial tcp 10.0.0.1:22: not allowed: among this server's --deny-destinations\n",
+    "not-allowed",
+    "dial tcp 10.0.0.1:22: not allowed: among this server's --deny-destinations",
   ],
   ["garbage", "220 mail.example ESMTP\r\n", "protocol-error", ""],
   ["101", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "protocol-error", ""],

@@ -1,4 +1,4 @@
-import type { ByteStream, ByteStreamHandler } from "../tunnel/byte_stream.ts";
+import type { ByteStream, ByteStreamHandler } from "../streams/byte_stream.ts";
 import type { DialledStream } from "./dialled_stream.ts";
 import { ProxyError } from "./proxy_error.ts";
 

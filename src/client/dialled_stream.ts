@@ -1,9 +1,9 @@
-import type { ByteStream } from "../tunnel/byte_stream.ts";
+import type { ByteStream } from "../streams/byte_stream.ts";
 
 /** A connection to a destination as the two kinds of proxy give it; what its Web Streams stand on. */
 export interface DialledStream extends ByteStream {
   /**
-   * Ends both ways in order: what was written still arrives, what still comes is dropped. The handler's `onClose` tells
+   * Ends both ways in order: what was written still arrives, what still comes is dropped. The handler's `onClose` says
    * when the proxy has confirmed it.
    */
   close(): void;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { echoDestination, httpDestination, refusingAddress } from "../../tests/support/destinations.ts";
-import { relayGrpcProxy, relayTlsConnectProxy } from "../../tests/support/fake_proxy.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { makeTestCertificates } from "../../tests/support/test_certificates.ts";
+import { echoDestination, httpDestination, refusingAddress } from "../../tests/support/in_process/destinations.ts";
+import { relayGrpcProxy, relayTlsConnectProxy } from "../../tests/support/fakes/fake_proxy.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { makeTestCertificates } from "../../tests/support/in_process/test_certificates.ts";
 
 const module = new URL("./mod.ts", import.meta.url);
 const config = new URL("../../deno.json", import.meta.url);

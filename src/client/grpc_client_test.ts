@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { proxyFailure as failure } from "../../tests/support/proxy_failure.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
+import { proxyFailure as failure } from "../../tests/support/assert/proxy_failure.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
 import {
   type CallScript,
   echoScript,
   fakeGrpcProxy,
   grpcHeaders,
   rawGrpcProxy,
-} from "../../tests/support/fake_proxy.ts";
-import { until } from "../../tests/support/until.ts";
+} from "../../tests/support/fakes/fake_proxy.ts";
+import { until } from "../../tests/support/assert/until.ts";
 import { closeDial, dialed, dialFailed, framePacket, type Packet } from "../wire/packet.ts";
-import { createClientMetrics } from "../ops/client_metrics.ts";
+import { createClientMetrics } from "../metrics/client_metrics.ts";
 import { type DialFailureReason, dialFailureReason, type ProxyClient } from "./mod.ts";
 
 leakTest("[client 1.7-9] a cancelled dial sends DIAL_CLS, and the client goes on", async () => {
@@ -73,6 +73,12 @@ leakTest("[pains a-2] a proxy that never answers a dial costs the dial timeout, 
 
 const dialOutcomes: readonly [title: string, answer: (random: bigint) => Packet, code: string, reason: string][] = [
   ["an answer with an error", (random) => dialFailed(random, "no route"), "endpoint", "endpoint"],
+  [
+    "a destination that is not allowed",
+    (random) => dialFailed(random, "dial tcp a:1: not allowed: not among this agent's --destinations"),
+    "not-allowed",
+    "endpoint",
+  ],
   ["no agent", (random) => dialFailed(random, "No agent available"), "no-agent", "endpoint"],
   ["DIAL_CLS", closeDial, "dial-closed", "dialclosed"],
   ["an answer to another dial", (random) => dialed(random ^ 1n, 1), "protocol-error", "unknown"],

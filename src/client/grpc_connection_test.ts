@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import type { ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { proxyFailure as failure } from "../../tests/support/proxy_failure.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { echoScript, fakeGrpcProxy, grpcHeaders, rawGrpcProxy, rawProxy } from "../../tests/support/fake_proxy.ts";
-import { until } from "../../tests/support/until.ts";
+import { proxyFailure as failure } from "../../tests/support/assert/proxy_failure.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import {
+  echoScript,
+  fakeGrpcProxy,
+  grpcHeaders,
+  rawGrpcProxy,
+  rawProxy,
+} from "../../tests/support/fakes/fake_proxy.ts";
+import { until } from "../../tests/support/assert/until.ts";
 import { closeResponse, dialed, drain, framePacket } from "../wire/packet.ts";
 import { connect, dialFailureReason } from "./mod.ts";
 

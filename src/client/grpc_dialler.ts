@@ -1,6 +1,9 @@
+import { beforeAbort } from "../faults/before_abort.ts";
+import { follow, owned, ownerOf } from "../faults/owned.ts";
 import { ProxyService } from "../../gen/client/client_pb.ts";
-import { connectGrpc, type GrpcConnection, type GrpcTarget, type OpenedCall } from "../net/grpc_client.ts";
-import { isTlsFailure } from "../net/tls_failure.ts";
+import { connectGrpc, type GrpcConnection, type GrpcTarget, type OpenedCall } from "../net/http2/grpc_client.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { isTlsFailure } from "../net/tls/tls_failure.ts";
 import { formatFeatures, metadataKeys, parseFeatures } from "../wire/metadata.ts";
 import type { PacketCounts } from "../wire/packet_counts.ts";
 import type { ClientSegment } from "./client_events.ts";
@@ -16,6 +19,7 @@ const maxAttempts = 3;
 /** What a gRPC dialler needs to know. */
 export interface GrpcDiallerOptions {
   readonly target: GrpcTarget;
+  readonly clock: Clock;
   readonly userAgent: string;
   /** Milliseconds for connecting to the proxy, however many dials wait for it. */
   readonly connectTimeoutMs: number;
@@ -45,7 +49,7 @@ export class GrpcDialler implements Dialler {
 
   async dial(address: string, signal: AbortSignal): Promise<DialledStream> {
     for (let attempt = 1;; attempt++) {
-      const call = this.#call(await this.connect(signal));
+      const call = await this.#opened(signal);
       try {
         return await this.#dialOn(call, address, signal);
       } catch (error) {
@@ -62,6 +66,18 @@ export class GrpcDialler implements Dialler {
     await this.#connection?.closed;
   }
 
+  /** A call on a connection that takes one: a connection may be lost between the moment it was there and the call. */
+  async #opened(signal: AbortSignal): Promise<OpenedCall> {
+    for (let attempt = 1;; attempt++) {
+      const connection = await this.connect(signal);
+      try {
+        return this.#call(connection);
+      } catch (error) {
+        if (connection.usable || attempt === maxAttempts) throw error;
+      }
+    }
+  }
+
   #call(connection: GrpcConnection): OpenedCall {
     try {
       return connection.open(proxyPath, {
@@ -76,7 +92,8 @@ export class GrpcDialler implements Dialler {
 
   #dialOn(call: OpenedCall, address: string, signal: AbortSignal): Promise<DialledStream> {
     return new Promise((resolve, reject) => {
-      const onAbort = () => tunnel.giveUp(signal.reason);
+      const owner = ownerOf("dial", reject);
+      const onAbort = owned(owner, () => tunnel.giveUp(signal.reason));
       const tunnel = new PacketTunnel(call.stream, { protocol: "tcp", address }, randomDialId(), {
         onStreamFailed: this.#options.onStreamFailed,
         onDialed: (error) => {
@@ -86,44 +103,31 @@ export class GrpcDialler implements Dialler {
         },
       });
       signal.addEventListener("abort", onAbort);
-      call.metadata.then((answer) => {
+      // Without metadata there is no tunnel either, and the dial says why.
+      const answered = call.metadata.then((answer) => {
         if (parseFeatures(answer(metadataKeys.features)[0]).has("half-close")) tunnel.allowHalfClose();
-      }, () => {
-        // Without metadata there is no tunnel either, and the dial says why.
-      });
+      }, () => {});
+      follow(owner, answered);
       tunnel.dial();
       if (signal.aborted) onAbort();
     });
   }
 
   async #open(): Promise<GrpcConnection> {
-    const { target, connectTimeoutMs } = this.#options;
+    const { target, clock, connectTimeoutMs } = this.#options;
     const limit = new AbortController();
     const timeout = new ProxyError("proxy-unreachable", `no answer from the proxy in ${connectTimeoutMs / 1000} s`);
-    const patience = setTimeout(() => limit.abort(timeout), connectTimeoutMs);
+    const patience = clock.after(connectTimeoutMs, () => limit.abort(timeout), ownerOf("dial"));
     try {
-      this.#connection = await connectGrpc(target, AbortSignal.any([limit.signal, this.#closing.signal]));
+      this.#connection = await connectGrpc(target, AbortSignal.any([limit.signal, this.#closing.signal]), clock);
       return this.#connection;
     } catch (error) {
       if (error instanceof ProxyError) throw error;
       const message = error instanceof Error ? error.message : String(error);
       throw new ProxyError(isTlsFailure(error) ? "bad-tls" : "proxy-unreachable", message, { cause: error });
     } finally {
-      clearTimeout(patience);
+      patience.cancel();
     }
-  }
-}
-
-/** The promise's outcome, or the signal's reason if that comes first. */
-async function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { proxyFailure as failure } from "../../tests/support/proxy_failure.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { fakeGrpcProxy, grpcHeaders, rawGrpcProxy } from "../../tests/support/fake_proxy.ts";
+import { proxyFailure as failure } from "../../tests/support/assert/proxy_failure.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { fakeGrpcProxy, grpcHeaders, rawGrpcProxy } from "../../tests/support/fakes/fake_proxy.ts";
 import { closeRequest, closeResponse, dialed, framePacket } from "../wire/packet.ts";
 
 const refusals: readonly [title: string, headers: Record<string, string | number>, code: string][] = [

@@ -39,7 +39,7 @@
  * console.log(response.status, await response.text());
  * ```
  *
- * What fails is a {@link ProxyError}, whose `code` tells the destination's failure from the proxy's:
+ * What fails is a {@link ProxyError}, whose `code` separates the destination's failure from the proxy's:
  *
  * ```ts
  * import { connect, ProxyError } from "@konnectivity/deno/client";

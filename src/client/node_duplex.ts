@@ -1,4 +1,5 @@
 import { Duplex } from "node:stream";
+import { follow, ownerOf } from "../faults/owned.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /**
@@ -8,10 +9,11 @@ import type { Tunnel } from "./tunnel.ts";
 export function toDuplex(tunnel: Tunnel): Duplex {
   const reader = tunnel.readable.getReader();
   const writer = tunnel.writable.getWriter();
-  // Each operation's own promise tells of the end; these would be unhandled rejections.
+  // Each operation's own promise reports the end; these would be unhandled rejections.
   reader.closed.catch(() => {});
   writer.closed.catch(() => {});
   writer.ready.catch(() => {});
+  const owner = ownerOf("tunnel", (error) => duplex.destroy(error));
   let reading = false;
   const read = async (): Promise<void> => {
     try {
@@ -30,16 +32,16 @@ export function toDuplex(tunnel: Tunnel): Duplex {
     read() {
       if (reading) return;
       reading = true;
-      void read();
+      follow(owner, read());
     },
     write(chunk: Uint8Array, _encoding, done) {
-      writer.write(chunk).then(() => done(), done);
+      follow(owner, writer.write(chunk).then(() => done(), done));
     },
     final(done) {
-      writer.close().then(() => done(), done);
+      follow(owner, writer.close().then(() => done(), done));
     },
     destroy(error, done) {
-      if (error === null) void tunnel.close();
+      if (error === null) follow(owner, tunnel.close());
       else writer.abort(error).catch(() => {});
       done(error);
     },

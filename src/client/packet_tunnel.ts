@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
-import type { ByteStreamHandler } from "../tunnel/byte_stream.ts";
-import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
-import { nextState, type TunnelEvent, type TunnelState } from "../tunnel/tunnel_state.ts";
+import type { ByteStreamHandler } from "../streams/byte_stream.ts";
+import type { PacketStream, PacketStreamHandler, StreamEnd } from "../streams/packet_stream.ts";
+import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import {
   closeDial,
@@ -24,11 +24,11 @@ const maxPayloadBytes = 64 * 1024;
 /** Connections of others that a proxy may mention on this stream before it counts as broken. */
 const maxStrangers = 16;
 
-/** What a packet tunnel tells whoever dialled. */
+/** What a packet tunnel reports to whoever dialled. */
 export interface PacketTunnelHooks {
   /** The dial ended: with an error, or open. Called once. */
   readonly onDialed: (error: ProxyError | undefined) => void;
-  /** The stream ended in an error. Whether the dial or the open tunnel failed by it, is told there. */
+  /** The stream ended in an error, by which the dial or the open tunnel fails. */
   readonly onStreamFailed: (error: Error) => void;
 }
 
@@ -69,7 +69,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     this.#stream.sendPacket(dialRequest(this.#target, this.#random));
   }
 
-  /** Gives the dial up and tells the proxy; `error` is what the dial fails with. Nothing once it was answered. */
+  /** Gives the dial up and informs the proxy; `error` is what the dial fails with. Nothing once it was answered. */
   giveUp(error: ProxyError): void {
     if (this.#state !== "dialing") return;
     this.#stream.sendPacket(closeDial(this.#random));
@@ -94,8 +94,8 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     const early = this.#early;
     this.#early = [];
     for (const bytes of early) handler.onData(bytes);
-    if (this.#end !== undefined) return this.#tell(handler, this.#end.error);
-    if (this.#peerEnded) this.#tellEnd(handler);
+    if (this.#end !== undefined) return this.#report(handler, this.#end.error);
+    if (this.#peerEnded) this.#reportEnd(handler);
     this.#stream.resume();
   }
 
@@ -220,7 +220,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   #onPeerEnded(): void {
     if (this.#state !== "open" || this.#peerEnded) return;
     this.#peerEnded = true;
-    if (this.#handler !== undefined) this.#tellEnd(this.#handler);
+    if (this.#handler !== undefined) this.#reportEnd(this.#handler);
   }
 
   #onCloseResponse(error: string): void {
@@ -248,7 +248,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     this.#stream.destroy(error);
   }
 
-  /** Takes an event that ends the dial or the tunnel, and tells whoever waits for either. */
+  /** Takes an event that ends the dial or the tunnel, and reports it to whoever waits for either. */
   #fail(event: TunnelEvent, error: ProxyError | undefined): void {
     const was = this.#state;
     if (!this.#moved(event)) return;
@@ -256,17 +256,17 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
     // Reading goes on, so that the stream's own end is seen.
     this.#stream.resume();
     if (was === "dialing") this.#hooks.onDialed(error);
-    else if (this.#handler !== undefined) this.#tell(this.#handler, error);
+    else if (this.#handler !== undefined) this.#report(this.#handler, error);
   }
 
-  #tellEnd(handler: ByteStreamHandler): void {
+  #reportEnd(handler: ByteStreamHandler): void {
     if (this.#endTold) return;
     this.#endTold = true;
     handler.onEnd();
   }
 
-  #tell(handler: ByteStreamHandler, error: ProxyError | undefined): void {
-    if (error === undefined) this.#tellEnd(handler);
+  #report(handler: ByteStreamHandler, error: ProxyError | undefined): void {
+    if (error === undefined) this.#reportEnd(handler);
     handler.onClose(error);
   }
 

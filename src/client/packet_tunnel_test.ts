@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type PacketPair, packetPair, PacketRecorder } from "../../tests/support/packet_pair.ts";
-import type { ByteStreamHandler } from "../tunnel/byte_stream.ts";
+import { type PacketPair, packetPair, PacketRecorder } from "../../tests/support/memory/packet_pair.ts";
+import type { ByteStreamHandler } from "../streams/byte_stream.ts";
 import { connectId } from "../wire/connect_id.ts";
 import { closeDial, closeResponse, dialed, dialFailed, drain, type Packet, packetTypeName } from "../wire/packet.ts";
 import { PacketError } from "../wire/packet_error.ts";

@@ -1,3 +1,5 @@
+import { owned, ownerOf } from "../faults/owned.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
 import type { ClientEvents, ClientGauges } from "./client_events.ts";
 import type { Dialler } from "./dialled_stream.ts";
@@ -7,7 +9,7 @@ import { exchange, prepare, type TunnelRequestInit } from "./tunnel_fetch.ts";
 
 /** How to dial. */
 export interface DialOptions {
-  /** Gives the dial up when it aborts; the proxy is told. It has no effect once the dial is done. */
+  /** Gives the dial up when it aborts; the proxy is informed. It has no effect once the dial is done. */
   readonly signal?: AbortSignal;
 }
 
@@ -16,14 +18,14 @@ export interface ProxyClient extends AsyncDisposable {
   /**
    * Connects to a destination.
    * @param address host:port, as the agent shall resolve and dial it; an IPv6 host stands in brackets
-   * @throws {ProxyError} whose `code` tells what failed
+   * @throws {ProxyError} whose `code` says what failed
    * @throws {TypeError} the address has blanks or control characters
    */
   dial(address: string, options?: DialOptions): Promise<Tunnel>;
   /**
    * Requests a URL through a tunnel of its own, as {@link fetchOver} describes. The tunnel is closed when the body was
    * read or cancelled.
-   * @throws {ProxyError} whose `code` tells what failed; the signal's reason when it aborts
+   * @throws {ProxyError} whose `code` says what failed; the signal's reason when it aborts
    */
   fetch(input: Request | URL | string, init?: TunnelRequestInit): Promise<Response>;
   /** Fulfilled by {@link close}; a lost proxy does not end a client, since the next dial connects anew. Never rejects. */
@@ -39,6 +41,7 @@ export interface ProxyClient extends AsyncDisposable {
 
 /** Bounds and hooks of a client, all given. */
 export interface ProxyClientSettings {
+  readonly clock: Clock;
   readonly dialTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly events: ClientEvents;
@@ -122,21 +125,24 @@ export class DiallingClient implements ProxyClient, ClientGauges {
 
   async #dial(address: string, abort: AbortController, signal: AbortSignal | undefined): Promise<Tunnel> {
     if (this.#closing !== undefined) throw clientClosed();
-    const { dialTimeoutMs, closeTimeoutMs } = this.#settings;
-    const onAbort = () =>
+    const { clock, dialTimeoutMs, closeTimeoutMs } = this.#settings;
+    const owner = ownerOf("dial", (error) => abort.abort(error));
+    const onAbort = owned(owner, () => {
       abort.abort(new ProxyError("cancelled", `dial of ${address} cancelled`, { cause: signal?.reason }));
+    });
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener("abort", onAbort);
     const timeout = `dial timeout, backstop: no answer for ${address} in ${dialTimeoutMs / 1000} s`;
-    const patience = setTimeout(() => abort.abort(new ProxyError("dial-timeout", timeout)), dialTimeoutMs);
+    const late = () => abort.abort(new ProxyError("dial-timeout", timeout));
+    const patience = clock.after(dialTimeoutMs, late, owner);
     try {
       abort.signal.throwIfAborted();
-      const tunnel = new WebTunnel(address, await this.#dialler.dial(address, abort.signal), closeTimeoutMs);
+      const tunnel = new WebTunnel(address, await this.#dialler.dial(address, abort.signal), closeTimeoutMs, clock);
       this.#tunnels.add(tunnel);
       tunnel.closed.catch(() => {}).finally(() => this.#tunnels.delete(tunnel));
       return tunnel;
     } finally {
-      clearTimeout(patience);
+      patience.cancel();
       signal?.removeEventListener("abort", onAbort);
     }
   }

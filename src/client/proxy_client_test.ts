@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { leakTest } from "../../tests/support/leak_free.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
 import {
   bannerDestination,
   bannerText,
@@ -8,9 +8,9 @@ import {
   patternBytes,
   refusingAddress,
   sourceDestination,
-} from "../../tests/support/destinations.ts";
-import { type FakeProxy, relayConnectProxy, relayGrpcProxy } from "../../tests/support/fake_proxy.ts";
-import { until } from "../../tests/support/until.ts";
+} from "../../tests/support/in_process/destinations.ts";
+import { type FakeProxy, relayConnectProxy, relayGrpcProxy } from "../../tests/support/fakes/fake_proxy.ts";
+import { until } from "../../tests/support/assert/until.ts";
 import type { ProxyError, Tunnel } from "./mod.ts";
 
 const proxies: Readonly<Record<string, () => Promise<FakeProxy>>> = {

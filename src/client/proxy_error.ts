@@ -1,6 +1,9 @@
+import { isNotAllowed } from "../wire/destination/destination_policy.ts";
+
 /**
  * What went wrong, to branch on:
  * - `endpoint`: the proxy answered that the destination was not reached; the message is the agent's own text
+ * - `not-allowed`: a list of the server or of the agent refuses the destination; the message says which
  * - `no-agent`: the proxy has no agent that could reach the destination
  * - `dial-timeout`: neither answer nor refusal came in time
  * - `dial-closed`: the proxy gave the dial up without a reason
@@ -17,6 +20,7 @@
  */
 export type ProxyErrorCode =
   | "endpoint"
+  | "not-allowed"
   | "no-agent"
   | "dial-timeout"
   | "dial-closed"
@@ -44,6 +48,7 @@ export type DialFailureReason =
 
 const reasons: Readonly<Record<ProxyErrorCode, DialFailureReason>> = {
   endpoint: "endpoint",
+  "not-allowed": "endpoint",
   "no-agent": "endpoint",
   "dial-timeout": "timeout",
   "dial-closed": "dialclosed",
@@ -79,9 +84,10 @@ export function dialFailureReason(error: unknown): DialFailureReason {
 }
 
 /**
- * The error for a dial that the proxy answered with a failure. The wire has nothing but the text, so that the missing
- * agent, which is no fault of the destination, is told apart by the sentence that every server sends for it.
+ * The error for a dial that the proxy answered with a failure. The wire has nothing but the text, so that a missing agent
+ * and a destination that is not allowed are distinguished by the words that servers and agents send for them.
  */
 export function dialRefused(text: string): ProxyError {
+  if (isNotAllowed(text)) return new ProxyError("not-allowed", text);
   return new ProxyError(/no agent available/i.test(text) ? "no-agent" : "endpoint", text);
 }

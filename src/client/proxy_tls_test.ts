@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { proxyFailure as failure } from "../../tests/support/proxy_failure.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { fakeTlsGrpcProxy, fixedTls } from "../../tests/support/fake_proxy.ts";
-import { makeTestCertificates, testCertificates } from "../../tests/support/test_certificates.ts";
-import { listenConnect } from "../net/connect_listener.ts";
+import { proxyFailure as failure } from "../../tests/support/assert/proxy_failure.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { fakeTlsGrpcProxy, fixedTls } from "../../tests/support/fakes/fake_proxy.ts";
+import { makeTestCertificates, testCertificates } from "../../tests/support/in_process/test_certificates.ts";
+import { listenConnect } from "../net/http_connect/connect_listener.ts";
 import { connect, type ConnectOptions, type ProxyTls } from "./mod.ts";
+import { systemClock } from "../runtime/system_clock.ts";
 
 type Mode = ConnectOptions["mode"];
 
@@ -29,6 +30,7 @@ async function tlsProxy(mode: Mode): Promise<AsyncDisposable & { readonly port: 
         });
       return new Response(null);
     },
+    clock: systemClock,
     onConnectionError: () => {},
   });
   if (listener.address.kind !== "tcp") throw new Error("no port");

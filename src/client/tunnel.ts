@@ -1,4 +1,7 @@
-import type { ByteStreamHandler } from "../tunnel/byte_stream.ts";
+import type { Owner } from "../faults/fault.ts";
+import { follow, owned } from "../faults/owned.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { ByteStreamHandler } from "../streams/byte_stream.ts";
 import type { DialledStream } from "./dialled_stream.ts";
 import { ProxyError } from "./proxy_error.ts";
 
@@ -30,7 +33,7 @@ export interface Tunnel extends AsyncDisposable {
   readonly closed: Promise<void>;
   /**
    * Ends the tunnel in order: bytes that were written still go out, bytes that were not read yet can still be read, new
-   * ones are dropped. Resolves when the proxy has confirmed, or at the latest after 10 seconds; {@link closed} tells
+   * ones are dropped. Resolves when the proxy has confirmed, or at the latest after 10 seconds; {@link closed} says
    * which. Never rejects; further calls wait for the same end.
    */
   close(): Promise<void>;
@@ -43,13 +46,15 @@ const bufferBytes = 256 * 1024;
 const pieceBytes = 64 * 1024;
 
 /** A dialled stream as Web Streams. */
-export class WebTunnel implements Tunnel, ByteStreamHandler {
+export class WebTunnel implements Tunnel, ByteStreamHandler, Owner {
+  readonly place = "tunnel";
   readonly address: string;
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly writable: WritableStream<Uint8Array>;
   readonly closed: Promise<void>;
   readonly #bytes: DialledStream;
   readonly #closeTimeoutMs: number;
+  readonly #clock: Clock;
   readonly #closed = Promise.withResolvers<void>();
   readonly #readableController: ReadableByteStreamController;
   readonly #writableController: WritableStreamDefaultController;
@@ -71,10 +76,11 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
   #ownError: ProxyError | undefined;
 
   /** @param closeTimeoutMs how long {@link close} waits for what is unwritten, and then for the proxy */
-  constructor(address: string, bytes: DialledStream, closeTimeoutMs: number) {
+  constructor(address: string, bytes: DialledStream, closeTimeoutMs: number, clock: Clock) {
     this.address = address;
     this.#bytes = bytes;
     this.#closeTimeoutMs = closeTimeoutMs;
+    this.#clock = clock;
     this.closed = this.#closed.promise;
     // A caller that does not ask how the tunnel ended must not meet it as an unhandled rejection.
     this.closed.catch(() => {});
@@ -98,7 +104,7 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
     if (read === undefined || write === undefined) throw new Error("a stream's start runs within its constructor");
     this.#readableController = read;
     this.#writableController = write;
-    write.signal.addEventListener("abort", () => this.#drop(write.signal.reason));
+    write.signal.addEventListener("abort", owned(this, () => this.#drop(write.signal.reason)));
     bytes.start(this);
   }
 
@@ -115,6 +121,11 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
   get queuedBytes(): { readonly toDestination: number; readonly toCaller: number } {
     const room = this.#readableDone ? bufferBytes : this.#readableController.desiredSize ?? bufferBytes;
     return { toDestination: this.#unwrittenBytes, toCaller: bufferBytes - room };
+  }
+
+  /** {@link Owner}: what throws ends this tunnel alone. */
+  faulted(error: Error): void {
+    this.#destroy(new ProxyError("tunnel-closed", `internal error: ${error.message}`, { cause: error }));
   }
 
   // ---- ByteStreamHandler: from the proxy ----
@@ -160,7 +171,7 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
   #cancelRead(): void {
     this.#readableDone = true;
     this.#resume();
-    if (this.#writableDone) void this.close();
+    if (this.#writableDone) follow(this, this.close());
   }
 
   #endRead(error: Error | undefined): void {
@@ -169,7 +180,7 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
     const controller = this.#readableController;
     if (error !== undefined) return controller.error(error);
     controller.close();
-    // A read into the caller's own buffer that waits is told only this way.
+    // A read that waits with the caller's own buffer learns of the end only this way.
     controller.byobRequest?.respond(0);
   }
 
@@ -180,7 +191,7 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
     if (!(chunk instanceof Uint8Array)) {
       const error = new TypeError("a tunnel takes chunks of type Uint8Array only");
       // Later, so that the write itself fails with this error.
-      queueMicrotask(() => this.#drop(error));
+      queueMicrotask(owned(this, () => this.#drop(error)));
       throw error;
     }
     this.#unwrittenBytes += chunk.length;
@@ -203,7 +214,7 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
     this.#writableDone = true;
     if (this.#ended) return;
     this.#bytes.end();
-    if (this.#readableDone) void this.close();
+    if (this.#readableDone) follow(this, this.close());
   }
 
   #failWrite(error: Error): void {
@@ -223,12 +234,13 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
   // ---- the end ----
 
   async #close(): Promise<void> {
-    const patience = setTimeout(() => {
+    const giveUp = () => {
       const seconds = this.#closeTimeoutMs / 1000;
       this.#destroy(
         new ProxyError("close-timeout", `close timeout: no end of the tunnel to ${this.address} in ${seconds} s`),
       );
-    }, this.#closeTimeoutMs);
+    };
+    const patience = this.#clock.after(this.#closeTimeoutMs, giveUp, this);
     try {
       // Reading first: a destination that waits for its own bytes to be taken would not take ours.
       this.#endRead(undefined);
@@ -241,7 +253,7 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
       if (!this.#ended) this.#bytes.close();
       await this.closed.catch(() => {});
     } finally {
-      clearTimeout(patience);
+      patience.cancel();
     }
   }
 
@@ -249,7 +261,7 @@ export class WebTunnel implements Tunnel, ByteStreamHandler {
     if (this.#ended) return;
     this.#ownError ??= error;
     this.#bytes.destroy();
-    // The stream below tells of its end by itself; one that is stuck must not keep the caller waiting.
+    // The stream below reports its end by itself; one that is stuck must not keep the caller waiting.
     this.onClose(error);
   }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
-import { HttpExchange, type IncomingMessage, secure } from "../net/http_exchange.ts";
-import { isTlsFailure } from "../net/tls_failure.ts";
+import { follow, owned, ownerOf } from "../faults/owned.ts";
+import { HttpExchange, type IncomingMessage, secure } from "../net/pages/http_exchange.ts";
+import { isTlsFailure } from "../net/tls/tls_failure.ts";
 import { toDuplex } from "./node_duplex.ts";
 import { ProxyError } from "./proxy_error.ts";
 import type { Tunnel } from "./tunnel.ts";
@@ -79,11 +80,12 @@ export async function exchange(tunnel: Tunnel, prepared: PreparedRequest, onDone
   tunnel.closed.catch(blame);
   const socket = toDuplex(tunnel);
   socket.on("error", () => {});
-  const onAbort = () => socket.destroy(new Error("aborted", { cause: signal.reason }));
-  const finish = () => {
+  const owner = ownerOf("request", (error) => socket.destroy(error));
+  const onAbort = owned(owner, () => socket.destroy(new Error("aborted", { cause: signal.reason })));
+  const finish = owned(owner, () => {
     signal.removeEventListener("abort", onAbort);
     onDone();
-  };
+  });
   /** What the caller shall see of an error that came up through the layers. */
   const cause = (error: unknown): unknown => signal.aborted ? signal.reason : (first?.error ?? named(error, url));
   signal.addEventListener("abort", onAbort);
@@ -95,7 +97,7 @@ export async function exchange(tunnel: Tunnel, prepared: PreparedRequest, onDone
       target: url.pathname + url.search,
       headers: headersFor(prepared),
     });
-    if (prepared.body instanceof ReadableStream) void http.stream(prepared.body, blame);
+    if (prepared.body instanceof ReadableStream) follow(owner, http.stream(prepared.body, blame));
     else http.end(prepared.body);
     const message = await http.response;
     return respond(message, request.method, cause, () => socket.destroy(new Error("response cancelled")), finish);
@@ -150,7 +152,7 @@ function respond(
   if (method === "HEAD" || bodiless.has(status)) {
     const response = new Response(null, init);
     message.on("error", () => {});
-    message.once("close", finish);
+    message.once("close", owned(ownerOf("request"), finish));
     message.resume();
     return response;
   }
@@ -172,18 +174,25 @@ function bodyOf(
   };
   return new ReadableStream({
     start(controller) {
-      const fail = (error: Error) => settle(() => controller.error(cause(error)));
-      message.on("data", (bytes: Uint8Array) => {
-        if (over) return;
-        controller.enqueue(new Uint8Array(bytes));
-        if ((controller.desiredSize ?? 0) <= 0) message.pause();
-      });
-      message.once("end", () => {
-        if (message.complete) settle(() => controller.close());
-        else fail(new Error("the response was cut off"));
-      });
+      const owner = ownerOf("request", (error) => message.destroy(error));
+      const fail = owned(owner, (error: Error) => settle(() => controller.error(cause(error))));
+      message.on(
+        "data",
+        owned(owner, (bytes: Uint8Array) => {
+          if (over) return;
+          controller.enqueue(new Uint8Array(bytes));
+          if ((controller.desiredSize ?? 0) <= 0) message.pause();
+        }),
+      );
+      message.once(
+        "end",
+        owned(owner, () => {
+          if (message.complete) settle(() => controller.close());
+          else fail(new Error("the response was cut off"));
+        }),
+      );
       message.on("error", fail);
-      message.once("close", () => fail(new Error("the response was cut off")));
+      message.once("close", owned(owner, () => fail(new Error("the response was cut off"))));
     },
     pull() {
       message.resume();

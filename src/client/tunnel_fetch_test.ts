@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { type FakeProxy, relayConnectProxy, relayGrpcProxy } from "../../tests/support/fake_proxy.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { testCertificates } from "../../tests/support/test_certificates.ts";
-import { until } from "../../tests/support/until.ts";
+import { type FakeProxy, relayConnectProxy, relayGrpcProxy } from "../../tests/support/fakes/fake_proxy.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { testCertificates } from "../../tests/support/in_process/test_certificates.ts";
+import { until } from "../../tests/support/assert/until.ts";
 import { fetchOver, type ProxyClient } from "./mod.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;

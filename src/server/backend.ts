@@ -1,95 +1,132 @@
 import { getLogger } from "@logtape/logtape";
-import { type TimeLimit, timeLimit } from "../time/time_limit.ts";
-import { FairWriter, Lane } from "../tunnel/fair_writer.ts";
-import { flowLimits } from "../tunnel/flow_limits.ts";
-import type { PacketStream, PacketStreamHandler, StreamEnd } from "../tunnel/packet_stream.ts";
-import { ReadGate } from "../tunnel/read_gate.ts";
-import { type GrowthBudget, type LinkPace, ReceiveWindow } from "../tunnel/receive_window.ts";
-import { SendWindow } from "../tunnel/send_window.ts";
+import { fault } from "../faults/fault.ts";
+import { guard } from "../faults/owned.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { PacketStream, PacketStreamHandler, StreamEnd } from "../streams/packet_stream.ts";
+import { watchProgress } from "../streams/progress.ts";
+import type { GrowthBudget } from "../streams/growth_budget.ts";
+import { Session } from "../mux/session.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
-import type { AgentIdentifiers } from "../wire/identifiers.ts";
-import type { Feature } from "../wire/metadata.ts";
 import {
   closeDial,
   closeRequest,
   dialRequest,
   drain,
+  drainingAnswer,
   type Packet,
   PacketType,
   packetTypeName,
-  windowCredit,
 } from "../wire/packet.ts";
+import type { AgentInfo } from "./agents/agent_info.ts";
 import type { DialFailure } from "./dial_outcome.ts";
+import { type AgingLink, limitLinkAge } from "./link_age.ts";
+import { PendingDials } from "./pending_dials.ts";
 import type { ServerEvents } from "./server_events.ts";
 import { serverLimits } from "./server_limits.ts";
-import type { ServerTunnel, TunnelFlow, TunnelLink } from "./tunnel.ts";
+import type { ServerTunnel } from "./tunnel.ts";
+import type { TunnelLink } from "./tunnel_sides.ts";
 
 const log = getLogger(["server", "backend"]);
-
-/** Who an agent said it is, and what it can do. */
-export interface AgentInfo {
-  readonly agentId: string;
-  readonly identifiers: AgentIdentifiers;
-  /** Features that both sides have. */
-  readonly features: ReadonlySet<Feature>;
-}
 
 /** What a backend needs beyond its link. */
 export interface BackendOptions {
   /** Milliseconds that an agent may take to answer a dial; 0 waits for ever. */
   readonly dialTimeoutMs: number;
+  /** How old the link may become, in milliseconds; 0: as old as it likes. */
+  readonly maxLinkAgeMs: number;
+  readonly clock: Clock;
   readonly events: ServerEvents;
   readonly growth: GrowthBudget;
   /** Moves a dial that this backend did not take to another one; false when there is none. */
   readonly redial: (tunnel: ServerTunnel, failed: Backend) => boolean;
-  /** Called once, when the link is gone and every tunnel on it has been told. */
+  /** Called once, when the link is gone and every tunnel on it has been notified. */
   readonly onClosed: (backend: Backend, end: StreamEnd) => void;
 }
 
-interface PendingDial {
-  readonly tunnel: ServerTunnel;
-  readonly limit: TimeLimit | undefined;
+/** An agent's answer to a dial, as it comes in a packet. */
+interface DialAnswer {
+  readonly random: bigint;
+  readonly connectID: bigint;
+  readonly error: string;
+  readonly resolved: string;
 }
-
-/** An agent that is about to exit answers a dial with this text: it has not been taken, another agent may. */
-export const drainingAnswer = "agent is draining";
 
 /**
  * One connected agent: its link and the tunnels on it. Connection ids belong to the link, so that agents with one id,
- * or one agent connected twice, never meet each other's tunnels.
+ * or one agent connected twice, never meet each other's tunnels. A packet of one tunnel that makes something throw ends
+ * that tunnel; only what belongs to none ends the link.
  */
-export class Backend implements PacketStreamHandler, TunnelLink {
+export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
+  readonly place = "link";
   readonly info: AgentInfo;
-  readonly #link: PacketStream;
-  readonly #writer: FairWriter;
+  /** Its connection, for its kind and its round trip. */
+  readonly link: PacketStream;
+  readonly #session: Session<ServerTunnel>;
   readonly #options: BackendOptions;
-  readonly #windows: boolean;
-  readonly #reading: ReadGate<ServerTunnel>;
-  readonly #pace: LinkPace;
-  readonly #dialing = new Map<bigint, PendingDial>();
-  readonly #tunnels = new Map<ConnectId, ServerTunnel>();
-  /** On a link without windows: tunnels whose client holds the link back, and when they are given up. */
-  readonly #stalled = new Map<ServerTunnel, TimeLimit>();
-  /** Tunnels that were closed from here and wait for the agent's answer, and when they are forgotten without one. */
-  readonly #closing = new Map<ServerTunnel, TimeLimit>();
-  #lastUnknown: ConnectId = 0;
+  readonly #dials: PendingDials;
+  /** Tunnels that were closed from here and wait for the agent's answer, with what ends their watch. */
+  readonly #closing = new Map<ServerTunnel, () => void>();
+  readonly #connectedAt: number;
+  /** Of tunnels that have ended. */
+  #sentBytes = 0;
+  #receivedBytes = 0;
   #draining = false;
   #closed = false;
+  #cancelAge: () => void = () => {};
 
   constructor(info: AgentInfo, link: PacketStream, options: BackendOptions) {
     this.info = info;
-    this.#link = link;
-    this.#writer = new FairWriter(link, () => performance.now());
+    this.link = link;
     this.#options = options;
-    this.#windows = info.features.has("window");
-    this.#reading = new ReadGate(link);
-    this.#pace = { now: () => performance.now(), roundTripMs: () => link.roundTripMs };
+    this.#connectedAt = options.clock.now();
+    this.#dials = new PendingDials(options, (tunnel) => this.#dialTimedOut(tunnel));
+    this.#session = new Session(link, {
+      windows: info.features.has("window"),
+      returns: info.features.has("window-return"),
+      now: options.clock.now,
+      after: options.clock.after,
+      growth: options.growth,
+      stallLimits: { heldBytes: serverLimits.legacyHeldBytes, graceMs: serverLimits.legacyStallMs },
+      closeUnknown: closeRequest,
+    });
   }
 
   /** Starts to serve the link. */
   start(): void {
-    this.#link.start(this);
-    if (this.#windows) this.#link.measure();
+    this.link.start(this);
+    this.#session.start();
+    const { maxLinkAgeMs, clock } = this.#options;
+    if (maxLinkAgeMs > 0 && !this.#closed) this.#cancelAge = limitLinkAge(maxLinkAgeMs, this, clock, Math.random);
+  }
+
+  /** Nothing is on it: no tunnel, no dial, no close that waits for its answer. */
+  get idle(): boolean {
+    return this.#session.size + this.#dials.size + this.#closing.size === 0;
+  }
+
+  retire(): void {
+    this.#draining = true;
+  }
+
+  get seconds(): number {
+    return (this.#options.clock.now() - this.#connectedAt) / 1000;
+  }
+
+  /** Bytes of all its tunnels, those that have ended included. */
+  get bytes(): { readonly sent: number; readonly received: number } {
+    let [sent, received] = [this.#sentBytes, this.#receivedBytes];
+    for (const { bytes } of this.#session.owners()) [sent, received] = [sent + bytes.sent, received + bytes.received];
+    return { sent, received };
+  }
+
+  /** Its open tunnels, those included that are closing. */
+  tunnels(): IterableIterator<ServerTunnel> {
+    return this.#session.owners();
+  }
+
+  /** Dials that the agent has not answered. */
+  dials(): Iterable<ServerTunnel> {
+    return this.#dials;
   }
 
   /** The agent asked to be spared new dials. */
@@ -99,21 +136,21 @@ export class Backend implements PacketStreamHandler, TunnelLink {
 
   /** A client holds this link back, so that new tunnels on it would wait. */
   get stalled(): boolean {
-    return this.#stalled.size > 0;
+    return this.#session.stalls.stalled;
   }
 
   get pendingDials(): number {
-    return this.#dialing.size;
+    return this.#dials.size;
   }
 
   get tunnelCount(): number {
-    return this.#tunnels.size;
+    return this.#session.size;
   }
 
   /** Bytes of all its tunnels that wait for a client or for the agent. */
   get queuedBytes(): number {
     let bytes = 0;
-    for (const tunnel of this.#tunnels.values()) bytes += tunnel.queuedBytes;
+    for (const tunnel of this.#session.owners()) bytes += tunnel.queuedBytes;
     return bytes;
   }
 
@@ -121,69 +158,95 @@ export class Backend implements PacketStreamHandler, TunnelLink {
     return this.info.features.has("half-close");
   }
 
-  /** Asks the agent to connect; the client is told of the outcome, never before this returns. */
+  /** Asks the agent to connect; the client learns the outcome, never before this returns. */
   dial(tunnel: ServerTunnel): void {
     tunnel.assign(this);
-    const { dialTimeoutMs } = this.#options;
-    const limit = dialTimeoutMs === 0 ? undefined : timeLimit(dialTimeoutMs, () => this.#dialTimedOut(tunnel));
-    this.#dialing.set(tunnel.id, { tunnel, limit });
-    this.#writer.sendPacket(dialRequest(tunnel.target, tunnel.id));
+    this.#dials.add(tunnel);
+    this.#session.sendPacket(dialRequest(tunnel.target, tunnel.id));
   }
 
-  /** Tells the agent that this server takes no new dials for it to expect, before the server goes away. */
+  /** Informs the agent that this server will end and sends it no new dials. */
   sendDrain(): void {
-    this.#writer.sendPacket(drain());
+    this.#session.sendPacket(drain());
   }
 
   /** Ends the link in order; tunnels on it end too. */
   close(error?: Error): void {
-    this.#link.end(error);
+    this.link.end(error);
   }
 
-  /** Ends every tunnel, in order towards the agent; the clients are told `error`. */
+  /** Ends every tunnel, in order towards the agent; the clients receive `error`. */
   closeTunnels(error: string): void {
-    for (const { tunnel } of [...this.#dialing.values()]) {
-      tunnel.linkLost({ reason: "backend_close", message: error });
+    for (const tunnel of [...this.#dials]) {
+      guard(tunnel, () => tunnel.linkLost({ reason: "backend_close", message: error }));
     }
-    for (const tunnel of [...this.#tunnels.values()]) tunnel.abort("shutdown", "server", error);
+    for (const tunnel of [...this.#session.owners()]) {
+      guard(tunnel, () => tunnel.abort("shutdown", "server", error));
+    }
+  }
+
+  /** {@link Owner}: the link's own state cannot be trusted any more. */
+  faulted(error: Error): void {
+    this.link.destroy(error);
   }
 
   // ---- PacketStreamHandler: from the agent ----
 
   onData(id: ConnectId, payload: Uint8Array): void {
-    const tunnel = this.#tunnels.get(id);
-    if (tunnel !== undefined) return tunnel.deliver(payload);
-    // One request for all packets of a connection that were under way, and for all pieces of a packet.
-    if (id === 0 || id === this.#lastUnknown) return;
-    this.#lastUnknown = id;
-    this.#writer.sendPacket(closeRequest(id));
+    this.#session.deliver(id, payload);
   }
 
   onPacket(packet: Packet): void {
     const { payload } = packet;
+    // Looked up before: what is in the tables afterwards is what the exception left there.
+    const tunnel = this.#tunnelOf(payload);
+    if (tunnel === undefined) return this.#onPacket(packet);
+    try {
+      this.#onPacket(packet);
+    } catch (error) {
+      fault(tunnel, error);
+    }
+  }
+
+  #tunnelOf(payload: Packet["payload"]): ServerTunnel | undefined {
+    switch (payload.case) {
+      case "dialResponse":
+      case "closeDial":
+        return this.#dials.get(payload.value.random);
+      case "closeResponse":
+      case "closeWrite":
+      case "window":
+        return this.#session.owner(connectId(payload.value.connectID));
+      default:
+        return undefined;
+    }
+  }
+
+  #onPacket(packet: Packet): void {
+    const { payload } = packet;
     switch (payload.case) {
       case "dialResponse":
         if (packet.type !== PacketType.DIAL_RSP) break;
-        this.#onDialResponse(payload.value.random, connectId(payload.value.connectID), payload.value.error);
+        this.#onDialResponse(payload.value);
         return;
       case "closeDial":
         if (packet.type !== PacketType.DIAL_CLS) break;
-        this.#takeDial(payload.value.random)?.dialFailed({
+        this.#dials.take(payload.value.random)?.dialFailed({
           reason: "backend_close",
           message: "agent closed the dial",
         });
         return;
       case "closeResponse":
         if (packet.type !== PacketType.CLOSE_RSP) break;
-        this.#tunnels.get(connectId(payload.value.connectID))?.agentClosed(payload.value.error);
+        this.#session.owner(connectId(payload.value.connectID))?.agentClosed(payload.value.error);
         return;
       case "closeWrite":
         if (packet.type !== PacketType.CLOSE_WRITE) break;
-        this.#tunnels.get(connectId(payload.value.connectID))?.agentEnded();
+        this.#session.owner(connectId(payload.value.connectID))?.agentEnded();
         return;
       case "window":
         if (packet.type !== PacketType.WINDOW) break;
-        this.#tunnels.get(connectId(payload.value.connectID))?.granted(Number(payload.value.bytes));
+        this.#session.owner(connectId(payload.value.connectID))?.granted(Number(payload.value.bytes));
         return;
     }
     if (packet.type === PacketType.DRAIN) {
@@ -192,101 +255,67 @@ export class Backend implements PacketStreamHandler, TunnelLink {
       return;
     }
     // Without its payload, or of a kind that no agent sends: packets of later versions are not for this server.
-    log.debug("ignored a packet from agent {agentId}", {
-      agentId: this.info.agentId,
-      type: packetTypeName(packet.type),
-    });
+    const type = packetTypeName(packet.type);
+    log.debug("ignored a packet from agent {agentId}", { agentId: this.info.agentId, type });
   }
 
   onDrain(): void {
-    this.#writer.onDrain();
+    this.#session.scheduler.onDrain();
   }
 
   onEnd(): void {
-    this.#link.end();
+    this.link.end();
   }
 
   onClose(end: StreamEnd): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#cancelAge();
     const why = end.kind === "failed" ? end.error.message : "agent closed the link";
     const failure: DialFailure = { reason: "backend_close", message: `agent link lost: ${why}` };
-    this.#options.onClosed(this, end);
-    for (const id of [...this.#dialing.keys()]) {
-      const tunnel = this.#takeDial(id);
-      if (tunnel !== undefined && !this.#options.redial(tunnel, this)) tunnel.linkLost(failure);
+    guard(this, () => this.#options.onClosed(this, end));
+    for (const tunnel of [...this.#dials]) {
+      this.#dials.take(tunnel.id);
+      guard(tunnel, () => {
+        if (!this.#options.redial(tunnel, this)) tunnel.linkLost(failure);
+      });
     }
-    for (const tunnel of [...this.#tunnels.values()]) tunnel.linkLost(failure);
+    for (const tunnel of [...this.#session.owners()]) guard(tunnel, () => tunnel.linkLost(failure));
   }
 
   // ---- TunnelLink: from the tunnels ----
 
   sendCloseRequest(id: ConnectId): void {
-    this.#writer.sendPacket(closeRequest(id));
+    this.#session.sendPacket(closeRequest(id));
   }
 
   sendCloseDial(tunnelId: bigint): void {
-    this.#writer.sendPacket(closeDial(tunnelId));
-  }
-
-  sendCredit(id: ConnectId, bytes: number): void {
-    this.#writer.sendPacket(windowCredit(id, bytes));
-  }
-
-  clientHolds(tunnel: ServerTunnel, bytes: number): void {
-    if (bytes === 0) {
-      this.#unstall(tunnel);
-      return;
-    }
-    if (bytes < serverLimits.legacyHeldBytes || this.#stalled.has(tunnel)) return;
-    this.#reading.close(tunnel);
-    this.#stalled.set(tunnel, timeLimit(serverLimits.legacyStallMs, () => this.#giveUp(tunnel)));
+    this.#session.sendPacket(closeDial(tunnelId));
   }
 
   closing(tunnel: ServerTunnel): void {
-    if (!this.#closing.has(tunnel)) this.#awaitAnswer(tunnel);
+    if (this.#closing.has(tunnel)) return;
+    // The request for the close goes out behind the client's last bytes: while some of them go out, it is waited for.
+    const watch = { everyMs: serverLimits.closeAnswerMs, after: this.#options.clock.after, owner: tunnel };
+    this.#closing.set(tunnel, watchProgress(() => tunnel.queuedBytes, watch, () => tunnel.unanswered()));
   }
 
   forget(tunnel: ServerTunnel): void {
-    this.#takeDial(tunnel.id);
-    if (this.#tunnels.get(tunnel.connectId) === tunnel) this.#tunnels.delete(tunnel.connectId);
-    this.#unstall(tunnel);
-    this.#closing.get(tunnel)?.lift();
+    this.#dials.take(tunnel.id);
+    if (this.#session.owner(tunnel.connectId) === tunnel) {
+      this.#session.forget(tunnel.connectId);
+      this.#sentBytes += tunnel.bytes.sent;
+      this.#receivedBytes += tunnel.bytes.received;
+    }
+    this.#closing.get(tunnel)?.();
     this.#closing.delete(tunnel);
-  }
-
-  /** The request for the close goes out behind the client's last bytes: while some of them go out, it is waited for. */
-  #awaitAnswer(tunnel: ServerTunnel): void {
-    const before = tunnel.queuedBytes;
-    const look = () => tunnel.queuedBytes < before ? this.#awaitAnswer(tunnel) : tunnel.unanswered();
-    this.#closing.set(tunnel, timeLimit(serverLimits.closeAnswerMs, look));
-  }
-
-  #unstall(tunnel: ServerTunnel): void {
-    const limit = this.#stalled.get(tunnel);
-    if (limit === undefined) return;
-    limit.lift();
-    this.#stalled.delete(tunnel);
-    this.#reading.open(tunnel);
-  }
-
-  #giveUp(tunnel: ServerTunnel): void {
-    log.warn(
-      "tunnel {tunnel} to {address} is closed: its client did not read for {seconds} s and held its agent back",
-      {
-        tunnel: tunnel.id,
-        address: tunnel.target.address,
-        seconds: serverLimits.legacyStallMs / 1000,
-      },
-    );
-    this.#unstall(tunnel);
-    tunnel.abort("stalled", "server", "client did not read, and its agent has no flow control");
   }
 
   // ---- dials ----
 
-  #onDialResponse(random: bigint, id: ConnectId, error: string): void {
-    const tunnel = this.#takeDial(random);
+  #onDialResponse({ random, connectID, error, resolved }: DialAnswer): void {
+    const id = connectId(connectID);
+    const tunnel = this.#dials.take(random);
     if (error !== "") {
       if (tunnel === undefined) return;
       if (error === drainingAnswer) {
@@ -299,10 +328,10 @@ export class Backend implements PacketStreamHandler, TunnelLink {
     if (tunnel === undefined) {
       // Nobody waits any more: what the agent has opened must be closed again. An open tunnel's id is a repeated answer.
       this.#options.events.dialFailed("unrecognized_response");
-      if (id !== 0 && !this.#tunnels.has(id)) this.#writer.sendPacket(closeRequest(id));
+      if (id !== 0 && this.#session.owner(id) === undefined) this.#session.sendPacket(closeRequest(id));
       return;
     }
-    if (id === 0 || this.#tunnels.has(id)) {
+    if (id === 0 || this.#session.owner(id) !== undefined) {
       log.warn("agent {agentId} answered a dial with connection id {id}, which is zero or taken", {
         agentId: this.info.agentId,
         id,
@@ -310,30 +339,11 @@ export class Backend implements PacketStreamHandler, TunnelLink {
       tunnel.dialFailed({ reason: "unrecognized_response", message: `agent chose connection id ${id}, zero or taken` });
       return;
     }
-    this.#lastUnknown = 0;
-    this.#tunnels.set(id, tunnel);
-    if (!tunnel.dialed(id, this.#flow(id, tunnel))) this.#tunnels.delete(id);
-  }
-
-  #flow(id: ConnectId, tunnel: ServerTunnel): TunnelFlow {
-    const sending = new SendWindow(this.#windows ? flowLimits.initialWindowBytes : Infinity);
-    const lane = new Lane(this.#writer, id, sending, tunnel);
-    return this.#windows
-      ? { lane, sending, receiving: new ReceiveWindow(this.#options.growth, this.#pace) }
-      : { lane, sending };
+    if (!tunnel.dialed(this.#session.open(id, tunnel), resolved)) this.#session.forget(id);
   }
 
   #dialTimedOut(tunnel: ServerTunnel): void {
-    if (this.#takeDial(tunnel.id) === undefined) return;
-    this.#writer.sendPacket(closeDial(tunnel.id));
+    this.#session.sendPacket(closeDial(tunnel.id));
     tunnel.dialFailed({ reason: "backend_dial_timeout", message: "timed out waiting for backend dial" });
-  }
-
-  #takeDial(id: bigint): ServerTunnel | undefined {
-    const pending = this.#dialing.get(id);
-    if (pending === undefined) return undefined;
-    this.#dialing.delete(id);
-    pending.limit?.lift();
-    return pending.tunnel;
   }
 }

@@ -1,21 +1,34 @@
+import { getLogger } from "@logtape/logtape";
+import type { Clock } from "../runtime/clock.ts";
 import type { DialTarget } from "../wire/packet.ts";
+import { peerName } from "../wire/peer_identity.ts";
+import type { AuditTrail, DialAudit } from "./audit_trail.ts";
 import type { Backend } from "./backend.ts";
 import { type DialFailure, noAgent, shuttingDown } from "./dial_outcome.ts";
+import { anyDial, DialPolicy } from "./dial_policy.ts";
 import type { ServerEvents } from "./server_events.ts";
 import { canonicalHost, hostOf, type Reach, reachOf, strategies, type StrategyName } from "./strategies.ts";
-import { ServerTunnel, type TunnelClient } from "./tunnel.ts";
+import { ServerTunnel } from "./tunnel.ts";
+import type { TunnelClient } from "./tunnel_sides.ts";
+
+const log = getLogger(["server", "dials"]);
 
 interface Member {
   readonly backend: Backend;
   readonly reach: Reach;
 }
 
-/** What a pool's owner may choose. */
+/** What a pool needs, and what its owner may choose. */
 export interface BackendPoolOptions {
+  readonly clock: Clock;
   /** An agent came or went. */
   readonly onChange?: () => void;
+  /** Absent: there is no audit log. */
+  readonly audit?: AuditTrail;
   /** Uniform in [0, 1); a parameter so that tests can choose. */
   readonly random?: () => number;
+  /** Absent: everything may be dialled over tcp. */
+  readonly policy?: DialPolicy;
 }
 
 /** Dials begin at a random number, so that ids of two servers, or of a server and its restart, hardly meet in a log. */
@@ -27,6 +40,7 @@ export class BackendPool {
   /** A strategy looks at the destination. */
   readonly #asksHost: boolean;
   readonly #events: ServerEvents;
+  readonly #clock: Clock;
   readonly #members: Member[] = [];
   #draining = false;
   readonly #random: () => number;
@@ -34,13 +48,18 @@ export class BackendPool {
   readonly #tried = new WeakMap<ServerTunnel, Set<Backend>>();
 
   readonly #onChange: () => void;
+  readonly #policy: DialPolicy;
+  readonly #audit: AuditTrail | undefined;
 
-  constructor(strategyNames: readonly StrategyName[], events: ServerEvents, options: BackendPoolOptions = {}) {
+  constructor(strategyNames: readonly StrategyName[], events: ServerEvents, options: BackendPoolOptions) {
     this.#strategies = strategyNames;
     this.#asksHost = strategyNames.includes("destHost");
     this.#events = events;
+    this.#clock = options.clock;
+    this.#audit = options.audit;
     this.#random = options.random ?? Math.random;
     this.#onChange = options.onChange ?? (() => {});
+    this.#policy = options.policy ?? new DialPolicy(anyDial);
   }
 
   add(backend: Backend): void {
@@ -74,15 +93,37 @@ export class BackendPool {
     this.#draining = true;
   }
 
-  /** Opens a tunnel through a chosen backend, or tells why none was even asked. */
+  /** Opens a tunnel through a chosen backend, or says why none was even asked. */
   dial(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure {
+    const id = ++lastTunnelId;
+    const audit = this.#audit?.dial(id, target, client);
+    const opened = this.#dial(id, target, client, audit);
+    if (!(opened instanceof ServerTunnel)) audit?.failed(opened);
+    return opened;
+  }
+
+  #dial(
+    id: bigint,
+    target: DialTarget,
+    client: TunnelClient,
+    audit: DialAudit | undefined,
+  ): ServerTunnel | DialFailure {
+    const refusal = this.#policy.refusal(target, client.peer);
+    if (refusal !== undefined) {
+      const { peer } = client;
+      const failure: DialFailure = { reason: "not_allowed", message: refusal };
+      this.#events.dialFailed("not_allowed", { ...failure, address: target.address, client });
+      // At most a line a minute for each client and destination; see LogLimiter.
+      log.warn("refused client {client}: {reason}", { client: peerName(peer), reason: refusal, address: peer.address });
+      return failure;
+    }
     const backend = this.#draining ? undefined : this.pick(target.address);
     if (backend === undefined) {
       const failure = this.#draining ? shuttingDown : noAgent;
-      this.#events.dialFailed(failure.reason);
+      this.#events.dialFailed(failure.reason, { ...failure, address: target.address, client });
       return failure;
     }
-    const tunnel = new ServerTunnel(++lastTunnelId, target, client, this.#events);
+    const tunnel = new ServerTunnel(id, target, client, this.#events, this.#clock, audit);
     backend.dial(tunnel);
     return tunnel;
   }
@@ -100,7 +141,7 @@ export class BackendPool {
 
   /**
    * Chooses a backend for a destination: the strategies in order, each at random among the agents that fit best and are
-   * neither draining nor held back by a client; only when no strategy has such an agent, one that is.
+   * neither draining nor stalled by a client; only when no strategy has such an agent, one that is.
    */
   pick(address: string, except?: ReadonlySet<Backend>): Backend | undefined {
     const host = this.#asksHost ? canonicalHost(hostOf(address)) : "";

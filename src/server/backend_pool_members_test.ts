@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
+import { type Peer, ServerWorld } from "../../tests/support/memory/server_world.ts";
 import type { StrategyName } from "./strategies.ts";
 
 /** The ids of the agents that can be picked for an address. */

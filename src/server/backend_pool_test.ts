@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dialRequest, drain } from "../wire/packet.ts";
-import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
+import { type Peer, ServerWorld } from "../../tests/support/memory/server_world.ts";
 import type { StrategyName } from "./strategies.ts";
 
 /** Agents by id, each with its identifiers, on a server with the given strategies. */

@@ -6,12 +6,13 @@ export type DialFailureReason =
   | "send_rsp"
   | "backend_close"
   | "backend_dial_timeout"
-  | "frontend_close";
+  | "frontend_close"
+  | "not_allowed";
 
 /** A dial that did not open a tunnel. */
 export interface DialFailure {
   readonly reason: DialFailureReason;
-  /** What the client is told. */
+  /** What the client reads. */
   readonly message: string;
 }
 

@@ -1,9 +1,17 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { KeepaliveOptions } from "../mux/keepalive.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
-import { AgentService, type Authenticate } from "./agent_service.ts";
+import type { AllowedNames } from "../wire/destination/allowed_names.ts";
+import { flowLimits } from "../mux/flow_limits.ts";
+import { GrowthBudget } from "../streams/growth_budget.ts";
+import { Admission } from "./admission.ts";
+import { AgentService, type Authenticate } from "./agents/agent_service.ts";
+import { type AuditSink, AuditTrail } from "./audit_trail.ts";
 import type { Backend } from "./backend.ts";
 import { BackendPool } from "./backend_pool.ts";
-import { ConnectFrontend } from "./connect_frontend.ts";
-import { ProxyService } from "./proxy_service.ts";
+import { ConnectFrontend } from "./frontends/http_connect_frontend.ts";
+import type { DialPolicy } from "./dial_policy.ts";
+import { ProxyService } from "./frontends/proxy_service.ts";
 import type { ServerEvents, ServerGauges, ServerSegment } from "./server_events.ts";
 import type { StrategyName } from "./strategies.ts";
 
@@ -15,11 +23,27 @@ export interface ProxyServerOptions {
   readonly strategies: readonly StrategyName[];
   /** Milliseconds that an agent may take to answer a dial; 0 waits for ever. */
   readonly dialTimeoutMs: number;
+  /** How old an agent's link may become, in milliseconds; absent or 0: as old as it likes. */
+  readonly maxLinkAgeMs?: number;
+  readonly clock: Clock;
+  /** When agents are pinged that may be behind an HTTP proxy; absent: never. */
+  readonly keepalive?: KeepaliveOptions;
   readonly events: ServerEvents;
   /** Called when an agent came or went, or the server began to drain: {@link ProxyServer.notReady} may have changed. */
   readonly onChange?: () => void;
   /** Absent: the agent listener's TLS decides alone. */
   readonly authenticate?: Authenticate;
+  /** Of the certificates of those who may be clients, and agents; absent: whoever the listener lets in. */
+  readonly clientNames?: AllowedNames;
+  readonly agentNames?: AllowedNames;
+  /** What clients may reach; absent: everything, over tcp. */
+  readonly policy?: DialPolicy;
+  /** Refuse agents that claim an identifier which neither their certificate nor their token bears. */
+  readonly bindIdentifiers?: boolean;
+  /** Takes the lines of the audit log; absent: there is none. */
+  readonly audit?: AuditSink;
+  /** What all receive windows may grow by together; absent: the default. */
+  readonly growth?: GrowthBudget;
 }
 
 /** The proxy-server without its sockets: agents in, clients in, tunnels between them. */
@@ -28,6 +52,8 @@ export class ProxyServer implements ServerGauges {
   readonly agents: AgentService;
   readonly proxy: ProxyService;
   readonly connect: ConnectFrontend;
+  /** What all receive windows may grow by together, those of listeners too. */
+  readonly growth: GrowthBudget;
   readonly packets: Readonly<Record<ServerSegment, PacketCounts>> = {
     from_client: new PacketCounts(),
     to_client: new PacketCounts(),
@@ -38,17 +64,34 @@ export class ProxyServer implements ServerGauges {
   #draining = false;
 
   constructor(options: ProxyServerOptions) {
+    const { clock } = options;
+    this.growth = options.growth ?? new GrowthBudget(flowLimits.growthBudgetBytes);
     this.#onChange = options.onChange ?? (() => {});
-    this.pool = new BackendPool(options.strategies, options.events, { onChange: this.#onChange });
+    const audit = options.audit === undefined ? undefined : new AuditTrail(options.audit, clock);
+    this.pool = new BackendPool(options.strategies, options.events, {
+      clock,
+      onChange: this.#onChange,
+      ...(audit === undefined ? {} : { audit }),
+      ...(options.policy === undefined ? {} : { policy: options.policy }),
+    });
     this.agents = new AgentService(this.pool, {
       serverId: options.serverId,
       serverCount: options.serverCount,
       dialTimeoutMs: options.dialTimeoutMs,
+      maxLinkAgeMs: options.maxLinkAgeMs ?? 0,
+      ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
+      clock,
       events: options.events,
+      admission: new Admission("agent", options.agentNames, options.events),
+      bindIdentifiers: options.bindIdentifiers ?? false,
+      asksResolved: options.audit !== undefined,
+      growth: this.growth,
       ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
     });
-    this.proxy = new ProxyService(this.pool, options.events);
-    this.connect = new ConnectFrontend(this.pool);
+    const clients = new Admission("client", options.clientNames, options.events);
+
+    this.proxy = new ProxyService(this.pool, clients, options.events, clock, audit);
+    this.connect = new ConnectFrontend(this.pool, clients, clock, audit);
   }
 
   /** The server takes no new agents and tunnels. */
@@ -70,7 +113,7 @@ export class ProxyServer implements ServerGauges {
     this.#onChange();
   }
 
-  /** Ends every tunnel; clients are told why. */
+  /** Ends every tunnel; clients learn why. */
   closeTunnels(error: string): void {
     for (const backend of [...this.pool.all()]) backend.closeTunnels(error);
   }

@@ -1,9 +1,14 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { PacketCounts } from "../wire/packet_counts.ts";
-import type { DialFailureReason } from "./dial_outcome.ts";
+import type { DialFailure, DialFailureReason } from "./dial_outcome.ts";
 import type { StrategyName } from "./strategies.ts";
+import type { TunnelClient } from "./tunnel_sides.ts";
 
 /** A hop of a packet stream as metrics label it, seen from the server. */
 export type ServerSegment = "from_client" | "to_client" | "from_agent" | "to_agent";
+
+/** What a peer of the server is. */
+export type PeerRole = "client" | "agent";
 
 /** Who began the end of a tunnel. */
 export type CloseInitiator = "client" | "agent" | "server";
@@ -16,12 +21,24 @@ export type CloseInitiator = "client" | "agent" | "server";
  * - `mismatch`: the client sent packets of a connection that is not its own
  * - `stalled`: the client did not read for longer than a legacy peer can be held
  * - `shutdown`: the server is stopping
+ * - `fault`: an exception of this program
  */
-export type CloseReason = "closed" | "reset" | "link_lost" | "mismatch" | "stalled" | "shutdown";
+export type CloseReason = "closed" | "reset" | "link_lost" | "mismatch" | "stalled" | "shutdown" | "fault";
+
+/** For what a peer was refused. */
+export type PeerRefusal = "name" | "identifier";
+
+/** A dial that failed. */
+export interface FailedDial extends DialFailure {
+  /** The destination, as the client asked for it. */
+  readonly address: string;
+  readonly client: TunnelClient;
+}
 
 /** What the server's parts report as it happens: counters and histograms. Everything else is read from {@link ServerGauges}. */
 export interface ServerEvents {
-  dialFailed(reason: DialFailureReason): void;
+  /** @param dial absent where nobody waits for it any more */
+  dialFailed(reason: DialFailureReason, dial?: FailedDial): void;
   /** @param seconds from the dial's start to the agent's answer */
   dialed(seconds: number): void;
   /** @param seconds from the agent's answer to the end */
@@ -30,6 +47,18 @@ export interface ServerEvents {
   frontendWritten(seconds: number): void;
   /** A stream ended in an error. @param code gRPC code name, such as `Canceled` @param packetType or `Unknown` on receipt */
   streamFailed(segment: ServerSegment, code: string, packetType: string): void;
+  /** A peer was refused for who it is: its certificate's name, or an identifier that it claims and does not prove. */
+  peerRefused(role: PeerRole, reason: PeerRefusal): void;
+}
+
+/**
+ * The code under which the end of a peer's stream is counted. A server of the original knows of a peer that is gone only
+ * that its call was canceled, and so do the rules that watch its metrics.
+ * @returns name of a gRPC code
+ */
+export function receiptCode(error: unknown): string {
+  const { code } = ConnectError.from(error);
+  return Code[code === Code.Unavailable ? Code.Canceled : code] ?? "Unknown";
 }
 
 /** What the server's tables hold now, read when metrics are scraped. */
@@ -41,7 +70,7 @@ export interface ServerGauges {
   readonly connectRequests: number;
   readonly pendingDials: number;
   readonly establishedTunnels: number;
-  /** Streams from clients, and from agents, whose reading is held back now. */
+  /** Streams from clients, and from agents, whose reading is paused now. */
   readonly heldClientStreams: number;
   readonly heldAgentStreams: number;
   /** Bytes that this process holds for peers that have not taken them yet. */
@@ -60,4 +89,5 @@ export const noServerEvents: ServerEvents = {
   tunnelClosed: () => {},
   frontendWritten: () => {},
   streamFailed: () => {},
+  peerRefused: () => {},
 };

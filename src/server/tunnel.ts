@@ -1,83 +1,67 @@
-import type { Lane, LaneSource } from "../tunnel/fair_writer.ts";
-import type { ReceiveWindow } from "../tunnel/receive_window.ts";
-import type { SendWindow } from "../tunnel/send_window.ts";
-import { nextState, type TunnelEvent, type TunnelState } from "../tunnel/tunnel_state.ts";
+import { getLogger } from "@logtape/logtape";
+import { fault } from "../faults/fault.ts";
+import type { Channel, ChannelOwner } from "../mux/channel.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
+import type { DialAudit } from "./audit_trail.ts";
 import type { DialFailure } from "./dial_outcome.ts";
 import type { CloseInitiator, CloseReason, ServerEvents } from "./server_events.ts";
+import { serverLimits } from "./server_limits.ts";
+import type { TunnelClient, TunnelLink } from "./tunnel_sides.ts";
 
-/** The frontend's side of a tunnel: what the tunnel tells the client. */
-export interface TunnelClient {
-  /** The client can be told that the destination sends no more while it may still send itself. */
-  readonly halfCloses: boolean;
-  /** The destination was reached. */
-  tunnelDialed(connectId: ConnectId): void;
-  /** The destination was not reached; nothing follows. */
-  tunnelDialFailed(failure: DialFailure): void;
-  /** Bytes from the destination. Returns false when the client is full; it calls {@link ServerTunnel.clientDrained} later. */
-  tunnelData(payload: Uint8Array): boolean;
-  /** Data can be sent again after {@link ServerTunnel.send} returned false. */
-  tunnelWritable(): void;
-  /** The destination sends no more; only where {@link halfCloses}. */
-  tunnelEnded(): void;
-  /** The tunnel ended; nothing follows. `error` is empty when the destination closed in order. */
-  tunnelClosed(error: string): void;
-}
+const log = getLogger(["server", "tunnel"]);
 
-/** What a tunnel needs of its agent's link; the backend is it. */
-export interface TunnelLink {
-  /** The agent takes CLOSE_WRITE. */
-  readonly halfCloses: boolean;
-  sendCloseRequest(connectId: ConnectId): void;
-  sendCloseDial(tunnelId: bigint): void;
-  sendCredit(connectId: ConnectId, bytes: number): void;
-  /** How many bytes the tunnel's client has not taken, on a link without windows; 0 when it took all. */
-  clientHolds(tunnel: ServerTunnel, bytes: number): void;
-  /** The tunnel was closed from this side: {@link ServerTunnel.unanswered} is called if the agent never answers. */
-  closing(tunnel: ServerTunnel): void;
-  /** The tunnel is closed and can be forgotten. */
-  forget(tunnel: ServerTunnel): void;
-}
-
-/** The parts of flow control that a tunnel gets with its connection. */
-export interface TunnelFlow {
-  readonly lane: Lane;
-  readonly sending: SendWindow;
-  /** Absent on a link without windows. */
-  readonly receiving?: ReceiveWindow;
-}
+/** The error that both sides receive when an exception ended the tunnel; its text is for the log alone. */
+const internalError = "internal error of the proxy server";
 
 /**
  * One tunnel as the server sees it, between the client that dialled and the backend that was chosen. Both sides call
- * in; each event is taken at most once, and what comes after the end is ignored.
+ * in; each event is taken at most once, and what comes after the end is ignored. What throws on its way through a tunnel
+ * ends that tunnel ({@link faulted}), neither its link nor its neighbours.
  */
-export class ServerTunnel implements LaneSource {
+export class ServerTunnel implements ChannelOwner {
+  readonly place = "tunnel";
   /** Pairs the agent's answer with the dial; it names the tunnel in the logs of both sides. */
   readonly id: bigint;
   readonly target: DialTarget;
-  readonly #client: TunnelClient;
+  readonly client: TunnelClient;
   readonly #events: ServerEvents;
+  readonly #clock: Clock;
+  /** Absent where there is no audit log. */
+  readonly #audit: DialAudit | undefined;
   /** When the dial began, then when the tunnel opened; milliseconds of the monotonic clock. */
-  #since = performance.now();
+  #since: number;
   #link: TunnelLink | undefined;
   #state: TunnelState = "dialing";
-  #connectId: ConnectId = 0;
-  #flow: TunnelFlow | undefined;
+  #channel: Channel | undefined;
+  #sentBytes = 0;
+  #receivedBytes = 0;
   /** Bytes that the client was given and has not taken yet. */
   #heldBytes = 0;
   #heldSince = 0;
   #clientEnded = false;
-  /** The client was told of the end, or has left. */
+  /** The client was notified of the end, or has left. */
   #clientDone = false;
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
 
-  constructor(id: bigint, target: DialTarget, client: TunnelClient, events: ServerEvents) {
+  constructor(
+    id: bigint,
+    target: DialTarget,
+    client: TunnelClient,
+    events: ServerEvents,
+    clock: Clock,
+    audit?: DialAudit,
+  ) {
     this.id = id;
     this.target = target;
-    this.#client = client;
+    this.client = client;
     this.#events = events;
+    this.#clock = clock;
+    this.#since = clock.now();
+    this.#audit = audit;
   }
 
   get state(): TunnelState {
@@ -86,28 +70,46 @@ export class ServerTunnel implements LaneSource {
 
   /** The agent's id for the connection; 0 while dialing. */
   get connectId(): ConnectId {
-    return this.#connectId;
+    return this.#channel?.id ?? 0;
+  }
+
+  /** Seconds since the dial began, or, once the agent has answered, since then. */
+  get seconds(): number {
+    return (this.#clock.now() - this.#since) / 1000;
+  }
+
+  /** Bytes of the client for the destination, and the other way round. */
+  get bytes(): { readonly sent: number; readonly received: number } {
+    return { sent: this.#sentBytes, received: this.#receivedBytes };
+  }
+
+  /** Whom bytes wait for. */
+  get waitsFor(): "client" | "agent" | undefined {
+    if (this.#heldBytes > 0) return "client";
+    return (this.#channel?.queuedBytes ?? 0) > 0 ? "agent" : undefined;
   }
 
   /** Bytes that wait for the client or for the agent. */
   get queuedBytes(): number {
-    return this.#heldBytes + (this.#flow?.lane.queuedBytes ?? 0);
+    return this.#heldBytes + (this.#channel?.queuedBytes ?? 0);
   }
 
   /** The link that the dial goes over; again when the dial moves to another backend. */
   assign(link: TunnelLink): void {
     this.#link = link;
+    this.#audit?.assigned(link.info);
   }
 
   // ---- from the client ----
 
   /**
-   * Sends bytes to the destination. They are taken in any case; false asks to hold back until
+   * Sends bytes to the destination. They are taken in any case; false asks to pause until
    * {@link TunnelClient.tunnelWritable}.
    */
   send(payload: Uint8Array): boolean {
-    if (this.#state !== "open" || this.#flow === undefined || this.#clientEnded) return true;
-    return this.#flow.lane.send(payload);
+    if (this.#state !== "open" || this.#channel === undefined || this.#clientEnded) return true;
+    this.#sentBytes += payload.length;
+    return this.#channel.send(payload);
   }
 
   /** The client takes data again after tunnelData returned false. */
@@ -115,32 +117,40 @@ export class ServerTunnel implements LaneSource {
     const bytes = this.#heldBytes;
     if (bytes === 0) return;
     this.#heldBytes = 0;
-    this.#events.frontendWritten((performance.now() - this.#heldSince) / 1000);
-    if (this.#flow?.receiving === undefined) this.#link?.clientHolds(this, 0);
-    else this.#returnCredit(this.#flow.receiving, bytes);
+    this.#events.frontendWritten((this.#clock.now() - this.#heldSince) / 1000);
+    this.#channel?.held(0);
+    this.#channel?.consumed(bytes);
   }
 
   /**
-   * The client sends no more, but still takes data. Where the agent cannot be told so, the tunnel is closed, as an agent of
+   * The client sends no more, but still takes data. Where the agent does not know half-close, the tunnel is closed, as an agent of
    * the original does it at a client's end.
    */
   end(): void {
-    if (this.#state !== "open" || this.#flow === undefined || this.#clientEnded) return this.close();
+    if (this.#state !== "open" || this.#channel === undefined || this.#clientEnded) return this.close();
     if (this.#link?.halfCloses !== true) return this.close();
     this.#clientEnded = true;
-    this.#flow.lane.finish(closeWrite(this.#connectId));
+    this.#channel.finish(closeWrite(this.#channel.id));
   }
 
-  /** The client gives up its dial, or closes the tunnel; what it sent before still arrives. The agent is told. */
+  /** The client gives up its dial, or closes the tunnel; what it sent before still arrives. The agent is notified. */
   close(): void {
     this.#close("client", "closed", false);
   }
 
-  /** Closes at once; what has not been sent is dropped. The client is told `error`, unless it began this itself. */
+  /**
+   * Closes at once; what has not been sent is dropped. The client receives `error`, unless it began this itself. A tunnel that
+   * is closing already goes on to do so, and its client gets nothing more.
+   */
   abort(reason: CloseReason, initiator: CloseInitiator, error: string): void {
     const was = this.#state;
+    if (was === "closing") {
+      if (initiator === "client") this.#clientGone();
+      else this.#notifyClosed(error);
+      return;
+    }
     this.#close(initiator, reason, true);
-    if (was === "open" && initiator !== "client") this.#tellClosed(error);
+    if (was === "open" && initiator !== "client") this.#notifyClosed(error);
   }
 
   #close(initiator: CloseInitiator, reason: CloseReason, drop: boolean): void {
@@ -148,99 +158,116 @@ export class ServerTunnel implements LaneSource {
     if (!this.#moved("client-closed")) return;
     this.#initiator = initiator;
     this.#reason = reason;
-    if (initiator === "client" && drop) this.#clientLeft();
+    if (initiator === "client" && drop) this.#clientGone();
     if (was === "dialing") {
       this.#link?.sendCloseDial(this.id);
       this.#link?.forget(this);
-      this.#events.dialFailed("frontend_close");
+      this.#dialFailed({ reason: "frontend_close", message: "client gave up the dial" });
       return;
     }
     this.#link?.closing(this);
     if (drop) {
-      this.#flow?.lane.drop();
-      this.#link?.sendCloseRequest(this.#connectId);
+      this.#channel?.drop();
+      this.#link?.sendCloseRequest(this.connectId);
     } else {
-      this.#flow?.lane.finish(closeRequest(this.#connectId));
+      this.#channel?.finish(closeRequest(this.connectId));
     }
   }
 
   // ---- from the agent ----
 
-  /** The agent reached the destination. Returns false when nobody waits for it any more. */
-  dialed(connectId: ConnectId, flow: TunnelFlow): boolean {
+  /**
+   * The agent reached the destination.
+   * @param resolved the address by which it was reached; empty where the agent does not say
+   * @returns false when nobody waits for it any more
+   */
+  dialed(channel: Channel, resolved = ""): boolean {
     if (!this.#moved("dialed")) return false;
-    this.#connectId = connectId;
-    this.#flow = flow;
-    const now = performance.now();
+    this.#channel = channel;
+    const now = this.#clock.now();
     this.#events.dialed((now - this.#since) / 1000);
     this.#since = now;
-    this.#client.tunnelDialed(connectId);
+    this.#audit?.connected(resolved);
+    this.client.tunnelDialed(channel.id);
     return true;
   }
 
   dialFailed(failure: DialFailure): void {
     if (!this.#moved("dial-failed")) return;
-    this.#events.dialFailed(failure.reason);
+    this.#dialFailed(failure);
     this.#link?.forget(this);
-    this.#client.tunnelDialFailed(failure);
+    this.client.tunnelDialFailed(failure);
+  }
+
+  #dialFailed(failure: DialFailure): void {
+    this.#events.dialFailed(failure.reason, { ...failure, address: this.target.address, client: this.client });
+    this.#audit?.failed(failure);
   }
 
   /** Bytes from the destination; a client that is closing may still take what was on its way. */
   deliver(payload: Uint8Array): void {
     if (this.#state !== "open" && this.#state !== "closing") return;
-    this.#flow?.lane.heard(payload.length);
-    const receiving = this.#flow?.receiving;
-    if (receiving !== undefined && !receiving.arrived(payload.length)) {
+    this.#receivedBytes += payload.length;
+    const channel = this.#channel;
+    if (channel?.received(payload.length) === false) {
       this.abort("reset", "server", "agent sent more than the tunnel's window");
       return;
     }
-    const taken = this.#clientDone || this.#client.tunnelData(payload);
+    const taken = this.#clientDone || this.client.tunnelData(payload);
     if (taken && this.#heldBytes === 0) {
       this.#events.frontendWritten(0);
-      if (receiving !== undefined) this.#returnCredit(receiving, payload.length);
+      channel?.consumed(payload.length);
       return;
     }
-    if (this.#heldBytes === 0) this.#heldSince = performance.now();
+    if (this.#heldBytes === 0) this.#heldSince = this.#clock.now();
     this.#heldBytes += payload.length;
-    if (receiving === undefined) this.#link?.clientHolds(this, this.#heldBytes);
+    channel?.held(this.#heldBytes);
   }
 
   /** The agent returned credit. */
   granted(bytes: number): void {
-    if (this.#flow === undefined) return;
-    if (this.#flow.sending.grant(bytes)) this.#flow.lane.granted();
-    else this.abort("reset", "server", "agent returned impossible credit");
+    if (this.#channel?.granted(bytes) === false) this.abort("reset", "server", "agent returned impossible credit");
   }
 
-  /** {@link LaneSource}: the link takes this tunnel's data again. */
-  laneWritable(): void {
-    if (this.#state === "open") this.#client.tunnelWritable();
+  /** {@link ChannelOwner}. */
+  channelWritable(): void {
+    if (this.#state === "open") this.client.tunnelWritable();
+  }
+
+  /** {@link ChannelOwner}: its client has not read for too long, and has held its agent back. */
+  stalled(): void {
+    const seconds = serverLimits.legacyStallMs / 1000;
+    log.warn(
+      "tunnel {tunnel} to {address} is closed: its client did not read for {seconds} s and held its agent back",
+      { tunnel: this.id, address: this.target.address, seconds },
+    );
+    this.abort("stalled", "server", "client did not read, and its agent has no flow control");
   }
 
   /** The destination sends no more. */
   agentEnded(): void {
     if (this.#state !== "open") return;
-    if (this.#client.halfCloses) {
-      this.#client.tunnelEnded();
+    if (this.client.halfCloses) {
+      this.client.tunnelEnded();
       return;
     }
     this.#close("agent", "closed", false);
-    this.#tellClosed("");
+    this.#notifyClosed("");
   }
 
   /** The agent closed the connection. */
   agentClosed(error: string): void {
     if (!this.#moved("agent-closed")) return;
     if (error !== "" && this.#reason === "closed") this.#reason = "reset";
-    this.#finished();
-    this.#tellClosed(error);
+    this.#finished(error);
+    this.#notifyClosed(error);
   }
 
   /** The agent never answered the close. */
   unanswered(): void {
     if (this.#state !== "closing") return;
     // Whatever still waited for the agent may have kept the request back.
-    this.#link?.sendCloseRequest(this.#connectId);
+    this.#link?.sendCloseRequest(this.connectId);
     this.agentClosed("agent did not answer the close");
   }
 
@@ -249,38 +276,68 @@ export class ServerTunnel implements LaneSource {
     const was = this.#state;
     if (!this.#moved("link-lost")) return;
     if (was === "dialing") {
-      this.#events.dialFailed(failure.reason);
+      this.#dialFailed(failure);
       this.#link?.forget(this);
-      this.#client.tunnelDialFailed(failure);
+      this.client.tunnelDialFailed(failure);
       return;
     }
     if (was === "open") this.#reason = "link_lost";
-    this.#finished();
-    this.#tellClosed(failure.message);
+    this.#finished(failure.message);
+    this.#notifyClosed(failure.message);
   }
 
-  #finished(): void {
-    this.#flow?.lane.drop();
-    this.#flow?.receiving?.close();
+  /** {@link Owner}: whatever state an exception left it in, both sides are notified of the end and nothing of it is kept. */
+  faulted(): void {
+    const was = this.#state;
+    this.#state = "closed";
+    try {
+      this.#channel?.drop();
+      this.#channel?.close();
+      this.#link?.forget(this);
+      if (was === "dialing") this.#link?.sendCloseDial(this.id);
+      else if (was !== "closed") this.#link?.sendCloseRequest(this.connectId);
+    } finally {
+      this.#notifyFault(was);
+    }
+  }
+
+  #notifyFault(was: TunnelState): void {
+    try {
+      if (was === "dialing") {
+        this.#dialFailed({ reason: "frontend_close", message: internalError });
+        this.client.tunnelDialFailed({ reason: "backend_close", message: internalError });
+      } else {
+        if (was !== "closed") this.#closed("fault", "server", internalError);
+        this.#notifyClosed(internalError);
+      }
+    } catch (error) {
+      fault(this.client, error);
+    }
+  }
+
+  #finished(error: string): void {
+    this.#channel?.drop();
+    this.#channel?.close();
     this.#link?.forget(this);
-    this.#events.tunnelClosed((performance.now() - this.#since) / 1000, this.#reason, this.#initiator);
+    this.#closed(this.#reason, this.#initiator, error);
   }
 
-  #tellClosed(error: string): void {
+  #closed(reason: CloseReason, initiator: CloseInitiator, error: string): void {
+    const { seconds } = this;
+    this.#events.tunnelClosed(seconds, reason, initiator);
+    this.#audit?.closed({ seconds, reason, initiator, message: error, bytes: this.bytes });
+  }
+
+  #notifyClosed(error: string): void {
     if (this.#clientDone) return;
-    this.#clientLeft();
-    this.#client.tunnelClosed(error);
+    this.#clientGone();
+    this.client.tunnelClosed(error);
   }
 
   /** The client gets nothing more: what it has not taken holds the link back no longer. */
-  #clientLeft(): void {
+  #clientGone(): void {
     this.#clientDone = true;
     this.clientDrained();
-  }
-
-  #returnCredit(receiving: ReceiveWindow, bytes: number): void {
-    const credit = receiving.left(bytes);
-    if (credit > 0) this.#link?.sendCredit(this.#connectId, credit);
   }
 
   #moved(event: TunnelEvent): boolean {

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { MockedTime } from "../../tests/support/mocked_time.ts";
-import { type Peer, ServerWorld } from "../../tests/support/server_world.ts";
-import { until } from "../../tests/support/until.ts";
-import { waitingLimits } from "../time/time_limit.ts";
+import { type Peer, ServerWorld } from "../../tests/support/memory/server_world.ts";
 import { closeRequest, closeResponse, dialed, dialFailed, dialRequest, windowCredit } from "../wire/packet.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -163,7 +160,9 @@ Deno.test("[server W16] a dial that times out fails alone: its agent stays, with
   agent.stream.pause();
   const waiting = world.client();
   dial(world, waiting);
-  await until("the dial has timed out", () => world.events.dialFailures.length > 0);
+  world.clock.advance(499);
+  assert.deepEqual(world.events.dialFailures, []);
+  world.clock.advance(1);
   world.settle();
   assert.deepEqual(waiting.log, ["DIAL_RSP timed out waiting for backend dial"]);
   assert.deepEqual(world.events.dialFailures, ["backend_dial_timeout"]);
@@ -184,7 +183,9 @@ Deno.test("[server W17] an agent is told of the dial that timed out, and its lat
   const agent = await world.agent();
   const client = world.client();
   dial(world, client);
-  await until("the dial has timed out", () => world.events.dialFailures.length > 0);
+  world.clock.advance(499);
+  assert.deepEqual(world.events.dialFailures, []);
+  world.clock.advance(1);
   world.settle();
   assert.deepEqual(agent.log, ["DIAL_REQ", "DIAL_CLS"]);
   agent.stream.sendPacket(dialed(agent.lastRandom, 5));
@@ -194,7 +195,6 @@ Deno.test("[server W17] an agent is told of the dial that timed out, and its lat
 });
 
 Deno.test("[server W17] no time limit outlives its dial, however that ends", async () => {
-  const before = waitingLimits();
   const world = new ServerWorld({ dialTimeoutMs: 3_600_000 });
   const agent = await world.agent();
   const opened = openTunnel(world, agent, 1);
@@ -206,11 +206,11 @@ Deno.test("[server W17] no time limit outlives its dial, however that ends", asy
   lost.stream.lose();
   const pending = world.client();
   dial(world, pending);
-  assert.equal(waitingLimits(), before + 1);
+  assert.equal(world.clock.pending, 1);
   agent.stream.lose();
   world.settle();
   assert.match(pending.log.at(-1) ?? "", /^DIAL_RSP agent link lost/);
-  assert.equal(waitingLimits(), before);
+  assert.equal(world.clock.pending, 0);
 });
 
 Deno.test("[pains a-3] a thousand dials that fail leave nothing, and the next one works", async () => {
@@ -229,6 +229,18 @@ Deno.test("[pains a-3] a thousand dials that fail leave nothing, and the next on
   openTunnel(world, agent, 1);
 });
 
+/** A server with an agent of the original, and a client whose tunnel is connection 1 and whose stream is full at once. */
+async function withSlowClient() {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  const leaving = world.client();
+  leaving.near.highWaterBytes = 1;
+  dial(world, leaving);
+  agent.stream.sendPacket(dialed(agent.lastRandom, 1));
+  world.settle();
+  return { world, agent, leaving };
+}
+
 /** Makes a client hold back its agent, which has no windows, by a mebibyte that it does not read. */
 function stall(world: ServerWorld, agent: Peer, client: Peer, id: number): void {
   client.stream.pause();
@@ -238,13 +250,7 @@ function stall(world: ServerWorld, agent: Peer, client: Peer, id: number): void 
 }
 
 Deno.test("a client that leaves while it holds its agent back lets it go at once, and what still comes for it holds nobody", async () => {
-  const world = new ServerWorld();
-  const agent = await world.agent();
-  const leaving = world.client();
-  leaving.near.highWaterBytes = 1;
-  dial(world, leaving);
-  agent.stream.sendPacket(dialed(agent.lastRandom, 1));
-  world.settle();
+  const { world, agent, leaving } = await withSlowClient();
   const neighbour = openTunnel(world, agent, 2);
   stall(world, agent, leaving, 1);
   leaving.stream.lose();
@@ -259,8 +265,32 @@ Deno.test("a client that leaves while it holds its agent back lets it go at once
   assert.equal(world.server.establishedTunnels, 1);
 });
 
+Deno.test("a client that closes and does not read holds its agent back for ten seconds once, and never again", async () => {
+  const { world, agent, leaving } = await withSlowClient();
+  openTunnel(world, agent, 2);
+  leaving.stream.sendPacket(closeRequest(1));
+  world.settle();
+  stall(world, agent, leaving, 1);
+  world.clock.advance(9_900);
+  assert.equal(world.server.heldAgentStreams, 1);
+  world.clock.advance(200);
+  assert.equal(world.server.heldAgentStreams, 0);
+  agent.stream.sendData(1, new Uint8Array(1024 * 1024));
+  world.settle();
+  assert.equal(world.server.heldAgentStreams, 0);
+});
+
+Deno.test("a client that has closed and then vanishes lets its agent go at once", async () => {
+  const { world, agent, leaving } = await withSlowClient();
+  leaving.stream.sendPacket(closeRequest(1));
+  world.settle();
+  stall(world, agent, leaving, 1);
+  leaving.stream.lose();
+  world.settle();
+  assert.equal(world.server.heldAgentStreams, 0);
+});
+
 Deno.test("a client's last bytes reach a slow agent, however long it takes, and the close behind them", async () => {
-  using time = new MockedTime();
   const world = new ServerWorld();
   const agent = await world.agent({ "konnectivity-features": "window" });
   const client = world.openTunnel(agent, 1);
@@ -271,7 +301,7 @@ Deno.test("a client's last bytes reach a slow agent, however long it takes, and 
   world.settle();
   for (let granted = 0; granted < 256 * 1024; granted += 32 * 1024) {
     assert.ok(!agent.log.includes("CLOSE_REQ 1"));
-    time.pass(29_000);
+    world.clock.advance(29_000);
     agent.stream.sendPacket(windowCredit(1, 32 * 1024));
     client.near.resume();
     world.settle();
@@ -279,7 +309,7 @@ Deno.test("a client's last bytes reach a slow agent, however long it takes, and 
   assert.equal(agent.log.filter((entry) => entry.startsWith("DATA 1")).reduce(sumOf, 0), 512 * 1024);
   assert.equal(agent.log.at(-1), "CLOSE_REQ 1");
   assert.equal(world.server.establishedTunnels, 1);
-  time.pass(60_000);
+  world.clock.advance(60_000);
   assert.equal(world.server.establishedTunnels, 0);
 });
 
