@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
-import { type FakeCall, type FakeKubeApi, startFakeKubeApi } from "../../tests/support/fake_kube_api.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { makeTestCertificates } from "../../tests/support/test_certificates.ts";
-import { until } from "../../tests/support/until.ts";
+import { type FakeCall, type FakeKubeApi, startFakeKubeApi } from "../../../tests/support/fakes/fake_kube_api.ts";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { makeTestCertificates } from "../../../tests/support/in_process/test_certificates.ts";
+import { until } from "../../../tests/support/assert/until.ts";
 import type { ApiAccess, ApiCredentials } from "./api_access.ts";
 import { KubeClient, type KubeClientOptions } from "./kube_client.ts";
 import { KubeError, type KubeErrorCode } from "./kube_error.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
 
 const forever = new AbortController().signal;
 const get = { method: "GET", path: "/apis/x" } as const;
@@ -23,7 +22,14 @@ function accessTo(api: FakeKubeApi, change: Partial<ApiAccess> = {}, credentials
 }
 
 function clientFor(access: ApiAccess, options: Partial<KubeClientOptions> = {}): KubeClient {
-  return new KubeClient(access, { userAgent: "test", qps: 1000, burst: 1000, random: () => 0, ...options });
+  return new KubeClient(access, {
+    userAgent: "test",
+    qps: 1000,
+    burst: 1000,
+    random: () => 0,
+    clock: systemClock,
+    ...options,
+  });
 }
 
 async function failureOf(call: Promise<unknown>, code: KubeErrorCode): Promise<KubeError> {
@@ -225,44 +231,6 @@ leakTest("a stream that is silent for too long, breaks or is given up says so", 
   api.handle = (call) => call.fail(410, "Expired");
   assert.equal((await failureOf(read(60_000, forever), "status")).status, 410);
   await until("the API sees no stream any more", () => api.streams === 0);
-});
-
-leakTest("calls go through the proxy that the kubeconfig names", async () => {
-  await using api = await startFakeKubeApi();
-  api.handle = (call) => call.answer(200, {});
-  const asked: string[] = [];
-  const proxy = createServer();
-  proxy.on("connect", (request, socket) => {
-    asked.push(`${request.url} ${request.headers["proxy-authorization"] ?? ""}`);
-    socket.on("error", () => {});
-    if (asked.length > 1) {
-      socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
-      return;
-    }
-    const upstream = connect(api.port, "127.0.0.1", () => {
-      socket.write("HTTP/1.1 200 OK\r\n\r\n");
-      socket.pipe(upstream).pipe(socket);
-    });
-    upstream.on("error", () => {});
-    socket.on("close", () => upstream.destroy());
-    upstream.on("close", () => socket.destroy());
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = proxy.address() as AddressInfo;
-  const access = accessTo(api, { proxy: new URL(`http://me:pass@127.0.0.1:${port}`) });
-  {
-    using client = clientFor(access);
-    await client.call(get, forever);
-  }
-  assert.deepEqual(asked, [`127.0.0.1:${api.port} Basic ${btoa("me:pass")}`]);
-  assert.equal(api.calls.length, 1);
-  {
-    using client = clientFor(access);
-    const error = await failureOf(client.call({ ...get, repeatable: false }, forever), "unreachable");
-    assert.match(error.message, /answered 403/);
-    assert.doesNotMatch(error.message, /pass/);
-  }
-  await new Promise((resolve) => proxy.close(resolve));
 });
 
 leakTest(

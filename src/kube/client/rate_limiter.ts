@@ -1,4 +1,5 @@
-import type { Clock } from "./clock.ts";
+import { owned, ownerOf } from "../../faults/owned.ts";
+import type { Clock, Deadline } from "../../runtime/clock.ts";
 
 interface Waiting {
   readonly go: () => void;
@@ -15,7 +16,7 @@ export class RateLimiter {
   readonly #queue = new Set<Waiting>();
   #tokens: number;
   #filledAt: number;
-  #cancelTimer: (() => void) | undefined;
+  #next: Deadline | undefined;
 
   /** @param qps above 0 @param burst at least 1 */
   constructor(qps: number, burst: number, clock: Clock) {
@@ -46,13 +47,13 @@ export class RateLimiter {
           resolve();
         },
       };
-      const onAbort = () => {
+      const onAbort = owned(ownerOf("kube", reject), () => {
         this.#queue.delete(waiting);
         reject(signal.reason);
         if (this.#queue.size > 0) return;
-        this.#cancelTimer?.();
-        this.#cancelTimer = undefined;
-      };
+        this.#next?.cancel();
+        this.#next = undefined;
+      });
       signal.addEventListener("abort", onAbort, { once: true });
       this.#queue.add(waiting);
       this.#schedule();
@@ -61,17 +62,16 @@ export class RateLimiter {
 
   #fill(): void {
     const now = this.#clock.now();
-    // A time of day can go back.
-    const seconds = Math.max(0, now - this.#filledAt) / 1000;
+    const seconds = (now - this.#filledAt) / 1000;
     this.#filledAt = now;
     this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#qps);
   }
 
   #schedule(): void {
-    if (this.#cancelTimer !== undefined || this.#queue.size === 0) return;
+    if (this.#next !== undefined || this.#queue.size === 0) return;
     const waitMs = Math.max(1, (1 - this.#tokens) / this.#qps * 1000);
-    this.#cancelTimer = this.#clock.after(waitMs, () => {
-      this.#cancelTimer = undefined;
+    this.#next = this.#clock.after(waitMs, () => {
+      this.#next = undefined;
       this.#fill();
       for (const waiting of this.#queue) {
         if (this.#tokens < 1) break;
@@ -80,6 +80,6 @@ export class RateLimiter {
         waiting.go();
       }
       this.#schedule();
-    });
+    }, ownerOf("kube"));
   }
 }

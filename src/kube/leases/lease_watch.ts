@@ -1,8 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import { type Clock, pause, systemClock } from "./clock.ts";
-import { reasonOf, statusOf, textOf } from "./kube_error.ts";
+import { owned, ownerOf } from "../../faults/owned.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { reasonOf, statusOf, textOf } from "../client/kube_error.ts";
+import { pause } from "../client/pause.ts";
 import type { LeaseEvent, LeaseList, LeasesApi, LeaseScope } from "./leases_api.ts";
-import { RetryBackoff } from "./retry_backoff.ts";
+import { RetryBackoff } from "../client/retry_backoff.ts";
 
 const log = getLogger(["kube", "leases"]);
 
@@ -18,7 +20,7 @@ export interface LeaseObserver {
   listed(list: LeaseList): void;
   /** One has changed since. */
   happened(event: LeaseEvent): void;
-  /** Changes are told of from now on. */
+  /** Changes are reported from now on. */
   found(): void;
   /** Nothing is known of changes from now on. */
   lost(): void;
@@ -29,7 +31,7 @@ export interface LeaseWatchOptions {
   readonly api: LeasesApi;
   readonly scope: LeaseScope;
   readonly events: LeaseWatchEvents;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Uniform in [0, 1); a parameter so that tests can choose. */
   readonly random?: () => number;
 }
@@ -49,7 +51,7 @@ export class LeaseWatch {
   #running: Promise<void> | undefined;
   /** Where the next watch goes on; undefined: the leases have to be listed first. */
   #resourceVersion: string | undefined;
-  /** The watch that is under way. */
+  /** The watch that is open. */
   #watching: AbortController | undefined;
   #lost = false;
   #failure: string | undefined;
@@ -57,7 +59,7 @@ export class LeaseWatch {
   constructor(options: LeaseWatchOptions, observer: LeaseObserver) {
     this.#options = options;
     this.#observer = observer;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     const random = options.random ?? Math.random;
     this.#backoff = new RetryBackoff({ baseMs: retryBaseMs, capMs: retryCapMs, random });
   }
@@ -72,7 +74,7 @@ export class LeaseWatch {
     this.#watching?.abort(new Error("the leases are listed again"));
   }
 
-  /** Drops what is under way. */
+  /** Drops what is in flight. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("the watch is stopped"));
     await this.#running;
@@ -119,8 +121,8 @@ export class LeaseWatch {
 
   async #list(signal: AbortSignal): Promise<void> {
     const { api, scope, events } = this.#options;
-    const startedAt = performance.now();
-    const seconds = () => (performance.now() - startedAt) / 1000;
+    const startedAt = this.#clock.now();
+    const seconds = () => (this.#clock.now() - startedAt) / 1000;
     let list: LeaseList;
     try {
       list = await api.list(scope, signal);
@@ -137,7 +139,7 @@ export class LeaseWatch {
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const { api, scope, events } = this.#options;
     const watching = new AbortController();
-    const stop = () => watching.abort(signal.reason);
+    const stop = owned(ownerOf("kube"), () => watching.abort(signal.reason));
     signal.addEventListener("abort", stop);
     this.#watching = watching;
     const startedAt = this.#clock.now();

@@ -1,8 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import { type Clock, pause, systemClock } from "./clock.ts";
-import { reasonOf, statusOf, textOf } from "./kube_error.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { reasonOf, statusOf, textOf } from "../client/kube_error.ts";
+import { pause } from "../client/pause.ts";
 import { type Lease, leaseEndMs } from "./lease.ts";
-import type { LeaseList, LeasesApi } from "./leases_api.ts";
+import { LeaseTimes } from "./lease_times.ts";
+import type { LeasesApi } from "./leases_api.ts";
 
 const log = getLogger(["kube", "leases"]);
 
@@ -22,7 +24,7 @@ export interface LeaseCollectorOptions {
   /** This server's own lease, which its controller looks after. */
   readonly ownName: string;
   readonly events: LeaseCollectorEvents;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Milliseconds from the end of one collection to the next. */
   readonly periodMs?: number;
 }
@@ -30,20 +32,25 @@ export interface LeaseCollectorOptions {
 /** The original's. */
 const defaultPeriodMs = 15_000;
 
-/** Deletes the leases of servers that are gone without a word. Every server does that for all. */
+/**
+ * Deletes the leases of servers that are gone without a word. Every server does that for all, so one that is mistaken, for
+ * its clock or another's, would have agents leave servers that live.
+ */
 export class LeaseCollector {
   readonly #options: LeaseCollectorOptions;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
+  readonly #times: LeaseTimes;
   readonly #selector: string;
   #running: Promise<void> | undefined;
   #failure: string | undefined;
-  /** Leases that never end, told of once. */
+  /** Leases that never end, logged once. */
   #endless: ReadonlySet<string> = new Set();
 
   constructor(options: LeaseCollectorOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
+    this.#times = new LeaseTimes(this.#clock);
     this.#selector = selectorOf(options.labels);
   }
 
@@ -51,7 +58,7 @@ export class LeaseCollector {
     if (!this.#stop.signal.aborted) this.#running ??= this.#run();
   }
 
-  /** Drops what is under way. */
+  /** Drops what is in flight. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("the collection is stopped"));
     await this.#running;
@@ -75,20 +82,20 @@ export class LeaseCollector {
   async #collect(signal: AbortSignal): Promise<void> {
     const { namespace, ownName, events } = this.#options;
     const scope = { namespace, labelSelector: this.#selector };
-    const { leases }: LeaseList = await observed(
+    const list = await observed(
       this.#options.api.list(scope, signal),
       signal,
+      this.#clock,
       (status, reason, seconds) => events.leasesListed(status, reason, seconds),
     );
-    const endless = leases.filter((lease) => leaseEndMs(lease) === undefined);
+    this.#times.listed(list);
+    const endless = list.leases.filter((lease) => leaseEndMs(lease) === undefined);
     for (const { name } of endless) {
       if (!this.#endless.has(name)) log.warn("lease {name} names no duration, so it never ends and is left", { name });
     }
     this.#endless = new Set(endless.map(({ name }) => name));
-    for (const lease of leases) {
-      if (lease.name !== ownName && (leaseEndMs(lease) ?? Infinity) <= this.#clock.now()) {
-        await this.#cull(lease, signal);
-      }
+    for (const lease of this.#times.abandoned) {
+      if (lease.name !== ownName) await this.#cull(lease, signal);
     }
   }
 
@@ -98,6 +105,7 @@ export class LeaseCollector {
       await observed(
         api.delete(lease, true, signal),
         signal,
+        this.#clock,
         (status, reason, seconds) => events.leaseDeleted(status, reason, seconds),
       );
     } catch (error) {
@@ -112,20 +120,21 @@ export class LeaseCollector {
   }
 }
 
-/** Tells how a call went, unless it was given up. */
+/** Reports how a call went, unless it was given up. */
 async function observed<T>(
   call: Promise<T>,
   signal: AbortSignal,
-  tell: (status: number | undefined, reason: string, seconds: number) => void,
+  clock: Clock,
+  report: (status: number | undefined, reason: string, seconds: number) => void,
 ): Promise<T> {
-  const startedAt = performance.now();
-  const seconds = () => (performance.now() - startedAt) / 1000;
+  const startedAt = clock.now();
+  const seconds = () => (clock.now() - startedAt) / 1000;
   try {
     const result = await call;
-    tell(200, "", seconds());
+    report(200, "", seconds());
     return result;
   } catch (error) {
-    if (!signal.aborted) tell(statusOf(error), reasonOf(error), seconds());
+    if (!signal.aborted) report(statusOf(error), reasonOf(error), seconds());
     throw error;
   }
 }

@@ -1,10 +1,14 @@
 import type { IncomingMessage } from "node:http";
+import { dialContext } from "../../dial/connector.ts";
+import type { DialContext } from "../../dial/dial.ts";
+import { owned, ownerOf } from "../../faults/owned.ts";
+import type { Clock, Deadline } from "../../runtime/clock.ts";
 import type { ApiAccess } from "./api_access.ts";
 import { brokenError, checkStatus, parseAnswer, readText, statusError } from "./api_answer.ts";
 import { type ApiRequest, sendRequest } from "./api_transport.ts";
-import { type Clock, pause, systemClock } from "./clock.ts";
 import { JsonLineError, JsonLines } from "./json_lines.ts";
 import { KubeError } from "./kube_error.ts";
+import { pause } from "./pause.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 
 /** How the API is called. */
@@ -15,7 +19,7 @@ export interface KubeClientOptions {
   readonly userAgent: string;
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Uniform in [0, 1); a parameter so that tests can choose. */
   readonly random?: () => number;
 }
@@ -52,13 +56,15 @@ export class KubeClient implements Disposable {
   readonly #closed = new AbortController();
   readonly #limiter: RateLimiter;
   readonly #clock: Clock;
+  readonly #dialling: DialContext;
   readonly #timeoutMs: number;
   readonly #random: () => number;
 
   constructor(access: ApiAccess, options: KubeClientOptions) {
     this.#access = access;
     this.#userAgent = options.userAgent;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
+    this.#dialling = dialContext("links", options.clock);
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     this.#random = options.random ?? Math.random;
     const burst = Math.max(1, options.burst || defaultBurst);
@@ -74,7 +80,7 @@ export class KubeClient implements Disposable {
     return this.#repeat(signal, repeatable, async () => {
       using attempt = new Attempt(signal, this.#closed.signal);
       attempt.limit(this.#clock, this.#timeoutMs, call);
-      const message = await sendRequest(this.#access, this.#userAgent, requestOf(call), attempt.signal);
+      const message = await sendRequest(this.#access, this.#userAgent, requestOf(call), this.#dialling, attempt.signal);
       const text = await readText(message, nameOf(call), attempt.signal);
       checkStatus(message, text, nameOf(call));
       const date = Date.parse(message.headers.date ?? "");
@@ -92,7 +98,13 @@ export class KubeClient implements Disposable {
     try {
       attempt.limit(this.#clock, this.#timeoutMs, call);
       const message = await this.#repeat(attempt.signal, false, async () => {
-        const message = await sendRequest(this.#access, this.#userAgent, requestOf(call), attempt.signal);
+        const message = await sendRequest(
+          this.#access,
+          this.#userAgent,
+          requestOf(call),
+          this.#dialling,
+          attempt.signal,
+        );
         if (message.statusCode === 200) return message;
         const text = await readText(message, nameOf(call), attempt.signal);
         throw statusError(message, text, nameOf(call));
@@ -128,7 +140,7 @@ export class KubeClient implements Disposable {
     }
   }
 
-  /** Drops every connection and what is under way on it. */
+  /** Drops every connection and what is in flight on it. */
   close(): void {
     this.#closed.abort(new KubeError("unreachable", "the Kubernetes client is closed"));
   }
@@ -163,8 +175,10 @@ export class KubeClient implements Disposable {
 class Attempt implements Disposable {
   readonly #controller = new AbortController();
   readonly #outer: readonly AbortSignal[];
-  readonly #onAbort = () => this.#controller.abort(this.#outer.find(({ aborted }) => aborted)?.reason);
-  #cancelTimer: () => void = () => {};
+  readonly #onAbort = owned(ownerOf("kube"), () => {
+    this.#controller.abort(this.#outer.find(({ aborted }) => aborted)?.reason);
+  });
+  #limit: Deadline | undefined;
 
   constructor(...outer: readonly AbortSignal[]) {
     this.#outer = outer;
@@ -178,14 +192,14 @@ class Attempt implements Disposable {
 
   /** Ends it `ms` milliseconds from now, in place of an earlier limit. */
   limit(clock: Clock, ms: number, call: KubeCall): void {
-    this.#cancelTimer();
-    this.#cancelTimer = clock.after(ms, () => {
+    this.#limit?.cancel();
+    this.#limit = clock.after(ms, () => {
       this.#controller.abort(new KubeError("timeout", `${nameOf(call)}: nothing came in ${ms} ms`));
-    });
+    }, ownerOf("kube"));
   }
 
   [Symbol.dispose](): void {
-    this.#cancelTimer();
+    this.#limit?.cancel();
     for (const signal of this.#outer) signal.removeEventListener("abort", this.#onAbort);
   }
 }

@@ -1,4 +1,6 @@
 import { getLogger } from "@logtape/logtape";
+import { readBoundedFile } from "../../runtime/files/bounded_file.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import { KubeError, textOf } from "./kube_error.ts";
 
 const log = getLogger(["kube"]);
@@ -10,15 +12,17 @@ const defaultMaxAgeMs = 10_000;
 export class FreshFile {
   readonly path: string;
   readonly #what: string;
+  readonly #clock: Clock;
   readonly #maxAgeMs: number;
   #text: string | undefined;
   #readAt = -Infinity;
   #failed = false;
 
   /** @param what the file's use, for errors: `token file` */
-  constructor(path: string, what: string, maxAgeMs: number = defaultMaxAgeMs) {
+  constructor(path: string, what: string, clock: Clock, maxAgeMs: number = defaultMaxAgeMs) {
     this.path = path;
     this.#what = what;
+    this.#clock = clock;
     this.#maxAgeMs = maxAgeMs;
   }
 
@@ -27,9 +31,9 @@ export class FreshFile {
    * @throws {KubeError} `bad-credentials` when it could never be read
    */
   async text(): Promise<string> {
-    if (this.#text !== undefined && performance.now() - this.#readAt < this.#maxAgeMs) return this.#text;
+    if (this.#text !== undefined && this.#clock.now() - this.#readAt < this.#maxAgeMs) return this.#text;
     try {
-      const text = await Deno.readTextFile(this.path);
+      const text = await readBoundedFile(this.path, this.#clock);
       if (text.trim() === "") throw new Error("it is empty");
       this.#text = text;
       this.#failed = false;
@@ -39,7 +43,7 @@ export class FreshFile {
       if (!this.#failed) log.warn("{message}; what was read before stays in use", { message });
       this.#failed = true;
     }
-    this.#readAt = performance.now();
+    this.#readAt = this.#clock.now();
     return this.#text;
   }
 

@@ -1,5 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { parse } from "yaml";
+import { type HttpProxy, parseHttpProxy } from "../../dial/proxy/http_proxy.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import { type ApiAccess, ApiAccessError, type ApiCredentials } from "./api_access.ts";
 import { FreshFile } from "./fresh_file.ts";
 import { listMember, memberOf, objectOf, textMember } from "./json_value.ts";
@@ -13,12 +15,18 @@ const refused: Readonly<Record<string, string>> = {
   "as": "acts as another user, which this program does not; use that user's own credentials",
 };
 
+/** What a kubeconfig says. */
+export interface KubeconfigAccess extends ApiAccess {
+  /** Paths of the files beside it that its credentials are read from. */
+  readonly files: readonly string[];
+}
+
 /**
  * Reads a kubeconfig (v1, YAML or JSON) and takes its current context.
  * @param path for messages, and where relative paths in it start
  * @throws {ApiAccessError} saying what is wrong with it
  */
-export function parseKubeconfig(text: string, path: string): ApiAccess {
+export function parseKubeconfig(text: string, path: string, clock: Clock): KubeconfigAccess {
   const fail = (what: string): ApiAccessError => new ApiAccessError(`${path}: ${what}`);
   let config: unknown;
   try {
@@ -46,7 +54,7 @@ export function parseKubeconfig(text: string, path: string): ApiAccess {
     if (memberOf(user, member) !== undefined) throw fail(`user ${JSON.stringify(userName)} ${why}`);
   }
   const insecure = memberOf(cluster, "insecure-skip-tls-verify") === true;
-  const ca = source(cluster, "certificate-authority", path, fail);
+  const ca = source(cluster, "certificate-authority", path, clock, fail);
   if (insecure && ca !== undefined) {
     throw fail("insecure-skip-tls-verify and a certificate authority exclude each other");
   }
@@ -54,10 +62,10 @@ export function parseKubeconfig(text: string, path: string): ApiAccess {
   const proxy = textMember(cluster, "proxy-url");
   return {
     server: urlOf(textMember(cluster, "server"), ["https:", "http:"], "server", fail),
-    ...(proxy === "" ? {} : { proxy: urlOf(proxy, ["http:", "https:"], "proxy-url", fail) }),
+    ...(proxy === "" ? {} : { proxy: proxyOf(proxy, fail) }),
     ...(serverName === "" ? {} : { serverName }),
     insecure,
-    ...credentialsOf(user, ca, path, fail),
+    ...credentialsOf(user, ca, path, clock, fail),
   };
 }
 
@@ -73,6 +81,7 @@ function source(
   value: unknown,
   name: string,
   path: string,
+  clock: Clock,
   fail: (what: string) => ApiAccessError,
 ): Source | undefined {
   const data = textMember(value, `${name}-data`);
@@ -84,27 +93,30 @@ function source(
     }
   }
   const file = textMember(value, name);
-  return file === "" ? undefined : new FreshFile(resolve(dirname(path), file), name);
+  return file === "" ? undefined : new FreshFile(resolve(dirname(path), file), name, clock);
 }
 
 function credentialsOf(
   user: unknown,
   ca: Source | undefined,
   path: string,
+  clock: Clock,
   fail: (what: string) => ApiAccessError,
-): Pick<ApiAccess, "credentials" | "expire"> {
-  const cert = source(user, "client-certificate", path, fail);
-  const key = source(user, "client-key", path, fail);
+): Pick<KubeconfigAccess, "credentials" | "expire" | "files"> {
+  const cert = source(user, "client-certificate", path, clock, fail);
+  const key = source(user, "client-key", path, clock, fail);
   if ((cert === undefined) !== (key === undefined)) {
     throw fail("client-certificate and client-key are needed together, one is missing");
   }
   const tokenFile = textMember(user, "tokenFile");
   const token: Source = tokenFile === ""
     ? textMember(user, "token")
-    : new FreshFile(resolve(dirname(path), tokenFile), "tokenFile");
+    : new FreshFile(resolve(dirname(path), tokenFile), "tokenFile", clock);
   const name = textMember(user, "username");
   const basic = name === "" ? "" : `Basic ${base64(`${name}:${textMember(user, "password")}`)}`;
+  const files = [ca, cert, key, token].filter((each) => each instanceof FreshFile);
   return {
+    files: files.map((file) => file.path),
     async credentials() {
       const bearer = token === "" ? "" : `Bearer ${(await read(token)).trim()}`;
       const authorization = bearer === "" ? basic : bearer;
@@ -116,7 +128,7 @@ function credentialsOf(
       return found;
     },
     expire() {
-      for (const each of [ca, cert, key, token]) if (each instanceof FreshFile) each.expire();
+      for (const file of files) file.expire();
     },
   };
 }
@@ -134,6 +146,12 @@ function urlOf(
     throw fail(`${what} must be a URL that starts with ${schemes}`);
   }
   return url;
+}
+
+function proxyOf(text: string, fail: (what: string) => ApiAccessError): HttpProxy {
+  const proxy = parseHttpProxy(text);
+  if (typeof proxy === "string") throw fail(`proxy-url ${proxy}`);
+  return proxy;
 }
 
 function base64(text: string): string {

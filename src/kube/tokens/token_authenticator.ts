@@ -1,8 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { getLogger } from "@logtape/logtape";
-import { type Clock, systemClock } from "./clock.ts";
-import type { KubeClient } from "./kube_client.ts";
-import { reasonOf, statusOf, textOf } from "./kube_error.ts";
+import { owned, ownerOf } from "../../faults/owned.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { TokenSubject } from "../../wire/peer_identity.ts";
+import type { KubeClient } from "../client/kube_client.ts";
+import { reasonOf, statusOf, textOf } from "../client/kube_error.ts";
 import { reviewToken, type TokenReview } from "./token_review.ts";
 import { tokenEndMs, tokenKey, VerdictCache, type VerdictCacheOptions } from "./verdict_cache.ts";
 
@@ -19,13 +21,16 @@ export interface TokenAuthenticatorOptions {
   /** How long the API may take for a review, queueing and repetitions included, in milliseconds. */
   readonly timeoutMs?: number;
   readonly cache?: VerdictCacheOptions;
-  /** Reviews that may be under way at once. */
+  /** Reviews that may be in flight at once. */
   readonly maxReviews?: number;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
-/** Decides on the `authorization` values of an agent's call; the type is the server's. @throws {ConnectError} to refuse it */
-export type Authenticate = (authorization: readonly string[], signal: AbortSignal) => Promise<void>;
+/**
+ * Decides on the `authorization` values of an agent's call, and says whom its token speaks for; the type is the server's.
+ * @throws {ConnectError} to refuse it
+ */
+export type Authenticate = (authorization: readonly string[], signal: AbortSignal) => Promise<TokenSubject>;
 
 /** kube-apiserver itself keeps what a webhook thinks of a token for two minutes. */
 const defaultCache: VerdictCacheOptions = { goodMs: 120_000, badMs: 10_000, maxEntries: 10_000 };
@@ -46,7 +51,10 @@ interface Refusal {
   readonly detail?: string;
 }
 
-type Verdict = { readonly ok: true } | { readonly ok: false; readonly refusal: Refusal };
+type Verdict = { readonly ok: true; readonly subject: TokenSubject } | {
+  readonly ok: false;
+  readonly refusal: Refusal;
+};
 
 /**
  * Lets in agents whose token the Kubernetes API knows as one of the right service account and for the right audience.
@@ -54,7 +62,7 @@ type Verdict = { readonly ok: true } | { readonly ok: false; readonly refusal: R
  * connect again are not a storm on the API. A verdict that the API could not give is not kept.
  */
 export function createTokenAuthenticator(options: TokenAuthenticatorOptions): Authenticate {
-  const clock = options.clock ?? systemClock;
+  const { clock } = options;
   const cache = new VerdictCache<Verdict>(options.cache ?? defaultCache, clock);
   const reviews = new Map<string, Promise<Verdict>>();
   const judge = (token: string): Verdict | Promise<Verdict> => {
@@ -64,7 +72,7 @@ export function createTokenAuthenticator(options: TokenAuthenticatorOptions): Au
     if (reviews.size >= (options.maxReviews ?? defaultMaxReviews)) {
       throw new ConnectError("too many agents are being authenticated", Code.ResourceExhausted);
     }
-    const review = judgeByReview(options, clock, token).then((verdict) => {
+    const review = judgeByReview(options, token).then((verdict) => {
       cache.set(key, verdict, verdict.ok, tokenEndMs(token));
       return verdict;
     }).finally(() => reviews.delete(key));
@@ -74,7 +82,7 @@ export function createTokenAuthenticator(options: TokenAuthenticatorOptions): Au
   return async (authorization, signal) => {
     signal.throwIfAborted();
     const verdict = await unlessAborted(judge(tokenOf(authorization)), signal);
-    if (verdict.ok) return;
+    if (verdict.ok) return verdict.subject;
     const { code, text, detail } = verdict.refusal;
     if (detail !== undefined) log.warn("refusing an agent: {detail}", { detail });
     throw failure(text, code);
@@ -103,21 +111,22 @@ function failure(text: string, code: Code): ConnectError {
   return new ConnectError(`Failed to validate authentication token, err:${text}`, code);
 }
 
-async function judgeByReview(options: TokenAuthenticatorOptions, clock: Clock, token: string): Promise<Verdict> {
-  const { client, audience, timeoutMs = defaultTimeoutMs } = options;
+async function judgeByReview(options: TokenAuthenticatorOptions, token: string): Promise<Verdict> {
+  const { client, audience, clock, timeoutMs = defaultTimeoutMs } = options;
   const limit = new AbortController();
-  const cancel = clock.after(timeoutMs, () => limit.abort(new Error(`no answer in ${timeoutMs} ms`)));
+  const late = () => limit.abort(new Error(`no answer in ${timeoutMs} ms`));
+  const deadline = clock.after(timeoutMs, late, ownerOf("kube"));
   try {
     const review = await reviewToken(client, token, audience, limit.signal);
     const refusal = refusalOf(review, options);
-    return refusal === undefined ? { ok: true } : { ok: false, refusal };
+    return refusal === undefined ? { ok: true, subject: subjectOf(review, options) } : { ok: false, refusal };
   } catch (error) {
     log.error("cannot review the token of an agent: {reason}", { reason: textOf(error) });
     // Where the API is and what it says of this server is not for agents.
     const said = reasonOf(error) || (statusOf(error) === undefined ? "no answer" : `status ${statusOf(error)}`);
     throw failure(`Failed to authenticate request. err:${said}`, Code.Unavailable);
   } finally {
-    cancel();
+    deadline.cancel();
   }
 }
 
@@ -155,11 +164,27 @@ function refusalOf(review: TokenReview, options: TokenAuthenticatorOptions): Ref
   return undefined;
 }
 
+/** What the API says of a bound token: of the pod since Kubernetes 1.13, of its node since 1.30. */
+function subjectOf(
+  { uid, extra }: TokenReview,
+  { namespace, serviceAccount }: TokenAuthenticatorOptions,
+): TokenSubject {
+  return {
+    namespace,
+    serviceAccount,
+    uid,
+    podName: extra("authentication.kubernetes.io/pod-name"),
+    podUid: extra("authentication.kubernetes.io/pod-uid"),
+    nodeName: extra("authentication.kubernetes.io/node-name"),
+    nodeUid: extra("authentication.kubernetes.io/node-uid"),
+  };
+}
+
 /** A caller that gives up leaves what it shares with others to them. */
 async function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
   if (!(value instanceof Promise)) return value;
   const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
+  const onAbort = owned(ownerOf("kube", aborted.reject), () => aborted.reject(signal.reason));
   signal.addEventListener("abort", onAbort);
   try {
     return await Promise.race([value, aborted.promise]);

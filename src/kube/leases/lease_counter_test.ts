@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { FakeClock } from "../../tests/support/fake_clock.ts";
-import { leaseValue } from "../../tests/support/fake_kube_api.ts";
-import { type FakeLeases, startFakeLeases } from "../../tests/support/fake_leases.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { until } from "../../tests/support/until.ts";
+import { VirtualClock } from "../../../tests/support/fakes/virtual_clock.ts";
+import { leaseValue } from "../../../tests/support/fakes/fake_kube_api.ts";
+import { type FakeLeases, startFakeLeases } from "../../../tests/support/fakes/fake_leases.ts";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { until } from "../../../tests/support/assert/until.ts";
 import { LeaseCounter, type LeaseCounterOptions } from "./lease_counter.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
 
 const labels = { label: "value" };
 const scope = { namespace: "kube-system", labelSelector: "label=value" };
@@ -34,7 +35,14 @@ interface Counting extends AsyncDisposable {
 async function counting(options: Partial<LeaseCounterOptions> = {}): Promise<Counting> {
   const world = await startFakeLeases();
   const calls = new Calls();
-  const counter = new LeaseCounter({ api: world.leases, scope, events: calls, random: () => 0, ...options });
+  const counter = new LeaseCounter({
+    api: world.leases,
+    scope,
+    events: calls,
+    random: () => 0,
+    clock: systemClock,
+    ...options,
+  });
   const counts: number[] = [];
   counter.onChange(() => counts.push(counter.count()));
   return {
@@ -184,7 +192,7 @@ leakTest("[agent weak 23] a lease from a clock that is ahead does not outlive it
 });
 
 leakTest("[agent weak 23] an agent whose clock is wrong counts by the API's", async () => {
-  const clock = new FakeClock();
+  const clock = new VirtualClock();
   await using all = await counting({ clock });
   // By this clock it is 1970.
   all.world.put(lease("a", 0, 30));
@@ -194,7 +202,7 @@ leakTest("[agent weak 23] an agent whose clock is wrong counts by the API's", as
 });
 
 leakTest("while the API cannot be asked the last count stays, for a bounded time", async () => {
-  const clock = new FakeClock();
+  const clock = new VirtualClock();
   await using all = await counting({ clock, outageMs: 600_000 });
   // The fake API dates its answers by the real clock, so leases are dated by that, too.
   all.world.put(lease("a", 0, 30));
@@ -206,12 +214,12 @@ leakTest("while the API cannot be asked the last count stays, for a bounded time
   };
   all.world.endWatches();
   await until("it has failed", async () => {
-    await clock.run(1_000, 100);
+    await clock.run(1_000);
     return all.calls.watches.includes("undefined");
   });
-  await clock.run(300_000, 1_000);
+  await clock.run(300_000);
   assert.equal(all.counter.count(), 1);
-  await clock.run(330_000, 1_000);
+  await clock.run(330_000);
   assert.equal(all.counter.count(), 0);
 });
 
@@ -267,7 +275,7 @@ leakTest("a history that is forgotten within a watch is listed again", async () 
 });
 
 leakTest("watches that end at once are not made again without a pause", async () => {
-  const clock = new FakeClock();
+  const clock = new VirtualClock();
   await using all = await counting({ clock });
   all.world.intercept = (call) => {
     if (!call.query.has("watch")) return false;

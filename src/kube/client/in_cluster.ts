@@ -1,4 +1,5 @@
-import { formatHostPort } from "../wire/host_port.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { formatHostPort } from "../../wire/destination/host_port.ts";
 import { type ApiAccess, ApiAccessError } from "./api_access.ts";
 import { FreshFile } from "./fresh_file.ts";
 
@@ -10,7 +11,11 @@ export const podSecrets = "/var/run/secrets/kubernetes.io/serviceaccount";
  * @param env reads an environment variable
  * @throws {ApiAccessError} outside of a pod
  */
-export function inClusterAccess(env: (name: string) => string | undefined, secrets: string = podSecrets): ApiAccess {
+export function inClusterAccess(
+  env: (name: string) => string | undefined,
+  clock: Clock,
+  secrets: string = podSecrets,
+): ApiAccess {
   const host = env("KUBERNETES_SERVICE_HOST") ?? "";
   const port = env("KUBERNETES_SERVICE_PORT") ?? "";
   if (host === "" || port === "") {
@@ -23,8 +28,8 @@ export function inClusterAccess(env: (name: string) => string | undefined, secre
   if (!URL.canParse(url)) {
     throw new ApiAccessError(`KUBERNETES_SERVICE_HOST ${host} and KUBERNETES_SERVICE_PORT ${port} are no address`);
   }
-  const token = new FreshFile(`${secrets}/token`, "the pod's token");
-  const ca = new FreshFile(`${secrets}/ca.crt`, "the pod's certificate authority");
+  const token = new FreshFile(`${secrets}/token`, "the pod's token", clock);
+  const ca = new FreshFile(`${secrets}/ca.crt`, "the pod's certificate authority", clock);
   return {
     server: new URL(url),
     insecure: false,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import type { FakeCall } from "../../tests/support/fake_kube_api.ts";
-import { type FakeLeases, startFakeLeases } from "../../tests/support/fake_leases.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { until } from "../../tests/support/until.ts";
-import { memberOf } from "./json_value.ts";
+import type { FakeCall } from "../../../tests/support/fakes/fake_kube_api.ts";
+import { type FakeLeases, startFakeLeases } from "../../../tests/support/fakes/fake_leases.ts";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { until } from "../../../tests/support/assert/until.ts";
+import { memberOf } from "../client/json_value.ts";
 import { LeaseController, type LeaseTimes, leaseTimes } from "./lease_controller.ts";
 import { leaseOf } from "./lease.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
 
 const name = "konnectivity-proxy-server-s1";
 const labels = { "k8s-app": "konnectivity-server", zone: "a" };
@@ -13,7 +14,14 @@ const quick: LeaseTimes = { ...leaseTimes, renewMs: 20, retryBaseMs: 5, retryCap
 
 function controllerFor(world: FakeLeases, times: Partial<LeaseTimes> = {}): LeaseController {
   const all = { ...quick, ...times };
-  return new LeaseController({ api: world.leases, namespace: "kube-system", serverId: "s1", labels, times: all });
+  return new LeaseController({
+    api: world.leases,
+    namespace: "kube-system",
+    serverId: "s1",
+    labels,
+    times: all,
+    clock: systemClock,
+  });
 }
 
 function stored(world: FakeLeases) {
@@ -79,7 +87,7 @@ leakTest("an API that fails is asked again, later each time, until it works", as
 });
 
 leakTest(
-  "[server W31] a renewal that is under way ends before the lease is deleted, and nothing creates it again",
+  "[server W31] a renewal that is in flight ends before the lease is deleted, and nothing creates it again",
   async () => {
     await using world = await startFakeLeases();
     const controller = controllerFor(world);
@@ -91,7 +99,7 @@ leakTest(
       held.push(call);
       return true;
     };
-    await until("a renewal is under way", () => held[0]);
+    await until("a renewal is in flight", () => held[0]);
     const stopped = controller.stop();
     // The API has already forgotten the lease when it answers: without care this made a new one.
     world.remove(name);
@@ -105,7 +113,7 @@ leakTest(
   },
 );
 
-leakTest("[server W31] a lease whose creation was under way is deleted too", async () => {
+leakTest("[server W31] a lease whose creation was in flight is deleted too", async () => {
   await using world = await startFakeLeases();
   const held: FakeCall[] = [];
   world.intercept = (call) => {
@@ -115,7 +123,7 @@ leakTest("[server W31] a lease whose creation was under way is deleted too", asy
   };
   const controller = controllerFor(world);
   controller.start();
-  await until("the creation is under way", () => held[0]);
+  await until("the creation is in flight", () => held[0]);
   const stopped = controller.stop();
   held[0]?.answer(201, world.put({ ...Object(held[0].body) }));
   await stopped;
@@ -146,7 +154,7 @@ leakTest("[server W31] an API that does not answer holds the end up for a bounde
   await until("the lease exists", () => world.get(name));
   world.intercept = () => true;
   const calls = world.log.length;
-  await until("a renewal is under way", () => world.log.length > calls);
+  await until("a renewal is in flight", () => world.log.length > calls);
   await controller.stop();
   assert.deepEqual(world.names, [name]);
 });

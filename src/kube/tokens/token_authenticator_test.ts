@@ -1,13 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import assert from "node:assert/strict";
-import { FakeClock, turns } from "../../tests/support/fake_clock.ts";
-import { type FakeCall, startFakeKubeApi } from "../../tests/support/fake_kube_api.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { ServerWorld } from "../../tests/support/server_world.ts";
-import { until } from "../../tests/support/until.ts";
-import { KubeClient } from "./kube_client.ts";
-import { memberOf, textMember } from "./json_value.ts";
+import { turns, VirtualClock } from "../../../tests/support/fakes/virtual_clock.ts";
+import { type FakeCall, startFakeKubeApi } from "../../../tests/support/fakes/fake_kube_api.ts";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { ServerWorld } from "../../../tests/support/memory/server_world.ts";
+import { until } from "../../../tests/support/assert/until.ts";
+import { KubeClient } from "../client/kube_client.ts";
+import { memberOf, textMember } from "../client/json_value.ts";
 import { type Authenticate, createTokenAuthenticator, type TokenAuthenticatorOptions } from "./token_authenticator.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
 
 const forever = new AbortController().signal;
 const good = "system:serviceaccount:kube-system:konnectivity-agent";
@@ -36,12 +37,13 @@ async function world(
     insecure: false,
     credentials: () => Promise.resolve({ ca: api.certificates.ca.certPem }),
     expire: () => {},
-  }, { userAgent: "test", qps: 1000, burst: 1000 });
+  }, { userAgent: "test", qps: 1000, burst: 1000, clock: systemClock });
   const authenticate = createTokenAuthenticator({
     client,
     namespace: "kube-system",
     serviceAccount: "konnectivity-agent",
     audience,
+    clock: systemClock,
     ...options,
   });
   await use(authenticate, state);
@@ -225,7 +227,7 @@ leakTest("[server W23] an API that does not answer is given up in time", () =>
   }, { timeoutMs: 50 }));
 
 leakTest("[server W23] a good token is asked for once in a while, and again when it is old", async () => {
-  const clock = new FakeClock();
+  const clock = new VirtualClock();
   await world(async (authenticate, api) => {
     await authenticate(["Bearer a"], forever);
     await authenticate(["Bearer a"], forever);
@@ -240,7 +242,7 @@ leakTest("[server W23] a good token is asked for once in a while, and again when
 });
 
 leakTest("a bad token is not asked for again for a short time", async () => {
-  const clock = new FakeClock();
+  const clock = new VirtualClock();
   await world(async (authenticate, api) => {
     api.status = { authenticated: false };
     await refusal(authenticate, "Bearer a");
@@ -252,8 +254,19 @@ leakTest("a bad token is not asked for again for a short time", async () => {
   }, { clock, cache: { goodMs: 1_000, badMs: 100, maxEntries: 10 } });
 });
 
+leakTest("a time of day that is set back keeps no verdict for longer", async () => {
+  const clock = new VirtualClock(3_600_000);
+  await world(async (authenticate, api) => {
+    await authenticate(["Bearer a"], forever);
+    clock.setTimeOfDay(0);
+    clock.advance(1_001);
+    api.status = { authenticated: false };
+    assert.equal((await refusal(authenticate, "Bearer a")).code, Code.Unauthenticated);
+  }, { clock, cache: { goodMs: 1_000, badMs: 100, maxEntries: 10 } });
+});
+
 leakTest("a token that says when it ends is let in no longer than that", async () => {
-  const clock = new FakeClock();
+  const clock = new VirtualClock();
   const claims = btoa(JSON.stringify({ exp: 5 })).replaceAll("=", "");
   await world(async (authenticate, api) => {
     await authenticate([`Bearer h.${claims}.s`], forever);
@@ -293,7 +306,7 @@ leakTest(
       const gone = new AbortController();
       const first = authenticate(["Bearer a"], gone.signal);
       const second = authenticate(["Bearer a"], forever);
-      await until("the review is under way", () => held.length === 1);
+      await until("the review is in flight", () => held.length === 1);
       gone.abort(new Error("gone"));
       await assert.rejects(first, /gone/);
       await assert.rejects(authenticate(["Bearer a"], gone.signal), /gone/);
@@ -303,12 +316,12 @@ leakTest(
     }),
 );
 
-leakTest("reviews under way are bounded: who comes then may try again", () =>
+leakTest("reviews in flight are bounded: who comes then may try again", () =>
   world(async (authenticate, api) => {
     const held: FakeCall[] = [];
     api.handle = (call) => held.push(call);
     const calls = ["a", "b"].map((token) => authenticate([`Bearer ${token}`], forever));
-    await until("the reviews are under way", () => held.length === 2);
+    await until("the reviews are in flight", () => held.length === 2);
     assert.equal((await refusal(authenticate, "Bearer c")).code, Code.ResourceExhausted);
     for (const call of held) call.answer(201, { status: accepted });
     await Promise.all(calls);
@@ -336,3 +349,29 @@ leakTest(
       assert.doesNotMatch(Deno.inspect(error, { depth: 20 }), /s3cret/);
     }),
 );
+
+Deno.test("whom a token speaks for is told: its service account, pod and node, once for each of them", async () => {
+  await world(async (authenticate, api) => {
+    const plain = await authenticate(["Bearer plain"], forever);
+    assert.deepEqual([plain.namespace, plain.serviceAccount], ["kube-system", "konnectivity-agent"]);
+    assert.deepEqual([plain.uid, plain.podName, plain.podUid, plain.nodeName, plain.nodeUid], ["", "", "", "", ""]);
+    const claim = (name: string) => `authentication.kubernetes.io/${name}`;
+    const extra = {
+      [claim("pod-name")]: ["agent-x2"],
+      [claim("pod-uid")]: ["p-1"],
+      [claim("node-name")]: ["node-1"],
+      [claim("node-uid")]: ["n-1"],
+    };
+    api.status = { ...accepted, user: { username: good, uid: "u-1", extra } };
+    const bound = { podName: "agent-x2", podUid: "p-1", nodeName: "node-1", nodeUid: "n-1", uid: "u-1" };
+    const expected = { namespace: "kube-system", serviceAccount: "konnectivity-agent", ...bound };
+    assert.deepEqual(await authenticate(["Bearer bound"], forever), expected);
+    // From the cache it is the same.
+    assert.deepEqual(await authenticate(["Bearer bound"], forever), expected);
+    // What could be read as two names is none.
+    const odd = { [claim("pod-name")]: ["a", "b"], [claim("node-name")]: "node-1", [claim("node-uid")]: [7] };
+    api.status = { ...accepted, user: { username: good, extra: odd } };
+    const none = await authenticate(["Bearer odd"], forever);
+    assert.deepEqual([none.podName, none.nodeName, none.nodeUid], ["", "", ""]);
+  });
+});

@@ -1,9 +1,11 @@
 import { getLogger } from "@logtape/logtape";
-import { type Clock, pause, systemClock } from "./clock.ts";
-import { KubeError, reasonOf, statusOf, textOf } from "./kube_error.ts";
+import { ownerOf } from "../../faults/owned.ts";
+import type { Clock, Deadline } from "../../runtime/clock.ts";
+import { KubeError, reasonOf, statusOf, textOf } from "../client/kube_error.ts";
+import { pause } from "../client/pause.ts";
 import type { Lease } from "./lease.ts";
 import type { LeaseContent, LeasesApi } from "./leases_api.ts";
-import { RetryBackoff } from "./retry_backoff.ts";
+import { RetryBackoff } from "../client/retry_backoff.ts";
 
 const log = getLogger(["kube", "leases"]);
 
@@ -13,7 +15,7 @@ export interface LeaseControllerOptions {
   readonly namespace: string;
   readonly serverId: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Uniform in [0, 1); a parameter so that tests can choose. */
   readonly random?: () => number;
   readonly times?: LeaseTimes;
@@ -27,7 +29,7 @@ export interface LeaseTimes {
   readonly renewJitter: number;
   readonly retryBaseMs: number;
   readonly retryCapMs: number;
-  /** How long the end may take: for a call that is under way, and again for the deletion. */
+  /** How long the end may take: for a call that is in flight, and again for the deletion. */
   readonly stopMs: number;
 }
 
@@ -59,7 +61,7 @@ export class LeaseController {
   readonly #backoff: RetryBackoff;
   /** No call begins any more. */
   readonly #stopping = new AbortController();
-  /** Calls under way are dropped. */
+  /** Calls in flight are dropped. */
   readonly #dropped = new AbortController();
   #running: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -71,7 +73,7 @@ export class LeaseController {
 
   constructor(options: LeaseControllerOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#random = options.random ?? Math.random;
     this.#times = options.times ?? leaseTimes;
     this.#name = leaseName(options.serverId);
@@ -88,7 +90,7 @@ export class LeaseController {
   }
 
   /**
-   * Gives the lease up, in bounded time and for good: what is under way ends first, so that nothing can create the lease
+   * Gives the lease up, in bounded time and for good: what is in flight ends first, so that nothing can create the lease
    * again behind its deletion. Never throws; a lease that cannot be deleted ends by itself.
    */
   stop(): Promise<void> {
@@ -155,7 +157,7 @@ export class LeaseController {
     return {
       labels: this.#options.labels,
       holderIdentity: this.#options.serverId,
-      renewTimeMs: this.#clock.now(),
+      renewTimeMs: this.#clock.timeOfDay(),
       durationSeconds: this.#times.durationSeconds,
     };
   }
@@ -163,12 +165,12 @@ export class LeaseController {
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("the lease is given up"));
     if (this.#running === undefined) return;
-    const cancel = this.#clock.after(this.#times.stopMs, () => this.#dropped.abort(new Error("it takes too long")));
+    const end = this.#within(this.#dropped);
     await this.#running;
-    cancel();
+    end.cancel();
     if (this.#lease === undefined && !this.#unsure) return;
     const limit = new AbortController();
-    const cancelLimit = this.#clock.after(this.#times.stopMs, () => limit.abort(new Error("it takes too long")));
+    const deletion = this.#within(limit);
     try {
       await this.#delete(limit.signal);
       log.info("deleted lease {lease}", { lease: this.#name });
@@ -180,8 +182,13 @@ export class LeaseController {
         reason: textOf(error),
       });
     } finally {
-      cancelLimit();
+      deletion.cancel();
     }
+  }
+
+  /** Ends a step of the end that takes too long. */
+  #within(step: AbortController): Deadline {
+    return this.#clock.after(this.#times.stopMs, () => step.abort(new Error("it takes too long")), ownerOf("kube"));
   }
 
   async #delete(signal: AbortSignal): Promise<void> {

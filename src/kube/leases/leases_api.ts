@@ -1,6 +1,6 @@
-import { listMember, memberOf, textMember } from "./json_value.ts";
-import type { KubeClient } from "./kube_client.ts";
-import { KubeError } from "./kube_error.ts";
+import { listMember, memberOf, textMember } from "../client/json_value.ts";
+import type { KubeClient } from "../client/kube_client.ts";
+import { KubeError } from "../client/kube_error.ts";
 import { type Lease, leaseOf, microTime } from "./lease.ts";
 
 /** What a holder writes into its lease. */
@@ -20,7 +20,7 @@ export interface LeaseList {
   readonly apiTimeMs: number | undefined;
 }
 
-/** What a watch tells. `bookmark` tells only how far it has come. */
+/** An event of a watch. `bookmark` says only how far the watch has come. */
 export type LeaseEvent =
   | { readonly kind: "changed" | "deleted"; readonly lease: Lease }
   | { readonly kind: "bookmark"; readonly resourceVersion: string };
@@ -133,7 +133,7 @@ async function* eventsOf(values: AsyncIterable<unknown>): AsyncIterable<LeaseEve
       case "MODIFIED":
       case "DELETED": {
         const lease = leaseOf(object);
-        if (lease === undefined) throw new KubeError("malformed", `a watch of leases told of one without a name`);
+        if (lease === undefined) throw new KubeError("malformed", `a watch of leases sent one without a name`);
         yield { kind: type === "DELETED" ? "deleted" : "changed", lease };
         break;
       }
@@ -148,7 +148,7 @@ async function* eventsOf(values: AsyncIterable<unknown>): AsyncIterable<LeaseEve
         });
       }
       default:
-        throw new KubeError("malformed", "a watch of leases told of something unknown");
+        throw new KubeError("malformed", "a watch of leases sent an event of an unknown type");
     }
   }
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { testCertificates } from "../../tests/support/test_certificates.ts";
+import { testCertificates } from "../../../tests/support/in_process/test_certificates.ts";
 import { type ApiAccess, ApiAccessError } from "./api_access.ts";
 import { inClusterAccess } from "./in_cluster.ts";
 import { KubeError } from "./kube_error.ts";
 import { parseKubeconfig } from "./kubeconfig.ts";
 import { loadApiAccess } from "./load_access.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
 
 const path = "/etc/k/kubeconfig";
 
@@ -25,7 +26,7 @@ contexts:
 
 function refusal(text: string): string {
   try {
-    parseKubeconfig(text, path);
+    parseKubeconfig(text, path, systemClock);
   } catch (error) {
     assert.ok(error instanceof ApiAccessError);
     return error.message;
@@ -46,10 +47,11 @@ Deno.test("a kubeconfig's current context says which cluster and which user", as
   const access = parseKubeconfig(
     config(`tls-server-name: kubernetes, proxy-url: "http://proxy:3128"`, "token: abc"),
     path,
+    systemClock,
   );
   assert.equal(access.server.href, "https://api.example:6443/");
   assert.equal(access.serverName, "kubernetes");
-  assert.equal(access.proxy?.host, "proxy:3128");
+  assert.equal(access.proxy?.shown, "http://proxy:3128");
   assert.equal(access.insecure, false);
   assert.deepEqual(await access.credentials(), { authorization: "Bearer abc" });
 });
@@ -61,7 +63,7 @@ Deno.test("a kubeconfig may be JSON", async () => {
     clusters: [{ name: "c", cluster: { server: "https://h", "insecure-skip-tls-verify": true } }],
     users: [{ name: "u", user: { username: "n", password: "p" } }],
   });
-  const access = parseKubeconfig(text, path);
+  const access = parseKubeconfig(text, path, systemClock);
   assert.equal(access.insecure, true);
   assert.deepEqual(await access.credentials(), { authorization: `Basic ${btoa("n:p")}` });
 });
@@ -74,6 +76,7 @@ Deno.test("certificates and keys come inline, or from files beside the kubeconfi
       `client-certificate-data: ${btoa(client.certPem)}, client-key-data: ${btoa(client.keyPem)}`,
     ),
     path,
+    systemClock,
   );
   const expected = { ca: ca.certPem, cert: client.certPem, key: client.keyPem };
   assert.deepEqual(await inline.credentials(), expected);
@@ -87,7 +90,7 @@ Deno.test("certificates and keys come inline, or from files beside the kubeconfi
       `client-certificate: ${dir}/c.crt, client-key: c.key`,
     );
     await Deno.writeTextFile(`${dir}/kubeconfig`, text);
-    const access = await loadApiAccess(`${dir}/kubeconfig`, () => undefined);
+    const access = await loadApiAccess(`${dir}/kubeconfig`, () => undefined, systemClock);
     assert.deepEqual(await access.credentials(), expected);
   });
 });
@@ -95,7 +98,7 @@ Deno.test("certificates and keys come inline, or from files beside the kubeconfi
 Deno.test("a token file is read again when it is old or the API refused it, and survives a moment without it", async () => {
   await inTempDir(async (dir) => {
     await Deno.writeTextFile(`${dir}/token`, "one\n");
-    const access = parseKubeconfig(config("", "tokenFile: token, token: inline"), `${dir}/kubeconfig`);
+    const access = parseKubeconfig(config("", "tokenFile: token, token: inline"), `${dir}/kubeconfig`, systemClock);
     const authorization = async (from: ApiAccess) => (await from.credentials()).authorization;
     assert.equal(await authorization(access), "Bearer one");
     await Deno.writeTextFile(`${dir}/token`, "two\n");
@@ -142,18 +145,21 @@ Deno.test("what a kubeconfig names must be there, readable and matching", async 
   await inTempDir(async (dir) => {
     const load = async (cluster: string, user: string): Promise<unknown> => {
       await Deno.writeTextFile(`${dir}/kubeconfig`, config(cluster, user));
-      return await loadApiAccess(`${dir}/kubeconfig`, () => undefined).catch((error) => error);
+      return await loadApiAccess(`${dir}/kubeconfig`, () => undefined, systemClock).catch((error) => error);
     };
     const expectFailure = (error: unknown, expected: RegExp) => {
       assert.ok(error instanceof KubeError && error.code === "bad-credentials", String(error));
       assert.match(error.message, expected);
     };
     expectFailure(await load("certificate-authority: gone.crt", ""), /cannot read certificate-authority .*gone\.crt/);
-    expectFailure(await load("certificate-authority-data: YQ==", ""), /holds no certificate in PEM/);
+    expectFailure(await load("certificate-authority-data: YQ==", ""), /the certificate authority holds no certificate/);
     const pair = (cert: string, key: string) => `client-certificate-data: ${btoa(cert)}, client-key-data: ${btoa(key)}`;
-    expectFailure(await load("", pair(client.certPem, server.keyPem)), /does not match the client certificate/);
-    expectFailure(await load("", pair(client.certPem, "x")), /client key cannot be read/);
-    const missing = await loadApiAccess(`${dir}/none`, () => undefined).catch((error) => error);
+    expectFailure(
+      await load("", pair(client.certPem, server.keyPem)),
+      /the client certificate cannot be used: private key does not match public key/,
+    );
+    expectFailure(await load("", pair(client.certPem, "x")), /the private key cannot be read/);
+    const missing = await loadApiAccess(`${dir}/none`, () => undefined, systemClock).catch((error) => error);
     assert.ok(missing instanceof ApiAccessError);
     assert.match(missing.message, /cannot read kubeconfig .*none/);
   });
@@ -165,7 +171,7 @@ Deno.test("a pod finds its API by environment and files, and its token anew when
     await Deno.writeTextFile(`${dir}/token`, "first");
     await Deno.writeTextFile(`${dir}/ca.crt`, ca.certPem);
     const variables: Record<string, string> = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" };
-    const access = inClusterAccess((name) => variables[name], dir);
+    const access = inClusterAccess((name) => variables[name], systemClock, dir);
     assert.equal(access.server.href, "https://[fd00::1]:6443/");
     assert.deepEqual(await access.credentials(), { ca: ca.certPem, authorization: "Bearer first" });
     await Deno.writeTextFile(`${dir}/token`, "second");
@@ -173,7 +179,7 @@ Deno.test("a pod finds its API by environment and files, and its token anew when
     assert.equal((await access.credentials()).authorization, "Bearer second");
   });
   assert.throws(
-    () => inClusterAccess(() => undefined),
+    () => inClusterAccess(() => undefined, systemClock),
     (error) => error instanceof ApiAccessError && /KUBERNETES_SERVICE_HOST/.test(error.message),
   );
 });

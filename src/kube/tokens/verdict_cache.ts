@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../../runtime/clock.ts";
 
 /** How long verdicts are kept, and how many. */
 export interface VerdictCacheOptions {
@@ -11,6 +11,7 @@ export interface VerdictCacheOptions {
 /** A bound token carries when it ends; a verdict on it is not kept longer. */
 interface Entry<Verdict> {
   readonly verdict: Verdict;
+  /** On the monotonic clock. */
   readonly untilMs: number;
 }
 
@@ -41,7 +42,8 @@ export class VerdictCache<Verdict> {
   /** @param endsMs when the token ends by its own word, in milliseconds since the epoch; Infinity: it does not say */
   set(key: string, verdict: Verdict, good: boolean, endsMs: number): void {
     const now = this.#clock.now();
-    const untilMs = good ? Math.min(now + this.#options.goodMs, endsMs) : now + this.#options.badMs;
+    const { goodMs, badMs } = this.#options;
+    const untilMs = now + (good ? Math.min(goodMs, endsMs - this.#clock.timeOfDay()) : badMs);
     this.#entries.delete(key);
     this.#entries.set(key, { verdict, untilMs });
     if (this.#entries.size <= this.#options.maxEntries) return;

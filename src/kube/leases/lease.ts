@@ -1,4 +1,4 @@
-import { memberOf, textMember, textMembers } from "./json_value.ts";
+import { memberOf, textMember, textMembers } from "../client/json_value.ts";
 
 /** What this project looks at in a lease (coordination.k8s.io/v1). Times are milliseconds since the epoch. */
 export interface Lease {

@@ -1,6 +1,6 @@
-import { memberOf, textMember } from "./json_value.ts";
-import type { KubeClient } from "./kube_client.ts";
-import { KubeError } from "./kube_error.ts";
+import { listMember, memberOf, textMember } from "../client/json_value.ts";
+import type { KubeClient } from "../client/kube_client.ts";
+import { KubeError } from "../client/kube_error.ts";
 
 /** What the API thinks of a token (authentication.k8s.io/v1). */
 export interface TokenReview {
@@ -8,6 +8,9 @@ export interface TokenReview {
   /** Why it is not; may be empty. */
   readonly error: string;
   readonly username: string;
+  readonly uid: string;
+  /** What the API adds about the user, such as the pod that a token is bound to: the value of a key that has exactly one. */
+  readonly extra: (key: string) => string;
   /** Those of the asked ones that the token is for. */
   readonly audiences: readonly string[];
 }
@@ -43,11 +46,17 @@ export async function reviewToken(
     });
   }
   const status = memberOf(value, "status");
+  const user = memberOf(status, "user");
   const audiences = memberOf(status, "audiences");
   return {
     authenticated: memberOf(status, "authenticated") === true,
     error: textMember(status, "error"),
-    username: textMember(memberOf(status, "user"), "username"),
+    username: textMember(user, "username"),
+    uid: textMember(user, "uid"),
+    extra: (key) => {
+      const [value, ...more] = listMember(memberOf(user, "extra"), key);
+      return typeof value === "string" && more.length === 0 ? value : "";
+    },
     audiences: Array.isArray(audiences) ? audiences.filter((each) => typeof each === "string") : [],
   };
 }
