@@ -1,17 +1,36 @@
 import type { Context, Hono } from "hono";
 import { metricsAnswer, type MetricsSource, movedPermanently, plainApp, refusal } from "./http_answers.ts";
-import { addProfiling } from "./profiling.ts";
+import { isLoopbackHost } from "./loopback_host.ts";
+import { addProfiling, type ProfilingOptions } from "./profiling.ts";
+import { addStatus, type StatusSource } from "./status/status_pages.ts";
+
+/** Profiles as an admin port's flags have them. */
+export interface AdminProfiles {
+  /** Where the admin port listens; empty for every address of the machine. */
+  readonly adminBindAddress: string;
+  readonly enableProfiling: boolean;
+  readonly enableHeapSnapshots: boolean;
+}
+
+/** What an admin port serves of profiles; undefined: nothing. */
+export function profilingOptions(
+  { adminBindAddress, enableProfiling, enableHeapSnapshots }: AdminProfiles,
+): ProfilingOptions | undefined {
+  if (!enableProfiling) return undefined;
+  return { heapSnapshots: enableHeapSnapshots, loopbackOnly: isLoopbackHost(adminBindAddress) };
+}
 
 /** What the server's admin port shows. */
 export interface ServerAdminOptions {
   readonly metrics: MetricsSource;
-  /** `--enable-profiling`. */
-  readonly profiling: boolean;
+  readonly status: StatusSource;
+  /** Undefined without `--enable-profiling`. */
+  readonly profiling: ProfilingOptions | undefined;
 }
 
-/** The server's admin port: `/metrics`, as on the health port, and profiles where they are enabled; any method. */
-export function serverAdminApp({ metrics, profiling }: ServerAdminOptions): Hono {
-  return adminApp((context) => metricsAnswer(context, metrics), profiling);
+/** The server's admin port: `/metrics`, as on the health port, `/status`, and profiles where they are enabled. */
+export function serverAdminApp({ metrics, status, profiling }: ServerAdminOptions): Hono {
+  return adminApp((context) => metricsAnswer(context, metrics), status, profiling);
 }
 
 /** What the agent's admin port shows. */
@@ -19,27 +38,37 @@ export interface AgentAdminOptions {
   /** Where the health port listens; empty for every address of the machine. */
   readonly healthHost: string;
   readonly healthPort: number;
-  /** `--enable-profiling`. */
-  readonly profiling: boolean;
+  readonly status: StatusSource;
+  /** Undefined without `--enable-profiling`. */
+  readonly profiling: ProfilingOptions | undefined;
 }
 
-/** The agent's admin port: `/metrics` leads to the health port, and profiles where they are enabled; any method. */
-export function agentAdminApp({ healthHost, healthPort, profiling }: AgentAdminOptions): Hono {
-  return adminApp((context) => {
-    if (!URL.canParse(context.req.url)) return refusal("400 Bad Request: malformed Host header", 400);
-    const { hostname, search } = new URL(context.req.url);
-    const host = anyAddress.has(healthHost) ? hostname : bracketed(healthHost);
-    return movedPermanently(context, `//${host}:${healthPort}/metrics${search}`);
-  }, profiling);
+/** The agent's admin port: `/metrics` leads to the health port, `/status`, and profiles where they are enabled. */
+export function agentAdminApp({ healthHost, healthPort, status, profiling }: AgentAdminOptions): Hono {
+  return adminApp(
+    (context) => {
+      if (!URL.canParse(context.req.url)) return refusal("400 Bad Request: malformed Host header", 400);
+      const { hostname, search } = new URL(context.req.url);
+      const host = anyAddress.has(healthHost) ? hostname : bracketed(healthHost);
+      return movedPermanently(context, `//${host}:${healthPort}/metrics${search}`);
+    },
+    status,
+    profiling,
+  );
 }
 
 /** Addresses to listen on that nobody can connect to by name; the request's own host is used instead. */
 const anyAddress: ReadonlySet<string> = new Set(["", "0.0.0.0", "::", "[::]"]);
 
-function adminApp(metrics: (context: Context) => Response | Promise<Response>, profiling: boolean): Hono {
+function adminApp(
+  metrics: (context: Context) => Response | Promise<Response>,
+  status: StatusSource,
+  profiling: ProfilingOptions | undefined,
+): Hono {
   const app = plainApp();
   app.all("/metrics", metrics);
-  if (profiling) addProfiling(app);
+  addStatus(app, status);
+  if (profiling !== undefined) addProfiling(app, profiling);
   return app;
 }
 

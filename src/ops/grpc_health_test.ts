@@ -3,12 +3,14 @@ import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-nod
 import assert from "node:assert/strict";
 import { createServer, type ServerHttp2Session } from "node:http2";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { until } from "../../tests/support/until.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { until } from "../../tests/support/assert/until.ts";
+import { unknownPeer } from "../wire/peer_identity.ts";
 import { healthRoutes, HealthStatus } from "./grpc_health.ts";
+import { watchLimits } from "./health_watches.ts";
 
 function clientOf(health: HealthStatus) {
-  return createClient(Health, createRouterTransport((router) => healthRoutes(router, health)));
+  return createClient(Health, createRouterTransport((router) => healthRoutes(router, health, () => unknownPeer)));
 }
 
 leakTest("a check tells whether the listener and its services take calls now", async () => {
@@ -64,12 +66,12 @@ leakTest("a watch of a service that is not served says SERVICE_UNKNOWN and stays
   await until("nobody watches", () => health.watcherCount === 0);
 });
 
-leakTest("clients that watch are bounded", async () => {
+leakTest("watches of one connection are bounded", async () => {
   const health = new HealthStatus({ services: [], serving: () => true });
   const client = clientOf(health);
   const abort = new AbortController();
   const watches = Array.from(
-    { length: 100 },
+    { length: watchLimits.ofConnection },
     () => client.watch({}, { signal: abort.signal })[Symbol.asyncIterator](),
   );
   for (const watch of watches) assert.equal((await watch.next()).value?.status, Status.SERVING);
@@ -82,10 +84,37 @@ leakTest("clients that watch are bounded", async () => {
   await until("nobody watches", () => health.watcherCount === 0);
 });
 
+Deno.test("a stranger who takes all places keeps nobody else from watching", () => {
+  const health = new HealthStatus({ services: [], serving: () => true });
+  const gaveUp: string[] = [];
+  const watch = (address: string) => {
+    const seen: Status[] = [];
+    const stop = health.watch("", {
+      peer: { address, certificate: undefined },
+      status: (status) => seen.push(status),
+      giveUp: () => gaveUp.push(address),
+    });
+    assert.deepEqual(seen, [Status.SERVING]);
+    return stop;
+  };
+  const { ofListener } = watchLimits;
+  for (let i = 0; i < ofListener; i++) watch(`10.0.0.1:${1000 + i}`);
+  assert.equal(health.watcherCount, ofListener);
+  assert.throws(() => watch("10.0.0.1:999"), (error) => ConnectError.from(error).code === Code.ResourceExhausted);
+  for (let i = 0; i < 20; i++) watch(`10.0.0.2:${1000 + i}`)();
+  const others = Array.from({ length: ofListener / 2 }, (_, i) => watch(`10.0.1.${i}:1`));
+  assert.equal(health.watcherCount, ofListener);
+  assert.deepEqual(new Set(gaveUp.map((address) => address.replace(/:.*/, ""))), new Set(["10.0.0.1"]));
+  for (const stop of others) stop();
+  assert.equal(health.watcherCount, ofListener / 2);
+});
+
 leakTest("gRPC clients check and watch over HTTP/2, and a client that goes away watches no more", async () => {
   let serving = true;
   const health = new HealthStatus({ services: ["AgentService"], serving: () => serving });
-  const server = createServer(connectNodeAdapter({ routes: (router) => healthRoutes(router, health) }));
+  const server = createServer(
+    connectNodeAdapter({ routes: (router) => healthRoutes(router, health, () => unknownPeer) }),
+  );
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session) => sessions.add(session));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

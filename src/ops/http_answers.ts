@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { type Context, Hono } from "hono";
+import { reportFault } from "../faults/fault.ts";
 
 const log = getLogger(["ops", "http"]);
 
@@ -34,7 +35,9 @@ export function plainApp(): Hono {
 
 /** Answers a request whose handler failed. */
 export function internalError(error: unknown): Response {
-  log.error("an HTTP request failed: {error}", { error });
+  // What has a code is a failure that somebody named, such as that of a worker that does not answer.
+  if (Reflect.get(Object(error), "code") === undefined) reportFault("request", error);
+  else log.error("an HTTP request failed: {error}", { error });
   return refusal("500 internal server error", 500);
 }
 

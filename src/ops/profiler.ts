@@ -1,4 +1,5 @@
 import { Session } from "node:inspector/promises";
+import { owned, ownerOf } from "../faults/owned.ts";
 
 /** Why there is no profile: another one is being made, the sandbox does not allow it, or the runtime failed. */
 export type ProfilerErrorCode = "busy" | "refused" | "failed";
@@ -126,11 +127,11 @@ function failure(error: unknown): ProfilerError {
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const end = () => {
+    const end = owned(ownerOf("request", () => resolve()), () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
       resolve();
-    };
+    });
     const timer = setTimeout(end, ms);
     signal.addEventListener("abort", end);
     if (signal.aborted) end();

@@ -1,5 +1,6 @@
-import type { Context, Hono } from "hono";
+import type { Context, Hono, MiddlewareHandler } from "hono";
 import { movedPermanently, plainText, refusal } from "./http_answers.ts";
+import { isToLoopback } from "./loopback_host.ts";
 import { Profiler, ProfilerError, type ProfilerErrorCode, type RecordingKind } from "./profiler.ts";
 
 const root = "/debug/pprof";
@@ -14,16 +15,32 @@ const longestSeconds = 300;
 
 const statusOf: Readonly<Record<ProfilerErrorCode, number>> = { busy: 409, refused: 503, failed: 500 };
 
+/** What of profiles is served, and to whom. */
+export interface ProfilingOptions {
+  /** `--enable-heap-snapshots`: a snapshot holds all that the process does, private keys and tokens too. */
+  readonly heapSnapshots: boolean;
+  /** The admin port listens on a loopback address alone: then only requests to one are answered. */
+  readonly loopbackOnly: boolean;
+}
+
 /**
  * Adds `/debug/pprof/` and what is below it: the paths of Go's net/http/pprof, with profiles of the JavaScript runtime
  * for browsers' developer tools and editors. Any method.
  */
-export function addProfiling(app: Hono, profiler: Profiler = new Profiler()): void {
+export function addProfiling(app: Hono, options: ProfilingOptions, profiler: Profiler = new Profiler()): void {
+  // A page of a stranger's site reaches this port through the browser of whoever it is open to, by a name of the site
+  // that leads to 127.0.0.1 (DNS rebinding). Its requests carry that name.
+  const loopbackHost: MiddlewareHandler = async (context, next) => {
+    if (isToLoopback(context.req.raw)) return await next();
+    return refusal("profiles are served only to requests to a loopback address: localhost, 127.0.0.1 or [::1]", 403);
+  };
+  if (options.loopbackOnly) app.use(`${root}/*`, loopbackHost);
+  app.use(`${root}/heap`, loopbackHost);
   app.all(root, (context) => movedPermanently(context, `${root}/`));
-  app.all(`${root}/`, () => index());
+  app.all(`${root}/`, () => index(options));
   app.all(`${root}/profile`, (context) => recording(context, profiler, "cpu", "cpuprofile"));
   app.all(`${root}/allocs`, (context) => recording(context, profiler, "allocations", "heapprofile"));
-  app.all(`${root}/heap`, (context) => heap(context, profiler));
+  app.all(`${root}/heap`, (context) => options.heapSnapshots ? heap(context, profiler) : noHeap());
   // What Go's pprof tool asks first: this program has no symbols to look up.
   app.all(`${root}/symbol`, () => plainText("num_symbols: 0\n"));
   for (const name of ofGoOnly) {
@@ -61,6 +78,13 @@ async function recording(
   } catch (error) {
     return refused(error);
   }
+}
+
+function noHeap(): Response {
+  return refusal(
+    "heap snapshots hold private keys and tokens in clear text and are not enabled, start with --enable-heap-snapshots",
+    403,
+  );
 }
 
 async function heap(context: Context, profiler: Profiler): Promise<Response> {
@@ -101,11 +125,15 @@ function secondsOf(text: string | undefined): number {
   return seconds > 0 ? seconds : defaultSeconds;
 }
 
-function index(): Response {
+function index({ heapSnapshots }: ProfilingOptions): Response {
+  const heapRow = [
+    "heap",
+    "Everything on the heap now, private keys included (.heapsnapshot); the program does nothing else while it is taken",
+  ];
   const rows = [
     ["profile?seconds=30", "Where processor time goes, over some seconds (.cpuprofile)"],
     ["allocs?seconds=30", "A sample of what is allocated, over some seconds (.heapprofile)"],
-    ["heap", "Everything on the heap now (.heapsnapshot); the program does nothing else while it is taken"],
+    ...(heapSnapshots ? [heapRow] : []),
   ].map(([link, text]) => `<tr><td><a href="${link}">${link}</a></td><td>${text}</td></tr>\n`);
   const page = `<html>\n<head><title>${root}/</title></head>\n<body>\n${root}/\n` +
     `<p>Profiles of the JavaScript runtime, one at a time, for the developer tools of browsers and editors.</p>\n` +

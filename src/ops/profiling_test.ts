@@ -1,13 +1,14 @@
 import { Hono } from "hono";
 import assert from "node:assert/strict";
-import { leakTest } from "../../tests/support/leak_free.ts";
-import { until } from "../../tests/support/until.ts";
-import { serveHttp } from "./http_server.ts";
-import { addProfiling } from "./profiling.ts";
+import { leakTest } from "../../tests/support/assert/leak_free.ts";
+import { until } from "../../tests/support/assert/until.ts";
+import { serveHttp } from "../net/pages/http_server.ts";
+import { addProfiling, type ProfilingOptions } from "./profiling.ts";
+import { systemClock } from "../runtime/system_clock.ts";
 
-function profilingApp(): Hono {
+function profilingApp(options: Partial<ProfilingOptions> = {}): Hono {
   const app = new Hono();
-  addProfiling(app);
+  addProfiling(app, { heapSnapshots: true, loopbackOnly: true, ...options });
   return app;
 }
 
@@ -94,9 +95,11 @@ leakTest("one profile at a time: a second one is refused, and allowed when the f
 
 leakTest("a client that goes away ends its profile", async () => {
   const app = profilingApp();
-  await using server = await serveHttp({ host: "127.0.0.1", port: 0 }, app.fetch);
+  await using server = await serveHttp({ host: "127.0.0.1", port: 0 }, app.fetch, systemClock);
   const client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-  await client.write(new TextEncoder().encode("GET /debug/pprof/profile?seconds=300 HTTP/1.1\r\nHost: a\r\n\r\n"));
+  await client.write(
+    new TextEncoder().encode("GET /debug/pprof/profile?seconds=300 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+  );
   await client.read(new Uint8Array(1_000));
   const busy = await app.request("/debug/pprof/allocs");
   assert.equal(busy.status, 409);
@@ -126,4 +129,47 @@ Deno.test("where the sandbox does not allow profiles the answer says so", { perm
     assert.equal(response.status, 503);
     assert.equal(await response.text(), "the permission sandbox does not allow profiles, run with --allow-sys\n");
   }
+});
+
+const profiles = ["profile?seconds=0.01", "allocs?seconds=0.01", "heap", "", "symbol", "goroutine"];
+
+leakTest("on a loopback address a request that was made to another host gets no profile: DNS rebinding", async () => {
+  const app = profilingApp();
+  for (
+    const host of ["evil.example", "evil.example:8094", "10.0.0.1", "127.0.0.1.evil.example", "localhost.evil.example"]
+  ) {
+    for (const profile of profiles) {
+      const response = await app.request(`http://${host}/debug/pprof/${profile}`, { headers: { host } });
+      assert.equal(response.status, 403, `${host} ${profile}`);
+      assert.match(await response.text(), /^profiles are served only to requests to a loopback address/);
+      const forged = await app.request(`http://localhost/debug/pprof/${profile}`, { headers: { host } });
+      assert.equal(forged.status, 403, `${host} behind localhost: ${profile}`);
+      await forged.body?.cancel();
+    }
+  }
+  for (const host of ["localhost", "LOCALHOST:8094", "127.0.0.1", "127.0.0.1:8094", "[::1]:8094", "127.9.9.9"]) {
+    const response = await app.request(`http://${host}/debug/pprof/`, { headers: { host } });
+    assert.equal(response.status, 200, host);
+  }
+});
+
+leakTest("on every address profiles are served to any host, heap snapshots to a loopback one alone", async () => {
+  const app = profilingApp({ loopbackOnly: false });
+  const index = await app.request("http://node.example:8094/debug/pprof/");
+  assert.equal(index.status, 200);
+  const heap = await app.request("http://node.example:8094/debug/pprof/heap");
+  assert.equal(heap.status, 403);
+  const local = await app.request("http://127.0.0.1:8094/debug/pprof/heap", { method: "HEAD" });
+  assert.equal(local.status, 200);
+});
+
+leakTest("heap snapshots are served only where they are enabled, and the index has them only there", async () => {
+  const app = profilingApp({ heapSnapshots: false });
+  for (const method of ["GET", "HEAD", "POST"]) {
+    const heap = await app.request("/debug/pprof/heap", { method });
+    assert.equal(heap.status, 403, method);
+    if (method !== "HEAD") assert.match(await heap.text(), /private keys .* --enable-heap-snapshots\n$/);
+  }
+  const page = await (await app.request("/debug/pprof/")).text();
+  assert.ok(page.includes("allocs") && !page.includes('href="heap"'), page);
 });

@@ -1,0 +1,420 @@
+import assert from "node:assert/strict";
+import type { AgentGauges, AgentSegment } from "../agent/agent_events.ts";
+import type { ClientGauges } from "../client/client_events.ts";
+import type { ServerGauges, ServerSegment } from "../server/server_events.ts";
+import { PacketType } from "../wire/packet.ts";
+import { PacketCounts } from "../wire/packet_counts.ts";
+import { createAgentMetrics } from "./agent_metrics.ts";
+import { createClientMetrics } from "./client_metrics.ts";
+import { metricsTable } from "./metrics_table.ts";
+import { createServerMetrics } from "./server_metrics.ts";
+import { WorkerMetrics } from "./worker_metrics.ts";
+
+const server = "konnectivity_network_proxy_server_";
+const agent = "konnectivity_network_proxy_agent_";
+const client = "konnectivity_network_proxy_client_";
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+function serverTables(): Mutable<ServerGauges> & { packets: Record<ServerSegment, PacketCounts> } {
+  return {
+    proxyCalls: 0,
+    connectCalls: 0,
+    connectRequests: 0,
+    pendingDials: 0,
+    establishedTunnels: 0,
+    heldClientStreams: 0,
+    heldAgentStreams: 0,
+    queuedBytes: 0,
+    readyBackends: () => 0,
+    backends: () => [],
+    packets: {
+      from_client: new PacketCounts(),
+      to_client: new PacketCounts(),
+      from_agent: new PacketCounts(),
+      to_agent: new PacketCounts(),
+    },
+  };
+}
+
+function agentTables(): Mutable<AgentGauges> & { packets: Record<AgentSegment, PacketCounts> } {
+  return {
+    serverConnections: 0,
+    knownServerCount: 0,
+    endpointConnections: 0,
+    pendingDials: 0,
+    queuedBytes: 0,
+    servers: () => [],
+    packets: { from_agent: new PacketCounts(), to_agent: new PacketCounts() },
+  };
+}
+
+/** Every series of a scrape with its value. */
+function parse(text: string): Map<string, number> {
+  const values = new Map<string, number>();
+  for (const line of text.trimEnd().split("\n")) {
+    if (line.startsWith("#")) continue;
+    const space = line.lastIndexOf(" ");
+    assert.ok(!values.has(line.slice(0, space)), `${line} is there once`);
+    values.set(line.slice(0, space), Number(line.slice(space + 1)));
+  }
+  return values;
+}
+
+/** Comments and series of a recorded scrape, without values. */
+async function recorded(name: string): Promise<string[]> {
+  const text = await Deno.readTextFile(new URL(`./testdata/${name}`, import.meta.url));
+  return text.trimEnd().split("\n").map((line) => line.startsWith("#") ? line : line.replace(/ \S+$/, " "));
+}
+
+Deno.test("[server 11] what the original exported after two dials, this exports too: names, types, help, labels, buckets", async () => {
+  const tables = serverTables();
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1" });
+  const { packets } = tables;
+  for (const segment of ["from_client", "to_agent"] as const) {
+    packets[segment].packet(PacketType.DIAL_REQ);
+    packets[segment].packet(PacketType.CLOSE_REQ);
+    packets[segment].data();
+  }
+  for (const segment of ["to_client", "from_agent"] as const) {
+    packets[segment].packet(PacketType.DIAL_RSP);
+    packets[segment].packet(PacketType.CLOSE_RSP);
+    packets[segment].data();
+  }
+  metrics.events.streamFailed("from_client", "Canceled", "Unknown");
+  const text = await metrics.text();
+  const lines = await recorded("original_server_metrics.txt");
+  assert.ok(lines.length > 80);
+  for (const line of lines) assert.ok(text.includes(`\n${line}`) || text.startsWith(line), line);
+});
+
+Deno.test("[agent 7] what the original exported after two dials, this exports too: names, types, help, labels, buckets", async () => {
+  const tables = agentTables();
+  const metrics = createAgentMetrics(() => tables, { version: "1" });
+  const { from_agent, to_agent } = tables.packets;
+  to_agent.packet(PacketType.DIAL_REQ);
+  to_agent.packet(PacketType.CLOSE_REQ);
+  to_agent.data();
+  from_agent.packet(PacketType.DIAL_RSP);
+  from_agent.packet(PacketType.CLOSE_RSP);
+  from_agent.data();
+  const text = await metrics.text();
+  const lines = await recorded("original_agent_metrics.txt");
+  assert.ok(lines.length > 30);
+  for (const line of lines) assert.ok(text.includes(`\n${line}`) || text.startsWith(line), line);
+});
+
+Deno.test("[client 1.6] the client library's metrics have the original's names and help", async () => {
+  const gauges: ClientGauges = {
+    dialing: 2,
+    open: 3,
+    packets: { from_client: new PacketCounts(), to_client: new PacketCounts() },
+  };
+  gauges.packets.from_client.packet(PacketType.DIAL_REQ);
+  const metrics = createClientMetrics(() => [gauges, gauges]);
+  metrics.events.dialFailed("endpoint");
+  metrics.events.streamFailed("to_client", "Unavailable", "Unknown");
+  const text = await metrics.text();
+  for (
+    const line of [
+      `# HELP ${client}stream_packets_total Count of packets processed, by segment and packet type (example: from_client, DIAL_REQ)`,
+      `# HELP ${client}stream_errors_total Count of gRPC stream errors, by segment, grpc Code, packet type. (example: from_agent, Code.Unavailable, DIAL_RSP)`,
+      `# HELP ${client}dial_failure_total Number of dial failures observed, by reason (example: remote endpoint error)`,
+      `# HELP ${client}client_connections Number of open client connections, by status (Example: dialing)`,
+      `# TYPE ${client}client_connections gauge`,
+      `# TYPE ${client}dial_failure_total counter`,
+    ]
+  ) assert.ok(text.includes(`${line}\n`), line);
+  const values = parse(text);
+  assert.equal(values.get(`${client}client_connections{status="dialing"}`), 4);
+  assert.equal(values.get(`${client}client_connections{status="ok"}`), 6);
+  assert.equal(values.get(`${client}dial_failure_total{reason="endpoint"}`), 1);
+  assert.equal(values.get(`${client}stream_packets_total{packet_type="DIAL_REQ",segment="from_client"}`), 2);
+  const error = `${client}stream_errors_total{code="Unavailable",packet_type="Unknown",segment="to_client"}`;
+  assert.equal(values.get(error), 1);
+});
+
+Deno.test("[server 11] the series that the original shows from its start are there with 0", async () => {
+  const metrics = createServerMetrics(serverTables, { strategies: ["destHost", "default"], version: "1" });
+  const values = parse(await metrics.text());
+  for (
+    const name of [
+      "http_connections",
+      "culled_leases_count",
+      "ready_backend_connections",
+      'ready_backends{proxy_strategy="destHost"}',
+      'ready_backends{proxy_strategy="default"}',
+    ]
+  ) assert.equal(values.get(server + name), 0, name);
+  assert.equal(values.get(`${server}ready_backends{proxy_strategy="defaultRoute"}`), undefined);
+  assert.equal(
+    parse(await createAgentMetrics(agentTables, { version: "1" }).text()).get(`${agent}known_server_count`),
+    0,
+  );
+});
+
+Deno.test("[server 13.5-19] [server W33] gauges are read from the tables at each scrape and cannot go stale", async () => {
+  const tables = serverTables();
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1" });
+  Object.assign(tables, {
+    proxyCalls: 1,
+    connectCalls: 2,
+    connectRequests: 3,
+    pendingDials: 4,
+    establishedTunnels: 5,
+    heldClientStreams: 6,
+    heldAgentStreams: 7,
+    queuedBytes: 8,
+    readyBackends: () => 9,
+  });
+  let values = parse(await metrics.text());
+  const now = (name: string) => values.get(server + name);
+  assert.equal(now('grpc_connections{service_method="Proxy"}'), 1);
+  assert.equal(now('grpc_connections{service_method="Connect"}'), 2);
+  assert.equal(now("http_connections"), 3);
+  assert.equal(now("pending_backend_dials"), 4);
+  assert.equal(now("established_connections"), 5);
+  assert.equal(now('full_receive_channels{service_method="Proxy"}'), 6);
+  assert.equal(now('full_receive_channels{service_method="Connect"}'), 7);
+  assert.equal(now("queued_bytes"), 8);
+  assert.equal(now('ready_backends{proxy_strategy="default"}'), 9);
+  Object.assign(tables, serverTables());
+  values = parse(await metrics.text());
+  assert.equal(now("established_connections"), 0);
+  assert.equal(now("pending_backend_dials"), 0);
+});
+
+Deno.test("[server 13.5-20] [server W33] every tunnel that ends is observed, with its duration, its reason and who began", async () => {
+  const metrics = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });
+  metrics.events.tunnelClosed(0.5, "closed", "client");
+  metrics.events.tunnelClosed(20, "link_lost", "agent");
+  metrics.events.tunnelClosed(100_000, "closed", "client");
+  const values = parse(await metrics.text());
+  const duration = `${server}connection_duration_seconds`;
+  assert.equal(values.get(`${duration}_count`), 3);
+  assert.equal(values.get(`${duration}_sum`), 100_020.5);
+  assert.equal(values.get(`${duration}_bucket{le="1"}`), 1);
+  assert.equal(values.get(`${duration}_bucket{le="30"}`), 2);
+  assert.equal(values.get(`${duration}_bucket{le="86400"}`), 2);
+  assert.equal(values.get(`${duration}_bucket{le="+Inf"}`), 3);
+  assert.equal(values.get(`${server}tunnels_closed_total{initiator="client",reason="closed"}`), 2);
+  assert.equal(values.get(`${server}tunnels_closed_total{initiator="agent",reason="link_lost"}`), 1);
+});
+
+Deno.test("[server W13] packet types that a peer invents share one series", async () => {
+  const tables = serverTables();
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1" });
+  for (let type = 1_000; type < 2_000; type++) tables.packets.from_agent.packet(type);
+  tables.packets.from_agent.packet(-3);
+  const packets = [...parse(await metrics.text())].filter(([name]) => name.includes("stream_packets_total"));
+  assert.deepEqual(packets, [[`${server}stream_packets_total{packet_type="Unknown",segment="from_agent"}`, 1_001]]);
+});
+
+Deno.test("dial failures are counted by reason, and agents that are connected twice once", async () => {
+  const tables = serverTables();
+  tables.backends = () => [
+    { agentId: "a", tunnels: 1, draining: false },
+    { agentId: 'b"\n', tunnels: 2, draining: true },
+    { agentId: "a", tunnels: 4, draining: true },
+  ];
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1" });
+  metrics.events.dialFailed("no_agent");
+  metrics.events.dialFailed("frontend_close");
+  metrics.events.dialFailed("frontend_close");
+  const values = parse(await metrics.text());
+  assert.equal(values.get(`${server}dial_failure_count{reason="no_agent"}`), 1);
+  assert.equal(values.get(`${server}dial_failure_count{reason="frontend_close"}`), 2);
+  assert.equal(values.get(`${server}dial_failure_count{reason="send_rsp"}`), 0);
+  assert.equal(values.get(`${server}draining_backends`), 2);
+  assert.equal(values.get(`${server}backend_tunnels{agent_id="a"}`), 5);
+  assert.equal(values.get(`${server}backend_tunnels{agent_id="b\\"\\n"}`), 2);
+});
+
+Deno.test("[server W35] ready_backend_connections is the count of the last strategy that has an agent, and 0 only without one", async () => {
+  const tables = serverTables();
+  const counts = { default: 0, destHost: 0, defaultRoute: 0 };
+  tables.readyBackends = (name) => counts[name];
+  // An agent that fits no strategy is connected; alerts rest on it being none.
+  tables.backends = () => [{ agentId: "a", tunnels: 0, draining: false }];
+  const count = async (...strategies: (keyof typeof counts)[]) => {
+    const text = await createServerMetrics(() => tables, { strategies, version: "1" }).text();
+    return parse(text).get(`${server}ready_backend_connections`);
+  };
+  assert.equal(await count("destHost"), 0);
+  counts.destHost = 3;
+  assert.equal(await count("destHost"), 3);
+  assert.equal(await count("destHost", "default"), 3);
+  counts.default = 2;
+  assert.equal(await count("destHost", "default"), 2);
+  assert.equal(await count("default", "destHost", "defaultRoute"), 3);
+});
+
+Deno.test("a server whose clients speak HTTP CONNECT shows nothing of the service that nobody can call", async () => {
+  const tables = serverTables();
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1", grpcClients: false });
+  const text = await metrics.text();
+  assert.match(text, /grpc_connections\{service_method="Connect"\} 0\n/);
+  assert.match(text, /full_receive_channels\{service_method="Connect"\} 0\n/);
+  assert.doesNotMatch(text, /service_method="Proxy"/);
+});
+
+Deno.test("counters are exact at every scrape, however often one scrapes", async () => {
+  const tables = serverTables();
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1" });
+  tables.packets.from_agent.data();
+  tables.packets.from_agent.bytes(1_000);
+  const data = `${server}stream_packets_total{packet_type="DATA",segment="from_agent"}`;
+  const bytes = `${server}stream_data_bytes_total{segment="from_agent"}`;
+  for (let scrape = 0; scrape < 3; scrape++) {
+    const values = parse(await metrics.text());
+    assert.equal(values.get(data), 1);
+    assert.equal(values.get(bytes), 1_000);
+  }
+  tables.packets.from_agent.data();
+  tables.packets.from_agent.bytes(24);
+  const values = parse(await metrics.text());
+  assert.equal(values.get(data), 2);
+  assert.equal(values.get(bytes), 1_024);
+});
+
+Deno.test("[agent 7] the agent's events and tables are all shown", async () => {
+  const tables = agentTables();
+  Object.assign(tables, {
+    serverConnections: 1,
+    knownServerCount: 3,
+    endpointConnections: 4,
+    pendingDials: 5,
+    queuedBytes: 6,
+    servers: () => [{ serverId: "s1", tunnels: 3 }, { serverId: "s2", tunnels: 1 }],
+  });
+  const metrics = createAgentMetrics(() => tables, { version: "1" });
+  metrics.events.endpointDialed(0.05);
+  metrics.events.endpointDialFailed("timeout", { address: "a:1", message: "no" });
+  metrics.events.endpointClosed(2, "reset", "destination");
+  metrics.events.streamFailed("to_agent", "Unavailable", "Unknown");
+  metrics.events.streamFailed("from_agent", "Canceled", "DATA");
+  const values = parse(await metrics.text());
+  const expected: Readonly<Record<string, number>> = {
+    'dial_duration_seconds_bucket{le="0.025"}': 0,
+    'dial_duration_seconds_bucket{le="0.1"}': 1,
+    'endpoint_dial_failure_total{reason="timeout"}': 1,
+    'endpoint_dial_failure_total{reason="unknown"}': 0,
+    'endpoint_connections_closed_total{initiator="destination",reason="reset"}': 1,
+    endpoint_connection_duration_seconds_count: 1,
+    'stream_errors_total{code="Unavailable",packet_type="Unknown",segment="to_agent"}': 1,
+    'stream_errors_total{code="Canceled",packet_type="DATA",segment="from_agent"}': 1,
+    'server_connection_failure_count{direction="from_server"}': 1,
+    'server_connection_failure_count{direction="to_server"}': 1,
+    open_server_connections: 1,
+    known_server_count: 3,
+    open_endpoint_connections: 4,
+    pending_endpoint_dials: 5,
+    queued_bytes: 6,
+    'server_tunnels{server_id="s1"}': 3,
+    'server_tunnels{server_id="s2"}': 1,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(values.get(agent + name), value, name);
+});
+
+Deno.test("[agent weak 31] lists and watches of leases have a counter each, and a call without an answer is no 200", async () => {
+  const metrics = createAgentMetrics(agentTables, { version: "1" });
+  metrics.leaseEvents.leasesListed(200, "", 0.2);
+  metrics.leaseEvents.leasesListed(403, "Forbidden", 0.01);
+  metrics.leaseEvents.leasesListed(undefined, "", 3);
+  metrics.leaseEvents.leasesWatched(200, "");
+  const text = await metrics.text();
+  const values = parse(text);
+  assert.equal(values.get(`${agent}lease_lists_total{http_response_code="200",reason=""}`), 1);
+  assert.equal(values.get(`${agent}lease_lists_total{http_response_code="403",reason="Forbidden"}`), 1);
+  assert.equal(values.get(`${agent}lease_lists_total{http_response_code="<error>",reason=""}`), 1);
+  assert.equal(values.get(`${agent}lease_watches_total{http_response_code="200",reason=""}`), 1);
+  const latency = `${agent}lease_list_latency_seconds`;
+  assert.equal(values.get(`${latency}_bucket{le="0.1",http_response_code="200"}`), 0);
+  assert.equal(values.get(`${latency}_bucket{le="0.5",http_response_code="200"}`), 1);
+  assert.equal(values.get(`${latency}_count{http_response_code="200"}`), 1);
+  for (
+    const line of [
+      `# HELP ${agent}lease_lists_total Count of server lease list calls made by the agent to the k8s apiserver, labeled by HTTP response code and reason`,
+      `# HELP ${agent}lease_watches_total Count of server lease watch calls made by the agent to the k8s apiserver, labeled by HTTP response code and reason`,
+      `# HELP ${latency} Latency of server lease listing in seconds`,
+      `# TYPE ${latency} histogram`,
+    ]
+  ) assert.ok(text.includes(`${line}\n`), line);
+});
+
+Deno.test("[server 11] the server's lease metrics have the original's names, labels and help", async () => {
+  const metrics = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });
+  metrics.leaseEvents.leasesListed(200, "", 0.2);
+  metrics.leaseEvents.leaseDeleted(404, "NotFound", 0.02);
+  metrics.leaseEvents.leaseCulled();
+  const text = await metrics.text();
+  const values = parse(text);
+  assert.equal(values.get(`${server}culled_leases_count`), 1);
+  assert.equal(values.get(`${server}lease_list_total{http_status_code="200",reason=""}`), 1);
+  assert.equal(values.get(`${server}lease_delete_total{http_status_code="404",reason="NotFound"}`), 1);
+  assert.equal(values.get(`${server}lease_delete_latency_seconds_bucket{le="0.025",http_status_code="404"}`), 1);
+  assert.equal(values.get(`${server}lease_list_latency_seconds_count{http_status_code="200"}`), 1);
+  for (
+    const line of [
+      `# HELP ${server}lease_delete_latency_seconds Latency of lease deletion calls by the garbage collection controller in seconds.`,
+      `# HELP ${server}lease_delete_total Count of lease delection calls by the garbage collection controller. Labeled by HTTP status code and reason.`,
+      `# HELP ${server}lease_list_latency_seconds Latency of lease list calls by the garbage collection controller in seconds.`,
+      `# HELP ${server}lease_list_total Count of lease deletion calls by the garbage collection controller. Labeled by HTTP status code and reason.`,
+      `# HELP ${server}full_receive_channels Number of current connections blocked by a full receive channel, partitioned by service method.`,
+    ]
+  ) assert.ok(text.includes(`${line}\n`), line);
+});
+
+Deno.test("a program tells of its memory, its processor time, its start and its versions", async () => {
+  const metrics = createAgentMetrics(agentTables, { version: "1.2.3" });
+  const values = parse(await metrics.text());
+  const rss = values.get("process_resident_memory_bytes") ?? 0;
+  assert.ok(rss > 10 << 20 && rss < 10 * 2 ** 30, `${rss}`);
+  assert.ok((values.get("process_cpu_seconds_total") ?? 0) > 0);
+  const start = values.get("process_start_time_seconds") ?? 0;
+  assert.ok(start > 1.7e9 && start <= Date.now() / 1000);
+  assert.ok((values.get(`${agent}memory_bytes{kind="heap_used"}`) ?? 0) > 1 << 20);
+  const { deno, v8 } = Deno.version;
+  assert.equal(values.get(`${agent}build_info{deno="${deno}",v8="${v8}",version="1.2.3"}`), 1);
+});
+
+Deno.test("a certificate's end is asked for at each scrape, so that a new one shows by itself", async () => {
+  const metrics = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });
+  let end: number | undefined = 1_900_000_000;
+  metrics.certificateExpiry("cluster", () => end);
+  metrics.certificateExpiry("frontend", () => undefined);
+  const gauge = `${server}certificate_expiration_timestamp_seconds`;
+  assert.equal(parse(await metrics.text()).get(`${gauge}{certificate="cluster"}`), 1_900_000_000);
+  end = 2_000_000_000;
+  const values = parse(await metrics.text());
+  assert.equal(values.get(`${gauge}{certificate="cluster"}`), 2_000_000_000);
+  assert.equal(values.get(`${gauge}{certificate="frontend"}`), undefined);
+});
+
+Deno.test("the table of metrics is what the programs export", async () => {
+  const worker = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });
+  // With workers a server exports all that it exports without them, and more.
+  using workers = new WorkerMetrics(() => [worker.text()], "1");
+  const texts = {
+    server: await workers.text(),
+    agent: await createAgentMetrics(agentTables, { version: "1" }).text(),
+    client: await createClientMetrics(() => []).text(),
+  };
+  for (const [program, text] of Object.entries(texts)) {
+    const exported = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`).sort();
+    const rows = metricsTable().filter((row) => row.program === program);
+    assert.deepEqual(exported, rows.map(({ name, type }) => `${name} ${type}`).sort());
+    for (const { labels, help, name } of rows) {
+      assert.deepEqual(labels, [...labels].sort(), name);
+      assert.ok(help !== "" && !help.includes("\n"), name);
+    }
+  }
+  const originals = metricsTable().filter(({ origin, name }) => origin === "original" && name.startsWith("konn"));
+  assert.equal(originals.length, 18 + 11 + 4);
+});
+
+Deno.test("a scrape needs no permission", { permissions: "none" }, async () => {
+  const metrics = createServerMetrics(serverTables, { strategies: ["default"], version: "1" });
+  assert.ok((parse(await metrics.text()).get("process_resident_memory_bytes") ?? 0) > 0);
+  assert.equal(metrics.contentType, "text/plain; version=0.0.4; charset=utf-8");
+});
