@@ -3,12 +3,12 @@
  * only when it is asked for.
  * @module
  */
-import { programNames, runProgram } from "./src/cli/programs.ts";
-import { print } from "./src/cli/terminal.ts";
-import { workerName } from "./src/cli/worker_name.ts";
+import { programNames, runProgram } from "./src/programs/programs.ts";
+import { print } from "./src/programs/terminal.ts";
+import { workerName } from "./src/programs/server/workers/worker_name.ts";
 
 if (Reflect.get(globalThis, "name") === workerName) {
-  const { runServerWorker } = await import("./src/cli/worker_main.ts");
+  const { runServerWorker } = await import("./src/programs/server/workers/worker_main.ts");
   runServerWorker();
 } else if (import.meta.main) {
   const [program, ...args] = Deno.args;

@@ -1,0 +1,60 @@
+import { proxyVariables, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
+import type { ApiAccess } from "../../kube/client/api_access.ts";
+import { inClusterAccess, podSecrets } from "../../kube/client/in_cluster.ts";
+import { systemClock } from "../../runtime/system_clock.ts";
+import type { Env } from "../../flags/program.ts";
+import { formatHostPort, hostPortOf } from "../../wire/destination/host_port.ts";
+
+/** What reaching the Kubernetes API takes: entries of the runtime's permissions. */
+export interface KubeAccess {
+  readonly net: readonly string[];
+  readonly read: readonly string[];
+  readonly env: readonly string[];
+}
+
+export const noKubeAccess: KubeAccess = { net: [], read: [], env: [] };
+
+/**
+ * What reaching the API with this kubeconfig takes; empty: with the configuration that a pod has. It is read as the program
+ * reads it. One that cannot be used grants no more than to read it, so that the program itself can say what is wrong.
+ * @throws {ProxySettingsError} when the environment's proxy counts and cannot be used
+ */
+export async function kubeAccessOf(
+  kubeconfig: string,
+  env: Env,
+  readText: (path: string) => string,
+): Promise<KubeAccess> {
+  if (kubeconfig === "") return podAccess(env);
+  // Most programs run in pods and need no YAML.
+  const { parseKubeconfig } = await import("../../kube/client/kubeconfig.ts");
+  let access: ReturnType<typeof parseKubeconfig>;
+  try {
+    access = parseKubeconfig(readText(kubeconfig), kubeconfig, systemClock);
+  } catch {
+    return { ...noKubeAccess, read: [kubeconfig] };
+  }
+  return { net: [dialled(access, env)], read: [kubeconfig, ...access.files], env: proxyVariables };
+}
+
+function podAccess(env: Env): KubeAccess {
+  let access: ApiAccess | undefined;
+  try {
+    access = inClusterAccess(env, systemClock);
+  } catch {
+    // Outside of a pod the program says so.
+  }
+  return {
+    net: access === undefined ? [] : [dialled(access, env)],
+    read: [podSecrets],
+    env: ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", ...proxyVariables],
+  };
+}
+
+/** Whom the program connects to: the API, or the proxy that connects to it. */
+function dialled({ server, proxy }: Pick<ApiAccess, "server" | "proxy">, env: Env): string {
+  const target = hostPortOf(server);
+  // A kubeconfig's own proxy comes first: the environment's then does not count, and may be unusable.
+  const named = proxy ?? (server.protocol === "https:" ? readProxySettings(env)(target.host, target.port) : undefined);
+  const { host, port } = named ?? target;
+  return formatHostPort(host, port);
+}
