@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file client/client.proto.
  */
 export const file_client_client: GenFile = /*@__PURE__*/
-  fileDesc("ChNjbGllbnQvY2xpZW50LnByb3RvItkCCgZQYWNrZXQSGQoEdHlwZRgBIAEoDjILLlBhY2tldFR5cGUSIwoLZGlhbFJlcXVlc3QYAiABKAsyDC5EaWFsUmVxdWVzdEgAEiUKDGRpYWxSZXNwb25zZRgDIAEoCzINLkRpYWxSZXNwb25zZUgAEhUKBGRhdGEYBCABKAsyBS5EYXRhSAASJQoMY2xvc2VSZXF1ZXN0GAUgASgLMg0uQ2xvc2VSZXF1ZXN0SAASJwoNY2xvc2VSZXNwb25zZRgGIAEoCzIOLkNsb3NlUmVzcG9uc2VIABIfCgljbG9zZURpYWwYByABKAsyCi5DbG9zZURpYWxIABIXCgVkcmFpbhgIIAEoCzIGLkRyYWluSAASIQoKY2xvc2VXcml0ZRhkIAEoCzILLkNsb3NlV3JpdGVIABIZCgZ3aW5kb3cYZSABKAsyBy5XaW5kb3dIAEIJCgdwYXlsb2FkIkAKC0RpYWxSZXF1ZXN0EhAKCHByb3RvY29sGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDgoGcmFuZG9tGAMgASgDIkAKDERpYWxSZXNwb25zZRINCgVlcnJvchgBIAEoCRIRCgljb25uZWN0SUQYAiABKAMSDgoGcmFuZG9tGAMgASgDIiEKDENsb3NlUmVxdWVzdBIRCgljb25uZWN0SUQYASABKAMiMQoNQ2xvc2VSZXNwb25zZRINCgVlcnJvchgBIAEoCRIRCgljb25uZWN0SUQYAiABKAMiGwoJQ2xvc2VEaWFsEg4KBnJhbmRvbRgBIAEoAyIHCgVEcmFpbiIfCgpDbG9zZVdyaXRlEhEKCWNvbm5lY3RJRBgBIAEoAyIqCgZXaW5kb3cSEQoJY29ubmVjdElEGAEgASgDEg0KBWJ5dGVzGAIgASgDIjYKBERhdGESEQoJY29ubmVjdElEGAEgASgDEg0KBWVycm9yGAIgASgJEgwKBGRhdGEYAyABKAwqhgEKClBhY2tldFR5cGUSDAoIRElBTF9SRVEQABIMCghESUFMX1JTUBABEg0KCUNMT1NFX1JFURACEg0KCUNMT1NFX1JTUBADEggKBERBVEEQBBIMCghESUFMX0NMUxAFEgkKBURSQUlOEAYSDwoLQ0xPU0VfV1JJVEUQZBIKCgZXSU5ET1cQZTIvCgxQcm94eVNlcnZpY2USHwoFUHJveHkSBy5QYWNrZXQaBy5QYWNrZXQiACgBMAFiBnByb3RvMw");
+  fileDesc("ChNjbGllbnQvY2xpZW50LnByb3RvIocDCgZQYWNrZXQSGQoEdHlwZRgBIAEoDjILLlBhY2tldFR5cGUSIwoLZGlhbFJlcXVlc3QYAiABKAsyDC5EaWFsUmVxdWVzdEgAEiUKDGRpYWxSZXNwb25zZRgDIAEoCzINLkRpYWxSZXNwb25zZUgAEhUKBGRhdGEYBCABKAsyBS5EYXRhSAASJQoMY2xvc2VSZXF1ZXN0GAUgASgLMg0uQ2xvc2VSZXF1ZXN0SAASJwoNY2xvc2VSZXNwb25zZRgGIAEoCzIOLkNsb3NlUmVzcG9uc2VIABIfCgljbG9zZURpYWwYByABKAsyCi5DbG9zZURpYWxIABIXCgVkcmFpbhgIIAEoCzIGLkRyYWluSAASIQoKY2xvc2VXcml0ZRhkIAEoCzILLkNsb3NlV3JpdGVIABIZCgZ3aW5kb3cYZSABKAsyBy5XaW5kb3dIABIVCgRwaW5nGGYgASgLMgUuUGluZ0gAEhUKBHBvbmcYZyABKAsyBS5Qb25nSABCCQoHcGF5bG9hZCJACgtEaWFsUmVxdWVzdBIQCghwcm90b2NvbBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg4KBnJhbmRvbRgDIAEoAyJSCgxEaWFsUmVzcG9uc2USDQoFZXJyb3IYASABKAkSEQoJY29ubmVjdElEGAIgASgDEg4KBnJhbmRvbRgDIAEoAxIQCghyZXNvbHZlZBhkIAEoCSIhCgxDbG9zZVJlcXVlc3QSEQoJY29ubmVjdElEGAEgASgDIjEKDUNsb3NlUmVzcG9uc2USDQoFZXJyb3IYASABKAkSEQoJY29ubmVjdElEGAIgASgDIhsKCUNsb3NlRGlhbBIOCgZyYW5kb20YASABKAMiBwoFRHJhaW4iHwoKQ2xvc2VXcml0ZRIRCgljb25uZWN0SUQYASABKAMiKgoGV2luZG93EhEKCWNvbm5lY3RJRBgBIAEoAxINCgVieXRlcxgCIAEoAyIGCgRQaW5nIgYKBFBvbmciNgoERGF0YRIRCgljb25uZWN0SUQYASABKAMSDQoFZXJyb3IYAiABKAkSDAoEZGF0YRgDIAEoDCqaAQoKUGFja2V0VHlwZRIMCghESUFMX1JFURAAEgwKCERJQUxfUlNQEAESDQoJQ0xPU0VfUkVREAISDQoJQ0xPU0VfUlNQEAMSCAoEREFUQRAEEgwKCERJQUxfQ0xTEAUSCQoFRFJBSU4QBhIPCgtDTE9TRV9XUklURRBkEgoKBldJTkRPVxBlEggKBFBJTkcQZhIICgRQT05HEGcyLwoMUHJveHlTZXJ2aWNlEh8KBVByb3h5EgcuUGFja2V0GgcuUGFja2V0IgAoATABYgZwcm90bzM");
 
 /**
  * @generated from message Packet
@@ -83,6 +83,18 @@ export type Packet = Message<"Packet"> & {
      */
     value: Window;
     case: "window";
+  } | {
+    /**
+     * @generated from field: Ping ping = 102;
+     */
+    value: Ping;
+    case: "ping";
+  } | {
+    /**
+     * @generated from field: Pong pong = 103;
+     */
+    value: Pong;
+    case: "pong";
   } | { case: undefined; value?: undefined };
 };
 
@@ -150,6 +162,14 @@ export type DialResponse = Message<"DialResponse"> & {
    * @generated from field: int64 random = 3;
    */
   random: bigint;
+
+  /**
+   * Not the original's. Sent only to a server that said in its metadata that it understands it, feature resolved-address:
+   * the address that the agent has connected to, as host:port.
+   *
+   * @generated from field: string resolved = 100;
+   */
+  resolved: string;
 };
 
 /**
@@ -274,6 +294,32 @@ export const WindowSchema: GenMessage<Window> = /*@__PURE__*/
   messageDesc(file_client_client, 8);
 
 /**
+ * @generated from message Ping
+ */
+export type Ping = Message<"Ping"> & {
+};
+
+/**
+ * Describes the message Ping.
+ * Use `create(PingSchema)` to create a new message.
+ */
+export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
+  messageDesc(file_client_client, 9);
+
+/**
+ * @generated from message Pong
+ */
+export type Pong = Message<"Pong"> & {
+};
+
+/**
+ * Describes the message Pong.
+ * Use `create(PongSchema)` to create a new message.
+ */
+export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
+  messageDesc(file_client_client, 10);
+
+/**
  * @generated from message Data
  */
 export type Data = Message<"Data"> & {
@@ -300,7 +346,7 @@ export type Data = Message<"Data"> & {
  * Use `create(DataSchema)` to create a new message.
  */
 export const DataSchema: GenMessage<Data> = /*@__PURE__*/
-  messageDesc(file_client_client, 9);
+  messageDesc(file_client_client, 11);
 
 /**
  * PacketType tells which payload a packet carries. DIAL_REQ is zero and therefore absent from its encoding.
@@ -370,6 +416,21 @@ export const PacketType = {
    * @generated from enum value: WINDOW = 101;
    */
   WINDOW: 101,
+
+  /**
+   * Either way, feature ping: the receiver answers with PONG. HTTP/2 has pings of its own, which a proxy between the two
+   * answers itself.
+   *
+   * @generated from enum value: PING = 102;
+   */
+  PING: 102,
+
+  /**
+   * Either way, feature ping: the answer to the oldest PING that has none.
+   *
+   * @generated from enum value: PONG = 103;
+   */
+  PONG: 103,
 } as const;
 
 /**
