@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { walk } from "./support/walk.ts";
+import { walk } from "./support/assert/walk.ts";
 
 /**
  * Which folders' modules each folder may import, itself always included. `gen` is the generated code. Type-only imports
@@ -8,38 +8,64 @@ import { walk } from "./support/walk.ts";
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "gen": [],
   "src/wire": ["gen"],
-  "src/time": [],
-  "src/tunnel": ["gen", "src/wire"],
-  "src/h2": ["src/wire"],
-  "src/net": ["gen", "src/wire", "src/time", "src/tunnel", "src/h2"],
-  "src/kube": ["src/wire"],
-  "src/server": ["gen", "src/wire", "src/time", "src/tunnel"],
-  "src/agent": ["gen", "src/wire", "src/time", "src/tunnel"],
-  "src/client": ["gen", "src/wire", "src/tunnel", "src/net"],
-  "src/ops": ["gen", "src/wire", "src/tunnel"],
-  "src/cli": [
-    "deno.json",
+  "src/faults": [],
+  "src/runtime": ["src/faults"],
+  "src/streams": ["gen", "src/wire", "src/faults"],
+  "src/mux": ["src/wire", "src/faults", "src/streams"],
+  "src/h2": ["src/wire", "src/faults", "src/streams"],
+  "src/dial": ["src/wire", "src/faults", "src/runtime"],
+  "src/net": [
     "gen",
     "src/wire",
-    "src/tunnel",
+    "src/faults",
+    "src/runtime",
+    "src/dial",
+    "src/streams",
+    "src/mux",
+    "src/h2",
+  ],
+  "src/kube": ["src/wire", "src/faults", "src/runtime", "src/dial"],
+  "src/server": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux"],
+  "src/agent": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux"],
+  "src/client": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux", "src/net"],
+  "src/logging": ["src/faults"],
+  "src/metrics": ["src/wire", "src/faults"],
+  "src/ops": ["gen", "src/wire", "src/faults", "src/logging"],
+  "src/flags": ["src/wire"],
+  "src/programs": [
+    "deno.json",
+    "gen",
+    "src/flags",
+    "src/wire",
+    "src/faults",
+    "src/runtime",
+    "src/streams",
+    "src/mux",
+    "src/dial",
     "src/net",
     "src/kube",
     "src/server",
     "src/agent",
     "src/client",
+    "src/logging",
+    "src/metrics",
     "src/ops",
   ],
   "deno.json": [],
-  "main.ts": ["src/cli"],
+  "main.ts": ["src/programs"],
 };
 
-/** What may be imported for its types alone: ops reads the tables of each role through the interfaces that the role defines. */
+/**
+ * What may be imported for its types alone: metrics and status read the tables of each role as the role defines them, and the runtime's reader of certificates says what the policies of `wire` ask of them.
+ */
 const allowedTypes: Readonly<Record<string, readonly string[]>> = {
-  "src/ops": ["src/server", "src/agent", "src/client"],
+  "src/runtime": ["src/wire"],
+  "src/metrics": ["src/server", "src/agent", "src/client"],
+  "src/ops": ["src/server", "src/agent"],
 };
 
 /** Folders whose code runs without I/O, clock or timers, so that every state is testable without them. */
-const pure: readonly string[] = ["src/wire", "src/tunnel", "src/h2"];
+const pure: readonly string[] = ["src/wire", "src/faults", "src/streams", "src/mux", "src/h2"];
 
 /** What pure code must not mention. */
 const impure: readonly RegExp[] = [
@@ -52,6 +78,23 @@ const impure: readonly RegExp[] = [
   /\bfetch\(/,
   /["']node:/,
 ];
+
+/** Folders whose parts are handed a clock, so that they live in a test's time as in the runtime's. */
+const clocked: readonly string[] = ["src/dial", "src/net", "src/server", "src/agent", "src/client", "src/kube"];
+
+/** The runtime's own time, by its names; a date that is made of a given time is none. */
+const runtimeTime: readonly RegExp[] = [
+  /\bset(?:Timeout|Interval)\b/,
+  /\bperformance\b/,
+  /\bDate\.now\b/,
+  /\bDate\(\s*\)/,
+  /\bTemporal\b/,
+  /\bAbortSignal\.timeout\b/,
+  /["']node:timers/,
+];
+
+/** Who takes the runtime's clock and hands it on: a program's composition, and the client library's entry. */
+const composes = /^src\/(?:programs\/|client\/connect\.ts$)/;
 
 interface Import {
   readonly specifier: string;
@@ -148,7 +191,26 @@ Deno.test("no import goes in a circle between folders", () => {
   for (const folder of Object.keys(allowed)) reach(folder, new Set([folder]));
 });
 
-Deno.test("wire, tunnel and h2 mention no socket, timer, clock, runtime or console", async () => {
+Deno.test("no folder has more than sixteen modules of its own, so that its list is read at a glance", async () => {
+  const counts = new Map<string, number>();
+  for (const { path } of await modules()) {
+    if (isTest(path) || !path.startsWith("src/")) continue;
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  assert.deepEqual([...counts].filter(([, count]) => count > 16), []);
+});
+
+Deno.test("no module has more than 350 lines", async () => {
+  const long: string[] = [];
+  for (const { path, text } of await modules()) {
+    const lines = text.split("\n").length - 1;
+    if (path.startsWith("src/") && !isTest(path) && lines > 350) long.push(`${path}: ${lines}`);
+  }
+  assert.deepEqual(long, []);
+});
+
+Deno.test("wire, faults, streams, mux and h2 mention no socket, timer, clock, runtime or console", async () => {
   const wrong: string[] = [];
   for (const { path, text } of await modules()) {
     if (isTest(path) || !pure.some((folder) => path.startsWith(`${folder}/`))) continue;
@@ -159,12 +221,51 @@ Deno.test("wire, tunnel and h2 mention no socket, timer, clock, runtime or conso
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("only net, cli and kube use the runtime's sockets", async () => {
+Deno.test("whatever lives in time is handed a clock, and mentions neither the runtime's timers nor its clocks", async () => {
+  const wrong: string[] = [];
+  for (const { path, text } of await modules()) {
+    if (isTest(path) || !clocked.some((folder) => path.startsWith(`${folder}/`))) continue;
+    text.split("\n").forEach((line, at) => {
+      for (const word of runtimeTime) if (word.test(line)) wrong.push(`${path}:${at + 1}: ${line.trim()}`);
+    });
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("only compositions and the client library's entry take the runtime's clock", async () => {
+  const wrong: string[] = [];
+  for (const { path, text } of await modules()) {
+    if (isTest(path) || composes.test(path)) continue;
+    for (const { specifier } of imports(text)) {
+      if (resolve(path, specifier) === "src/runtime/system_clock.ts") wrong.push(path);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("every mention of the runtime's time is found, and a date of a given time is none", () => {
+  const mentions = (line: string) => runtimeTime.some((word) => word.test(line));
+  const reads = [
+    "setTimeout(done, 5)",
+    "socket.setTimeout(5)",
+    "setInterval(step, 5)",
+    "performance.now()",
+    "Date.now()",
+    "new Date()",
+    "AbortSignal.timeout(5)",
+    'import { setTimeout as wait } from "node:timers/promises";',
+  ];
+  assert.deepEqual(reads.filter((line) => !mentions(line)), []);
+  const others = ["new Date(ms).toISOString()", "Date.parse(text)", "clock.now()", "AbortSignal.any([a])"];
+  assert.deepEqual(others.filter(mentions), []);
+});
+
+Deno.test("only runtime, dial, net, programs and kube use the runtime's sockets", async () => {
   const sockets =
     /["']node:(?:net|tls|http|https|http2|dgram|dns)["']|\bDeno\.(?:connect|connectTls|listen|listenTls|startTls)\b/;
   const wrong: string[] = [];
   for (const { path, text } of await modules()) {
-    if (isTest(path) || /^src\/(?:net|cli|kube)\//.test(path)) continue;
+    if (isTest(path) || /^src\/(?:runtime|dial|net|programs|kube)\//.test(path)) continue;
     if (sockets.test(text)) wrong.push(path);
   }
   assert.deepEqual(wrong, []);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { walk } from "./support/walk.ts";
+import { walk } from "./support/assert/walk.ts";
 
 const root = new URL("../", import.meta.url);
 

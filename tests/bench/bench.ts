@@ -11,7 +11,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { build } from "../../tools/build.ts";
-import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
+import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
 import type { BenchDestinations } from "./bench_destinations.ts";
 import {
   type BenchMode,
@@ -175,7 +175,7 @@ class Bench {
   }
 
   async #curves(each: Implementation, mode: BenchMode): Promise<void> {
-    const { tunnels, writeBytes, agents, bytes, pings, dials } = this.#options.sizes.curves;
+    const { tunnels, writeBytes, agents, distances, bytes, distantBytes, pings, dials } = this.#options.sizes.curves;
     /** @param wanted the figures to keep, all by default, and what they are called in the curve */
     const point = async (
       world: BenchWorld,
@@ -218,6 +218,19 @@ class Bench {
         this.#results.addCurve(each.name, mode, "agents", rss, at);
       });
     }
+    for (const at of distances) {
+      await this.#with(each, mode, "distance", 1, async (world) => {
+        for (const direction of ["download", "upload"] as const) {
+          for (const connections of [1, 16]) {
+            const job = { kind: "move", direction, connections, bytes: distantBytes } as const;
+            await point(world, "distance", job, at, { throughput: `${direction} x${connections}` });
+          }
+        }
+        const { loadedPings: count } = this.#options.sizes;
+        const beside = { kind: "ping under load", count, downloads: 8 } as const;
+        await point(world, "distance", beside, at, { p50: "loaded ping p50", p99: "loaded ping p99" });
+      }, at);
+    }
   }
 
   async #churn(each: Implementation, mode: BenchMode, minutes: number): Promise<void> {
@@ -235,9 +248,10 @@ class Bench {
     what: string,
     agents: number,
     use: (world: BenchWorld) => Promise<void>,
+    delayMs = 0,
   ): Promise<void> {
     await this.#tried(each, mode, what, async () => {
-      await using world = await BenchWorld.start(each, mode, this.#place, agents);
+      await using world = await BenchWorld.start(each, mode, this.#place, agents, delayMs);
       await use(world);
     });
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { leakTest } from "../support/leak_free.ts";
-import { processesWith } from "../support/process_list.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { processesWith } from "../support/processes/process_list.ts";
 import { plotSvg, short } from "./plot.ts";
 import { curvePlots, figuresTable, readable } from "./report.ts";
 import { median, Results } from "./results.ts";
@@ -55,7 +55,7 @@ leakTest("the benchmarks measure everything that they promise, and leave report,
     assert.match(text, /^- machine: \d+ cores/m);
     assert.match(text, /^Written by\s+`deno task bench --quick/m);
     const pictures = [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = ""]) => path);
-    for (const curve of ["tunnels", "write-size", "agents", "churn"]) {
+    for (const curve of ["tunnels", "write-size", "agents", "distance", "churn"]) {
       assert.ok(pictures.some((path) => path.startsWith(`docs/bench/${curve}-`)), pictures.join());
     }
     for (const path of pictures) assertSvg(await Deno.readTextFile(`${out}/${path}`));

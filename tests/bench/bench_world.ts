@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
-import { freePort } from "../support/free_port.ts";
-import { httpGet, Program } from "../support/processes.ts";
-import type { TestCertificateFiles } from "../support/test_certificates.ts";
+import { type FarRelay, startFarRelay } from "../support/fakes/far_relay.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { httpGet, Program } from "../support/processes/processes.ts";
+import type { TestCertificateFiles } from "../support/in_process/test_certificates.ts";
 import type { BenchDestinations } from "./bench_destinations.ts";
 import type { Assignment, Figure, Job } from "./load.ts";
 import type { Frontend } from "./load_connection.ts";
@@ -59,21 +60,27 @@ export class BenchWorld implements AsyncDisposable {
   /** What starting them took, and what they hold before there is any load. */
   readonly startFigures: Figure[] = [];
   readonly #programs: Program[] = [];
+  /** What agents reach the server by; absent: nothing lies between. */
+  #line: FarRelay | undefined;
 
   private constructor(frontend: Frontend) {
     this.frontend = frontend;
   }
 
-  /** Starts one; when somebody else took a chosen port meanwhile, others are chosen. */
+  /**
+   * Starts one; when somebody else took a chosen port meanwhile, others are chosen.
+   * @param delayMs distance between agents and server: the time that each byte takes, each way; 0: they are connected directly
+   */
   static async start(
     implementation: Implementation,
     mode: BenchMode,
     place: BenchPlace,
     agents: number = 1,
+    delayMs: number = 0,
   ): Promise<BenchWorld> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await BenchWorld.#startOnce(implementation, mode, place, agents);
+        return await BenchWorld.#startOnce(implementation, mode, place, agents, delayMs);
       } catch (error) {
         const taken = error instanceof Error && /EADDRINUSE|address already in use/i.test(error.message);
         if (!taken || attempt === startAttempts) throw error;
@@ -86,6 +93,7 @@ export class BenchWorld implements AsyncDisposable {
     mode: BenchMode,
     place: BenchPlace,
     agents: number,
+    delayMs: number,
   ): Promise<BenchWorld> {
     const { certificates, folder } = place;
     const overTls = mode.endsWith("-mtls");
@@ -96,7 +104,7 @@ export class BenchWorld implements AsyncDisposable {
       certificates,
     });
     try {
-      await world.#start(implementation, agents);
+      await world.#start(implementation, agents, delayMs);
       return world;
     } catch (error) {
       await world[Symbol.asyncDispose]();
@@ -148,10 +156,11 @@ export class BenchWorld implements AsyncDisposable {
       await program.ended;
       await program.stop();
     }
+    await this.#line?.[Symbol.asyncDispose]();
     if (this.frontend.uds !== "") await Deno.remove(this.frontend.uds).catch(() => {});
   }
 
-  async #start(implementation: Implementation, agents: number): Promise<void> {
+  async #start(implementation: Implementation, agents: number, delayMs: number): Promise<void> {
     const { certificates: { caCert, serverCert, serverKey, clientCert, clientKey }, protocol, uds, port } =
       this.frontend;
     const ports = { agents: await freePort(), admin: await freePort(), health: await freePort() };
@@ -169,6 +178,7 @@ export class BenchWorld implements AsyncDisposable {
       `--admin-port=${ports.admin}`,
       `--health-port=${ports.health}`,
     ], ports.health);
+    if (delayMs > 0) this.#line = await startFarRelay(ports.agents, delayMs);
     const started: Program[] = [];
     for (let at = 0; at < agents; at++) {
       const health = await freePort();
@@ -179,7 +189,7 @@ export class BenchWorld implements AsyncDisposable {
           `--agent-cert=${clientCert}`,
           `--agent-key=${clientKey}`,
           "--proxy-server-host=127.0.0.1",
-          `--proxy-server-port=${ports.agents}`,
+          `--proxy-server-port=${this.#line?.port ?? ports.agents}`,
           `--admin-server-port=${await freePort()}`,
           `--health-server-port=${health}`,
         ], health),

@@ -1,11 +1,12 @@
 import process from "node:process";
-import { type GrpcListenerOptions, listenGrpc } from "../../src/net/grpc_listener.ts";
-import type { IncomingCall } from "../../src/net/packet_service.ts";
-import { listenGrpcOwn } from "../../src/net/h2_listener.ts";
-import { testCertificates } from "../support/test_certificates.ts";
-import type { PacketStream } from "../../src/tunnel/packet_stream.ts";
+import { type GrpcListenerOptions, listenGrpc } from "../../src/net/http2/grpc_listener.ts";
+import type { IncomingCall } from "../../src/net/call/packet_service.ts";
+import { listenGrpcOwn } from "../../src/net/http2/h2_listener.ts";
+import { testCertificates } from "../support/in_process/test_certificates.ts";
+import type { PacketStream } from "../../src/streams/packet_stream.ts";
 import type { ConnectId } from "../../src/wire/connect_id.ts";
 import { closeResponse, dialed, dialFailed, type Packet, PacketType } from "../../src/wire/packet.ts";
+import { systemClock } from "../../src/runtime/system_clock.ts";
 
 /**
  * The server under measurement: `h2_server.ts own|runtime SOCKET|tls`. It says on stdout where it listens: the socket's
@@ -95,6 +96,7 @@ const { address } = await open({
   ...(where === "tls" ? await tlsOptions() : { address: { kind: "unix", path: where, deleteExisting: true } }),
   services: [{ path: "/ProxyService/Proxy", handle: (call) => void new Measured(call) }],
   router: (_request, response) => void response.writeHead(404).end(),
+  clock: systemClock,
   onConnectionError: () => {},
 });
 const said = address.kind === "unix" ? address.path : String(address.port);

@@ -47,7 +47,7 @@ export interface Figure {
 const pingBytes = 100;
 /** What io.Copy of the original's clients writes at a time. */
 const usualWriteBytes = 32 * 1024;
-/** How many dials are under way at once while many tunnels are being opened. */
+/** How many dials are in flight at once while many tunnels are being opened. */
 const openingLanes = 8;
 /** Time for a program to give back what many dials took for a moment. */
 const settleMs = 1000;

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { withReadBackpressure } from "../../src/net/tls_backpressure.ts";
+import { withReadBackpressure } from "../../src/runtime/tls/tls_backpressure.ts";
 import type { ConnectId } from "../../src/wire/connect_id.ts";
 import { dataHeader } from "../../src/wire/data_header.ts";
 import { closeRequest, dialRequest, framePacket, type Packet } from "../../src/wire/packet.ts";
 import { PacketReader } from "../../src/wire/packet_reader.ts";
-import type { TestCertificateFiles } from "../support/test_certificates.ts";
+import type { TestCertificateFiles } from "../support/in_process/test_certificates.ts";
 import { RawH2Client } from "./raw_h2_client.ts";
 
 /** A frontend that is measured. */

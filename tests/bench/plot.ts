@@ -21,10 +21,13 @@ const legend = { top: 58, rowHeight: 18, shortNameChars: 20 };
 /** Told apart also by those who see fewer colours (Okabe and Ito). */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
+/** Where a value stands on the x axis, which is logarithmic; 0 stands where 1 would. */
+const placeOf = (x: number) => Math.log10(Math.max(1, x));
+
 /** Draws a plot as SVG; the y axis begins at 0. */
 export function plotSvg({ title, xLabel, yLabel, series }: Plot): string {
   const points = series.flatMap((each) => each.points);
-  const xs = points.map(([x]) => Math.log10(x));
+  const xs = points.map(([x]) => placeOf(x));
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
   const yTicks = ticks(Math.max(...points.map(([, y]) => y), 0));
   const top = yTicks.at(-1) ?? 1;
@@ -32,7 +35,7 @@ export function plotSvg({ title, xLabel, yLabel, series }: Plot): string {
   const columns = series.some(({ name }) => name.length > legend.shortNameChars) ? 2 : 3;
   const height = margin.top + plotHeight + legend.top + Math.ceil(series.length / columns) * legend.rowHeight;
   const xAt = (x: number) =>
-    margin.left + (right === left ? plotWidth / 2 : (Math.log10(x) - left) / (right - left) * plotWidth);
+    margin.left + (right === left ? plotWidth / 2 : (placeOf(x) - left) / (right - left) * plotWidth);
   const yAt = (y: number) => margin.top + plotHeight - y / top * plotHeight;
   const parts: string[] = [];
   for (const tick of yTicks) {

@@ -1,9 +1,9 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { frameFlag, frameHeaderBytes, frameType, settingId, writeFrameHeader } from "../../src/h2/frame.ts";
-import { settingsAck, settingsFrame, windowUpdateFrame } from "../../src/h2/control_frames.ts";
-import { clientPreface } from "../../src/h2/frame.ts";
-import { encodeHeaders } from "../../src/h2/header_encoder.ts";
+import { frameFlag, frameHeaderBytes, frameType, settingId, writeFrameHeader } from "../../src/h2/frames/frame.ts";
+import { settingsAck, settingsFrame, windowUpdateFrame } from "../../src/h2/frames/control_frames.ts";
+import { clientPreface } from "../../src/h2/frames/frame.ts";
+import { encodeHeaders } from "../../src/h2/hpack/header_encoder.ts";
 import { readUint32 } from "../../src/wire/bytes.ts";
 
 /** What the server sends on one stream. */

@@ -68,12 +68,14 @@ const curveTitles: Readonly<Record<string, string>> = {
   tunnels: "open tunnels",
   "write size": "bytes of one write (of a DATA packet in gRPC)",
   agents: "agents",
+  distance: "distance between agent and server, ms one way",
   churn: "minutes of connections that come and go",
 };
 
 /** Figures that belong into one plot. */
 const subjects: readonly (readonly [words: RegExp, subject: string])[] = [
   [/^ping /, "ping"],
+  [/^loaded ping /, "loaded ping"],
   [/ RSS$/, "memory"],
   [/ CPU$/, "CPU"],
 ];

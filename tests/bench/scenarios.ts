@@ -15,6 +15,10 @@ export interface BenchSizes {
     readonly tunnels: readonly number[];
     readonly writeBytes: readonly number[];
     readonly agents: readonly number[];
+    /** Milliseconds between agent and server, one way. */
+    readonly distances: readonly number[];
+    /** What is moved at each distance: enough for windows to grow. */
+    readonly distantBytes: number;
     readonly bytes: number;
     readonly pings: number;
     readonly dials: number;
@@ -40,6 +44,8 @@ export const fullSizes: BenchSizes = {
     tunnels: [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000],
     writeBytes: [64, 256, kibibyte, 4 * kibibyte, 16 * kibibyte, 64 * kibibyte, 256 * kibibyte],
     agents: [1, 2, 4, 8],
+    distances: [0, 5, 25, 50, 100],
+    distantBytes: 512 * mebibyte,
     bytes: 64 * mebibyte,
     pings: 500,
     dials: 1000,
@@ -59,6 +65,8 @@ export const quickSizes: BenchSizes = {
     tunnels: [1, 5],
     writeBytes: [kibibyte, 16 * kibibyte],
     agents: [1, 2],
+    distances: [0, 5],
+    distantBytes: mebibyte,
     bytes: mebibyte,
     pings: 10,
     dials: 20,

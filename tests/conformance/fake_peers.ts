@@ -1,6 +1,6 @@
-import { until } from "../support/until.ts";
+import { until } from "../support/assert/until.ts";
 import { peer, type PeerName, type ScenarioResult } from "./go_peers.ts";
-import type { TestCertificateFiles } from "../support/test_certificates.ts";
+import type { TestCertificateFiles } from "../support/in_process/test_certificates.ts";
 
 /** A line that a fake peer prints; which properties it has depends on the event. */
 export interface PeerEvent {

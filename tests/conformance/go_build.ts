@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { buildOnce } from "../support/build_once.ts";
+import { buildOnce } from "../support/processes/build_once.ts";
 
 // Builds the Go programs of this folder. Where nothing is cached this takes most of a minute, for the sake of
 // kube-apiserver's dialler: whoever runs the tests begins with it, and runs the tests that need it last.
@@ -37,4 +37,25 @@ export function buildPeers(): Promise<string> {
       if (code !== 0) throw new Error(`go build failed:\n${new TextDecoder().decode(stderr)}`);
     },
   });
+}
+
+/** Judges HTTP/2 servers by RFC 9113's predecessors, case by case. */
+const h2specModule = "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible";
+
+/** Installs h2spec, once for each compiler. @returns the path of the program */
+export async function buildH2spec(): Promise<string> {
+  const folder = await buildOnce({
+    name: "h2spec",
+    sources: [],
+    key: `${goVersion} ${h2specModule}`,
+    build: async (folder) => {
+      const { code, stderr } = await new Deno.Command("go", {
+        args: ["install", h2specModule],
+        env: { CGO_ENABLED: "0", GOBIN: folder, GOFLAGS: "" },
+        stdin: "null",
+      }).output();
+      if (code !== 0) throw new Error(`go install ${h2specModule} failed:\n${new TextDecoder().decode(stderr)}`);
+    },
+  });
+  return `${folder}/h2spec`;
 }

@@ -1,8 +1,8 @@
-import { leakTest } from "../support/leak_free.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
 import { buildPeers, goVersion } from "./go_build.ts";
 
 /** The Go programs of this folder, built from go/NAME. */
-export type PeerName = "client" | "egress" | "fakeagent" | "fakeserver";
+export type PeerName = "client" | "egress" | "fakeagent" | "fakeserver" | "impostor" | "resume";
 
 /** What a Go program prints of one scenario. */
 export interface ScenarioResult {

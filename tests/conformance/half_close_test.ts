@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { connect } from "../../src/client/mod.ts";
-import { leakTest } from "../support/leak_free.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
 import { startTopology } from "./topology.ts";
 
 /** A destination that answers only once its client has ended, with what it was sent, letter by letter reversed. */

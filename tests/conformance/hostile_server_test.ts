@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { ServerHttp2Stream } from "node:http2";
-import { type Destination, echoDestination } from "../support/destinations.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { type AgentProcess, startAgent } from "../support/processes.ts";
-import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import { type Destination, echoDestination } from "../support/in_process/destinations.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { type AgentProcess, startAgent } from "../support/processes/processes.ts";
+import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 import { hostileActs } from "./hostile_bytes.ts";
 import { goodHeaders, RawAgentServer } from "./raw_agent_server.ts";
 import { agentFlags } from "./topology.ts";

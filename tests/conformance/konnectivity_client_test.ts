@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { until } from "../support/until.ts";
+import { until } from "../support/assert/until.ts";
 import { goTest, hasGo, runScenario, scenariosOf } from "./go_peers.ts";
 import { assertScenario, runtimeHttp2, sharedTopology, type Topology } from "./topology.ts";
 

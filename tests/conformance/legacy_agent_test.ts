@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { PacketType } from "../../gen/client/client_pb.ts";
-import { httpGet } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { httpGet } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 import { type FakePeer, startFakeAgent } from "./fake_peers.ts";
 import { goTest, hasGo, runScenario } from "./go_peers.ts";
 import { established, sendConnect } from "./raw_connect.ts";
@@ -193,3 +194,41 @@ goTest("[server 4.6] a draining agent is left alone while another one is there",
   });
   assert(dialled(fresh) >= 10, logsOf(topology));
 });
+
+agentTest(
+  "[agent weak 33] a client reaches no Unix socket on the node of an agent that dials whatever it is told to, and no UDP port",
+  grpc,
+  [],
+  async (topology, agent) => {
+    // On the agent's machine, and with an answer for whoever connects.
+    const path = await Deno.makeTempFile({ suffix: ".sock" });
+    await Deno.remove(path);
+    let reached = 0;
+    const socket = createServer((connection) => {
+      reached++;
+      connection.on("error", () => {});
+      connection.end("the container runtime");
+    });
+    await new Promise<void>((resolve) => socket.listen(path, resolve));
+    try {
+      const asked = [["unix", path], ["unixpacket", path], ["udp", topology.destinations.echo.address]] as const;
+      for (const [protocol, address] of [...asked, ["tcp4", topology.destinations.echo.address]] as const) {
+        await using call = await RawCall.open(topology);
+        call.send(dialRequest(address, 1n, protocol));
+        const { payload } = await call.next(PacketType.DIAL_RSP);
+        assert.equal(
+          payload.case === "dialResponse" && payload.value.error,
+          `dial ${protocol} ${address}: not allowed: this server passes only tcp on`,
+        );
+      }
+      await using call = await RawCall.open(topology);
+      const id = await call.dial(topology.destinations.echo.address);
+      assert.equal(await call.exchange(id, "tcp goes on"), "tcp goes on");
+      // The agent saw the last dial alone, and would have reached the socket.
+      assert.equal(reached, 0);
+      assert.equal(agent.events.filter(({ event, type }) => event === "packet" && type === "DIAL_REQ").length, 1);
+    } finally {
+      await new Promise<void>((resolve) => socket.close(() => resolve()));
+    }
+  },
+);

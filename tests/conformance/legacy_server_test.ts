@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type AgentProcess, startAgent } from "../support/processes.ts";
-import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
+import { type AgentProcess, startAgent } from "../support/processes/processes.ts";
+import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
 import { FakePeer } from "./fake_peers.ts";
 import { goTest, hasGo, scenariosOf } from "./go_peers.ts";
 import { agentFlags } from "./topology.ts";

@@ -11,9 +11,9 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
-import { endLater } from "../../src/net/http2_guard.ts";
-import type { TestCertificateFiles } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import { endLater } from "../../src/runtime/http/http2_guard.ts";
+import type { TestCertificateFiles } from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 import { closeRequest, data, dialRequest, packetFrame } from "./raw_grpc.ts";
 
 /** Response headers of a server in order. */

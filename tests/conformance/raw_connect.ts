@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { TestCertificateFiles } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import type { TestCertificateFiles } from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 
 /** Where a frontend or an agent listener is: a Unix socket, or 127.0.0.1 with mutual TLS. */
 export interface Listener {

@@ -3,8 +3,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Buffer } from "node:buffer";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
-import { endLater } from "../../src/net/http2_guard.ts";
-import { until } from "../support/until.ts";
+import { endLater } from "../../src/runtime/http/http2_guard.ts";
+import { until } from "../support/assert/until.ts";
 import { type Listener, openSocket } from "./raw_connect.ts";
 
 /** A gRPC message: flag byte, length, body. `declared` lies about the length. */
@@ -22,8 +22,12 @@ export function packetFrame(packet: MessageInitShape<typeof PacketSchema>): Uint
 }
 
 /** DIAL_REQ. */
-export function dialRequest(address: string, random: bigint): MessageInitShape<typeof PacketSchema> {
-  const value = { protocol: "tcp", address, random };
+export function dialRequest(
+  address: string,
+  random: bigint,
+  protocol: string = "tcp",
+): MessageInitShape<typeof PacketSchema> {
+  const value = { protocol, address, random };
   return { type: PacketType.DIAL_REQ, payload: { case: "dialRequest", value } };
 }
 

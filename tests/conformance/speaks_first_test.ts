@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PacketType } from "../../gen/client/client_pb.ts";
-import { bannerText } from "../support/destinations.ts";
-import { leakTest } from "../support/leak_free.ts";
+import { bannerText } from "../support/in_process/destinations.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
 import { established, sendConnect } from "./raw_connect.ts";
 import { dialRequest, RawCall } from "./raw_grpc.ts";
 import { assertNoTunnelLeft, frontendKinds, sharedTopology } from "./topology.ts";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { type Packet, PacketSchema, PacketType, ProxyService } from "../../gen/client/client_pb.ts";
-import { leakTest } from "../support/leak_free.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
 import { closeRequest, data, dialRequest } from "./raw_grpc.ts";
 import { assertNoTunnelLeft, type FrontendKind, sharedTopology, type Topology } from "./topology.ts";
 

@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
-import { type Destinations, startDestinations } from "../support/destinations.ts";
-import { freePort } from "../support/free_port.ts";
-import { type AgentProcess, isForeign, type ServerProcess, startAgent, startServer } from "../support/processes.ts";
-import { type TestCertificateFiles, testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import { type Destinations, startDestinations } from "../support/in_process/destinations.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import {
+  type AgentProcess,
+  isForeign,
+  type ServerProcess,
+  startAgent,
+  startServer,
+} from "../support/processes/processes.ts";
+import {
+  type TestCertificateFiles,
+  testCertificates,
+  writeTestCertificates,
+} from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 import type { ScenarioResult } from "./go_peers.ts";
 
 /** What clients meet: protocol and transport. */

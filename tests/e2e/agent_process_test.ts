@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { closeRequest } from "../../src/wire/packet.ts";
-import { echoDestination } from "../support/destinations.ts";
-import { type FakeServer, startFakeServer } from "../support/fake_proxy_server.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { commandOf, httpGet, Program, startAgent } from "../support/processes.ts";
-import { type TestCertificateFiles, testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { type FakeServer, startFakeServer } from "../support/fakes/fake_proxy_server.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { commandOf, httpGet, Program, startAgent } from "../support/processes/processes.ts";
+import {
+  type TestCertificateFiles,
+  testCertificates,
+  writeTestCertificates,
+} from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -75,12 +79,10 @@ leakTest("a second signal ends the agent at once, tunnels or not, in order for i
   });
 });
 
-leakTest("[agent weak 29] [agent weak 1] an agent that cannot start says why and ends with 1", async () => {
+leakTest("[agent weak 1] an agent that cannot start says why and ends with 1", async () => {
   await withCertificates(async (files, dir) => {
     await using server = await startFakeServer();
-    await using taken = await echoDestination();
     const attempts: readonly (readonly [string, string])[] = [
-      [`--health-server-port=${taken.port}`, `:${taken.port}: address already in use`],
       [`--ca-cert=${dir}/nothing.crt`, `error checking agent CA cert ${dir}/nothing.crt`],
       [`--ca-cert=${files.clientKey}`, "holds no certificate"],
     ];

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { SourceMap, type SourceMapPayload } from "node:module";
-import { engineFlags } from "../../src/cli/engine_flags.ts";
+import { engineFlags } from "../../src/runtime/engine_flags.ts";
 import { binaries } from "../../tools/binaries.ts";
 import { build } from "../../tools/build.ts";
-import { noStubCode } from "../../tools/compile.ts";
-import { freePort } from "../support/free_port.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { processesWith } from "../support/process_list.ts";
-import { httpGet, Program } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { processesWith } from "../support/processes/process_list.ts";
+import { httpGet, Program } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 
 /** Built once, in a folder of its own: what a developer has built stays as it is. */
 let building: Promise<string> | undefined;
@@ -86,13 +85,13 @@ leakTest("the map beside the bundle leads to a text that names each source", asy
   const payload = JSON.parse(await Deno.readTextFile(`${bundle}.map`)) as SourceMapPayload;
   const map = new SourceMap(payload);
   const text = await Deno.readTextFile(bundle);
-  const sentence = "no hello in time";
+  const sentence = "no hello in ";
   const lines = text.slice(0, text.indexOf(sentence)).split("\n");
   const entry = map.findEntry(lines.length - 1, lines.at(-1)?.length ?? 0);
   assert.ok("originalLine" in entry, JSON.stringify(entry));
   const readable = payload.sourcesContent[0]?.split("\n") ?? [];
   assert.ok(readable[entry.originalLine]?.includes(sentence), JSON.stringify(entry));
-  assert.ok(readable.includes("// src/net/direct_link.ts"));
+  assert.ok(readable.includes("// src/net/direct/direct_link.ts"));
 });
 
 leakTest("a launcher becomes its program, with the permissions of its command line and no others", async () => {
@@ -107,6 +106,7 @@ leakTest("a launcher becomes its program, with the permissions of its command li
   assert.ok(words.includes(engineFlags));
   const environment = (await Deno.readTextFile(`/proc/${program.pid}/environ`)).split("\0");
   assert.ok(environment.includes("DENO_USR2_MEMORY_TRIM=1"));
+  assert.ok(environment.includes("DENO_TOKIO_EVENT_INTERVAL=8"));
 });
 
 leakTest("the exit code of the program is the launcher's, and an error is told once", async () => {
@@ -151,20 +151,77 @@ leakTest("SIGKILL to a launcher leaves nothing", async () => {
   assert.equal((await httpGet(port, "/success")).status, 0);
 });
 
-leakTest("values with spaces, quotes, stars and dollars reach the program as they are", async () => {
+/** Flags of the runtime that a process was started with. */
+async function grantedTo(pid: number): Promise<readonly string[]> {
+  const words = (await Deno.readTextFile(`/proc/${pid}/cmdline`)).split("\0");
+  return words.slice(0, words.indexOf("test-server")).filter((word) => /^--(allow|deny|v8|unsafely)/.test(word));
+}
+
+const hostileNames = [
+  'it\'s * a "log" $HOME `file`.log',
+  "--allow-all",
+  "-A",
+  "$(touch made-by-a-name)",
+  "${IFS}--allow-run",
+  "x --allow-all y",
+  "x\t--allow-all",
+  ";touch made-by-a-name;",
+  "*",
+  "?[a-z]*",
+  "~",
+  "%s%n\\n\\",
+  "=",
+  "#",
+  " ",
+  "Straße \u202e.log",
+];
+
+leakTest("a path reaches the program as it is and grants itself alone, whatever signs are in it", async () => {
   const folder = await built();
-  const file = `${folder}/it's * a "log" $HOME \`file\`.log`;
-  const program = await serve(
-    `${folder}/bin/http-test-server`,
-    await freePort(),
-    "--logtostderr=false",
-    "--log-file",
-    file,
-  );
-  program.signal("SIGTERM");
-  assert.equal((await program.ended).code, 0, program.log);
-  await program.stop();
-  assert.match(await Deno.readTextFile(file), /serving test pages/);
+  const launch = new URL("../../tools/launch.sh", import.meta.url).pathname;
+  const logs = await Deno.makeTempDir({ prefix: "konnectivity-names-" });
+  const commands = [[`${folder}/bin/http-test-server`], ["sh", launch, "test-server"]];
+  for (const [at, name] of hostileNames.entries()) {
+    const port = await freePort();
+    const file = `${logs}/${name}`;
+    const program = new Program("http-test-server", [
+      ...(commands[at % commands.length] ?? []),
+      `--server-port=${port}`,
+      "--logtostderr=false",
+      "--log-file",
+      file,
+    ]);
+    await until("it answers", async () => {
+      assert.equal(program.status, undefined, program.log);
+      return (await httpGet(port, "/success")).status === 200;
+    });
+    const granted = await grantedTo(program.pid);
+    program.signal("SIGTERM");
+    assert.equal((await program.ended).code, 0, program.log);
+    await program.stop();
+    const own = [
+      `--allow-net=127.0.0.1:${port}`,
+      `--allow-read=${file}`,
+      `--allow-write=${file}`,
+      "--allow-sys=uid,hostname",
+    ];
+    assert.deepEqual(granted.filter((flag) => flag.startsWith("--allow")), own, name);
+    assert.match(await Deno.readTextFile(file), /serving test pages/, name);
+  }
+  const names = await Array.fromAsync(Deno.readDir(logs), (entry) => entry.name);
+  assert.deepEqual(names.sort(), [...hostileNames].sort());
+  await Deno.remove(logs, { recursive: true });
+});
+
+leakTest("a path with a line break or a comma is refused, and nothing runs", async () => {
+  const folder = await built();
+  for (const name of ["x\n--allow-all", "x\n--allow-run=sh", "x\n", "x,/etc"]) {
+    const flags = ["--logtostderr=false", `--log-file=${folder}/${name}`];
+    const { code, stdout, stderr } = await run([`${folder}/bin/http-test-server`, ...flags]);
+    assert.equal(code, 1, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^Error: ".*" holds (a line break|a comma), which a list of permissions cannot express/);
+  }
 });
 
 leakTest("a launcher works through a symbolic link and from another folder", async () => {
@@ -187,6 +244,40 @@ leakTest("a launcher takes the runtime that DENO names, and says so when that is
   const wrong = await run(launcher, { ...bare, DENO: `${folder}/none` });
   assert.equal(wrong.code, 127);
   assert.match(wrong.stderr, /^Error: DENO is set to .*none, which is no program/);
+});
+
+leakTest("a launcher works in shells that end at the first failure and at variables that are not set", async () => {
+  const folder = await built();
+  for (const shell of ["sh", "bash"]) {
+    const { code, stdout, stderr } = await run(
+      ["sh", "-c", '"$0" "$@"; exit $?', shell, "-eu", `${folder}/bin/proxy-agent`, "--version"],
+      { PATH: "/usr/bin:/bin" },
+    );
+    assert.equal(code, 0, `${shell}: ${stderr}`);
+    assert.match(stdout, /^proxy-agent /);
+  }
+});
+
+leakTest("a launcher starts for a user without a name, a home or a cache, and says what helps", async () => {
+  const folder = await built();
+  const tools = await Deno.makeTempDir({ prefix: "konnectivity-nobody-" });
+  await Deno.writeTextFile(`${tools}/id`, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  const environment = { PATH: `${tools}:/usr/bin:/bin`, DENO: Deno.execPath(), HOME: "", DENO_DIR: "" };
+  const launcher = [...throughShell, `${folder}/bin/proxy-server`, "--version"];
+  const nobody = await run(launcher, environment);
+  assert.equal(nobody.code, 0, nobody.stderr);
+  assert.match(nobody.stderr, /^Warning: HOME and DENO_DIR are not set: name a folder in DENO_DIR/);
+  const cached = await run(launcher, { ...environment, DENO_DIR: tools });
+  assert.deepEqual([cached.code, cached.stderr], [0, ""]);
+  await Deno.remove(tools, { recursive: true });
+});
+
+leakTest("a launcher has the runtime ask nobody for newer versions of itself", async () => {
+  const folder = await built();
+  const port = await freePort();
+  await using program = await serve(`${folder}/bin/http-test-server`, port);
+  const environment = (await Deno.readTextFile(`/proc/${program.pid}/environ`)).split("\0");
+  assert.ok(environment.includes("DENO_NO_UPDATE_CHECK=1"), environment.join(" "));
 });
 
 leakTest("a launcher goes past npm's wrapper script to the binary beside it", async () => {
@@ -246,11 +337,3 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assert.deepEqual(await processesWith(`--server-port=${port}`), []);
   });
 }
-
-leakTest("compile gets as far as the runtime stub, and says what to do where there is none", async () => {
-  const compile = new URL("../../tools/compile.ts", import.meta.url).pathname;
-  const { code, stderr } = await run([Deno.execPath(), "run", "-A", compile], { DENORT_BIN: "/no/such/denort" });
-  assert.equal(code, noStubCode, stderr);
-  assert.match(stderr, /Could not find denort at '\/no\/such\/denort'/);
-  assert.match(stderr, /^Error: deno compile needs the runtime stub "denort"/m);
-});

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { Printer } from "../../src/cli/terminal.ts";
-import { makeCertificateTree } from "../../src/cli/certs/certificate_tree.ts";
-import { runDemo } from "../../src/cli/demo/run_demo.ts";
-import { engineFlags } from "../../src/cli/engine_flags.ts";
-import { type RoleCommand, sandboxedCommand } from "../../src/cli/demo/sandboxed_command.ts";
-import type { Role } from "../../src/cli/permissions_command.ts";
-import { builtProject } from "../support/built_project.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { processesWith } from "../support/process_list.ts";
-import { Program } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import type { Printer } from "../../src/programs/terminal.ts";
+import { makeCertificateTree } from "../../src/programs/certs/certificate_tree.ts";
+import { runDemo } from "../../src/programs/demo/run_demo.ts";
+import { engineFlags } from "../../src/runtime/engine_flags.ts";
+import { type RoleCommand, sandboxedCommand } from "../../src/programs/demo/sandboxed_command.ts";
+import type { Role } from "../../src/programs/permissions/permissions_command.ts";
+import { builtProject } from "../support/processes/built_project.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { processesWith } from "../support/processes/process_list.ts";
+import { Program } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 
 /** The demo as somebody runs it who has cloned the project. */
 const fromSource = ["run", "-A", "--quiet", engineFlags, fileURLToPath(new URL("../../main.ts", import.meta.url))];
@@ -55,8 +55,9 @@ async function fromBundle(): Promise<readonly string[]> {
   return ["run", "-A", "--quiet", "--no-config", engineFlags, await bundle()];
 }
 
+/** A demo beside a proxy that is not there, which has no part in what goes on within this machine. */
 function startDemo(run: readonly string[], ...flags: readonly string[]): Program {
-  return new Program("demo", [Deno.execPath(), ...run, "demo", ...flags]);
+  return new Program("demo", [Deno.execPath(), ...run, "demo", ...flags], { HTTP_PROXY: "http://127.0.0.1:1" });
 }
 
 function assertTable(output: string): void {
@@ -85,7 +86,8 @@ async function brokenDemo(certs: string, broken: Role, command: readonly string[
   const printer: Printer = { out: () => {}, err: (line) => lines.push(line) };
   const entry = pathToFileURL(await bundle()).href;
   const ours = sandboxedCommand(entry);
-  const commands: RoleCommand = (role, flags) => role === broken ? [...command, ...flags] : ours(role, flags);
+  const commands: RoleCommand = async (role, flags) =>
+    role === broken ? [...command, ...flags] : await ours(role, flags);
   const code = await runDemo({ certs, keep: false }, printer, entry, commands);
   assert.equal(code, 1);
   return lines.join("\n");
@@ -114,7 +116,8 @@ for (const [role, message] of breakages) {
 leakTest("a demo whose program cannot be started names it", async () => {
   await withCertificates(async (certs) => {
     const told = await brokenDemo(certs, "test-server", [`${certs}/no-such-program`]);
-    assert.match(told, /^Error: http-test-server could not be started: /);
+    assert.match(told, /^Error: http-test-server ended with exit code 127 before it was seen to answer\n/);
+    assert.match(told, /no-such-program/);
     const log = /^its log is (\S+), /m.exec(told)?.[1] ?? "";
     await Deno.remove(log.replace(/\/[^/]+$/, ""), { recursive: true });
   });

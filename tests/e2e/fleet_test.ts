@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { echoDestination } from "../support/destinations.ts";
-import { Fleet, type ServerSeat } from "../support/fleet.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { isExcused, SteadyLoad } from "../support/steady_load.ts";
-import { until } from "../support/until.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { Fleet, type ServerSeat } from "../support/processes/fleet.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { isExcused, SteadyLoad } from "../support/in_process/steady_load.ts";
+import { until } from "../support/assert/until.ts";
 
 const agentCount = 4;
 /** How soon agents are linked to every server after a change, on a machine that has time for them. */

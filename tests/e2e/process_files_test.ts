@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { connect as connectTls } from "node:tls";
-import { issueLeaf } from "../../src/cli/certs/issue.ts";
-import { Conversation } from "../support/conversation.ts";
-import { echoDestination } from "../support/destinations.ts";
-import { Launched } from "../support/launched.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { testCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import { issueLeaf } from "../../src/programs/certs/issue.ts";
+import { Conversation } from "../support/in_process/conversation.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { testCertificates } from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 
 /** Fingerprint of the certificate that a port shows to somebody who connects now. */
 async function fingerprintAt(launched: Launched, port: number): Promise<string> {

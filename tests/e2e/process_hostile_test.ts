@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { Conversation } from "../support/conversation.ts";
-import { echoDestination } from "../support/destinations.ts";
-import { Launched } from "../support/launched.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { httpGet } from "../support/processes.ts";
+import { Conversation } from "../support/in_process/conversation.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { httpGet } from "../support/processes/processes.ts";
 
 /** A place that a program listens at. */
 interface Door {

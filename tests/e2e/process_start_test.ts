@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { issueLeaf } from "../../src/cli/certs/issue.ts";
-import { type Destination, echoDestination } from "../support/destinations.ts";
-import { freePort } from "../support/free_port.ts";
-import { agentFlagsOf, serverFlagsOf } from "../support/launched.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { launcherOf, Program } from "../support/processes.ts";
+import { issueLeaf } from "../../src/programs/certs/issue.ts";
+import { type Destination, echoDestination } from "../support/in_process/destinations.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { agentFlagsOf, serverFlagsOf } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { launcherOf, Program } from "../support/processes/processes.ts";
 import {
   makeTestCertificates,
   type TestCertificateFiles,
   testCertificates,
   writeTestCertificates,
-} from "../support/test_certificates.ts";
+} from "../support/in_process/test_certificates.ts";
 
 /** A start that must fail. */
 interface Attempt {
@@ -89,20 +89,16 @@ const onSocket = (path: string) => [
   `--uds-name=${path}`,
 ];
 
-const taken = (listener: string, role: "server" | "agent", flag: string): Attempt => ({
-  name: `[server W28] [agent weak 29] the ${role}'s port for ${listener} is taken`,
-  role,
+const taken = (listener: string, flag: string): Attempt => ({
+  name: `[server W28] the server's port for ${listener} is taken`,
+  role: "server",
   flags: ({ taken: { port } }) => [`${flag}=${port}`],
   told: ({ taken: { address } }) => [`cannot listen on ${address}: address already in use, stop who uses it or choose`],
 });
 
 const attempts: readonly Attempt[] = [
-  taken("clients", "server", "--server-port"),
-  taken("agents", "server", "--agent-port"),
-  taken("health", "server", "--health-port"),
-  taken("admin", "server", "--admin-port"),
-  taken("health", "agent", "--health-server-port"),
-  taken("admin", "agent", "--admin-server-port"),
+  taken("clients", "--server-port"),
+  taken("agents", "--agent-port"),
   {
     name: "[server W27] the server's socket is served by a process that lives",
     role: "server",
@@ -126,7 +122,7 @@ const attempts: readonly Attempt[] = [
   {
     name: "[server W28] the server's address is none of this machine",
     role: "server",
-    flags: () => ["--health-bind-address=192.0.2.1"],
+    flags: () => ["--agent-bind-address=192.0.2.1"],
     told: () => ["cannot listen on 192.0.2.1:", "no interface of this machine has the address"],
   },
   {
@@ -197,3 +193,39 @@ for (const { name, role, flags, told } of attempts) {
     });
   });
 }
+
+/** `prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN)`, as systemd does for `MemoryDenyWriteExecute=yes`; then the rest. */
+const denyingExecution = [
+  "perl",
+  "-e",
+  `
+  my ($prctl, @command) = @ARGV;
+  exit 77 if syscall($prctl, 65, 1, 0, 0, 0) != 0;
+  exec @command;
+`,
+];
+/** The number of the system's call for it. */
+const prctl = Deno.build.arch === "x86_64" ? "157" : "167";
+
+/** Why memory cannot be denied here; undefined where it can. */
+async function whyNoDenial(): Promise<string | undefined> {
+  try {
+    const [perl = "", ...args] = [...denyingExecution, prctl, "true"];
+    const { code } = await new Deno.Command(perl, { args, stderr: "null" }).output();
+    return code === 0 ? undefined : "Linux 6.3 or newer is needed";
+  } catch {
+    return "perl is missing";
+  }
+}
+
+const why = await whyNoDenial();
+const denialTitle = "where memory may not become executable, the launcher says what must go from the unit";
+if (why === undefined) {
+  leakTest(denialTitle, async () => {
+    const program = new Program("agent", [...denyingExecution, prctl, ...await launcherOf("agent"), "--version"]);
+    const { code } = await program.ended;
+    await program.stop();
+    assert.equal(code, 1, program.tail());
+    assert.match(program.log.trimEnd().split("\n").at(-1) ?? "", /^Error: .*take MemoryDenyWriteExecute=yes out/);
+  });
+} else Deno.test({ name: `${denialTitle} (skipped: ${why})`, ignore: true, fn: () => {} });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { ProxyError } from "../../src/client/mod.ts";
-import { Conversation } from "../support/conversation.ts";
-import { echoDestination } from "../support/destinations.ts";
-import { Launched } from "../support/launched.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { httpGet, type ServerProcess } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { Conversation } from "../support/in_process/conversation.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { httpGet, type ServerProcess } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 
 /** The value of a server's metric, 0 for one that there is not. */
 async function metric(server: ServerProcess, name: string): Promise<number> {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { delimiter, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { assertUnused, takeFixedPorts } from "../support/fixed_ports.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { processesWith } from "../support/process_list.ts";
-import { httpGet, Program } from "../support/processes.ts";
-import { type Chapter, chaptersWithCommands } from "../support/readme_commands.ts";
-import { until } from "../support/until.ts";
+import { assertUnused, takeFixedPorts } from "../support/processes/fixed_ports.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { processesWith } from "../support/processes/process_list.ts";
+import { httpGet, Program } from "../support/processes/processes.ts";
+import { type Chapter, chaptersWithCommands } from "../support/processes/readme_commands.ts";
+import { until } from "../support/assert/until.ts";
 
 /** What the README's commands listen on. */
 const ports = [8000, 8090, 8091, 8092, 8093, 8094, 8095];

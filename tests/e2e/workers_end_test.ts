@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ProxyError } from "../../src/client/mod.ts";
-import { Conversation } from "../support/conversation.ts";
-import { echoDestination } from "../support/destinations.ts";
-import { Launched } from "../support/launched.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { processesWith } from "../support/process_list.ts";
-import { until } from "../support/until.ts";
-import { connections, openTunnels, readiness, withWorkers } from "../support/workers.ts";
+import { Conversation } from "../support/in_process/conversation.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { processesWith } from "../support/processes/process_list.ts";
+import { until } from "../support/assert/until.ts";
+import { connections, openTunnels, readiness, withWorkers } from "../support/processes/workers.ts";
 
 for (const kind of ["grpc-tls", "connect-uds"] as const) {
   leakTest(`${kind}: SIGTERM drains every worker, and the command ends with 0 and leaves nothing`, async () => {
@@ -67,7 +67,7 @@ leakTest("a second signal ends a server with workers at once, with 1 and whateve
 });
 
 leakTest("a worker that ends takes the command with it, with 1 and the reason", async () => {
-  const entry = fileURLToPath(new URL("../support/mortal_server.ts", import.meta.url));
+  const entry = fileURLToPath(new URL("../support/processes/mortal_server.ts", import.meta.url));
   const command = [Deno.execPath(), "run", "-A", "--quiet", "--no-check", entry, "server"];
   await using launched = await Launched.start("connect-uds", { ...withWorkers(), serverCommand: command });
   await using echo = await echoDestination();

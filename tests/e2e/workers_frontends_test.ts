@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import type { Conversation } from "../support/conversation.ts";
-import { echoDestination } from "../support/destinations.ts";
-import { Launched } from "../support/launched.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { httpGet } from "../support/processes.ts";
-import type { FrontendKind } from "../support/stack.ts";
-import { until } from "../support/until.ts";
+import type { Conversation } from "../support/in_process/conversation.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { httpGet } from "../support/processes/processes.ts";
+import type { FrontendKind } from "../support/in_process/stack.ts";
+import { until } from "../support/assert/until.ts";
 import {
   connections,
   metricPrefix,
@@ -15,7 +15,7 @@ import {
   tunnelsOfWorkers,
   withWorkers,
   workers,
-} from "../support/workers.ts";
+} from "../support/processes/workers.ts";
 
 for (const kind of ["grpc-tls", "connect-tls", "grpc-uds", "connect-uds"] as const satisfies readonly FrontendKind[]) {
   leakTest(`${kind}: workers share the frontend, and the agent has a link to each`, async () => {

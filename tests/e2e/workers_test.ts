@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { type FakeLeases, startFakeLeases } from "../support/fake_leases.ts";
-import { Launched } from "../support/launched.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { httpGet } from "../support/processes.ts";
-import { until } from "../support/until.ts";
-import { readiness, withWorkers } from "../support/workers.ts";
+import { type FakeLeases, startFakeLeases } from "../support/fakes/fake_leases.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { httpGet } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
+import { readiness, withWorkers } from "../support/processes/workers.ts";
 
 function kubeconfigOf({ api }: FakeLeases) {
   const { ca, client } = api.certificates;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { until } from "../support/until.ts";
+import { until } from "../support/assert/until.ts";
 import type { Cluster } from "./cluster.ts";
 import { HaFleet } from "./ha_fleet.ts";
 import { clusterTests } from "./kube_test_case.ts";

@@ -1,17 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import assert from "node:assert/strict";
-import { KubeClient } from "../../src/kube/kube_client.ts";
-import { statusOf } from "../../src/kube/kube_error.ts";
-import { isLeaseValid, microTime } from "../../src/kube/lease.ts";
-import { LeaseCollector } from "../../src/kube/lease_collector.ts";
-import { LeaseController, leaseTimes } from "../../src/kube/lease_controller.ts";
-import { LeaseCounter } from "../../src/kube/lease_counter.ts";
-import { LeasesApi } from "../../src/kube/leases_api.ts";
-import { loadApiAccess } from "../../src/kube/load_access.ts";
-import { createTokenAuthenticator } from "../../src/kube/token_authenticator.ts";
-import { until } from "../support/until.ts";
+import { KubeClient } from "../../src/kube/client/kube_client.ts";
+import { statusOf } from "../../src/kube/client/kube_error.ts";
+import { isLeaseValid, microTime } from "../../src/kube/leases/lease.ts";
+import { LeaseCollector } from "../../src/kube/leases/lease_collector.ts";
+import { LeaseController, leaseTimes } from "../../src/kube/leases/lease_controller.ts";
+import { LeaseCounter } from "../../src/kube/leases/lease_counter.ts";
+import { LeasesApi } from "../../src/kube/leases/leases_api.ts";
+import { loadApiAccess } from "../../src/kube/client/load_access.ts";
+import { createTokenAuthenticator } from "../../src/kube/tokens/token_authenticator.ts";
+import { until } from "../support/assert/until.ts";
 import { agentAudience, type Cluster } from "./cluster.ts";
 import { clusterTests } from "./kube_test_case.ts";
+import { systemClock } from "../../src/runtime/system_clock.ts";
 
 const { test } = await clusterTests();
 const forever = new AbortController().signal;
@@ -20,10 +21,11 @@ const labels = { "k8s-app": "konnectivity-server" };
 const scope = { namespace, labelSelector: "k8s-app=konnectivity-server" };
 
 async function clientFor(kubeconfig: string): Promise<KubeClient> {
-  return new KubeClient(await loadApiAccess(kubeconfig, () => undefined), {
+  return new KubeClient(await loadApiAccess(kubeconfig, () => undefined, systemClock), {
     userAgent: "test",
     qps: 1000,
     burst: 1000,
+    clock: systemClock,
   });
 }
 
@@ -142,6 +144,7 @@ test("tokens that a real kube-apiserver issued are let in or refused for what th
     namespace,
     serviceAccount: "konnectivity-agent",
     audience: agentAudience,
+    clock: systemClock,
   });
   const codeOf = async (token: string): Promise<string> => {
     try {
@@ -170,11 +173,11 @@ test("a server's lease appears, is renewed and goes; expired ones of others are 
   using client = await clientFor(cluster.adminKubeconfig);
   const api = new LeasesApi(client);
   const times = { ...leaseTimes, renewMs: 100 };
-  const controller = new LeaseController({ api, namespace, serverId: "s1", labels, times });
+  const controller = new LeaseController({ api, namespace, serverId: "s1", labels, times, clock: systemClock });
   await cluster.apply(lease("dead", Date.now() - 60_000, 1), lease("alive", Date.now(), 1000));
   const events = new Counted();
   const ownName = "konnectivity-proxy-server-s1";
-  const collector = new LeaseCollector({ api, namespace, labels, ownName, events, periodMs: 100 });
+  const collector = new LeaseCollector({ api, namespace, labels, ownName, events, periodMs: 100, clock: systemClock });
   controller.start();
   collector.start();
   await until("the dead lease is gone", () => events.seen.includes("culled"));
@@ -197,7 +200,7 @@ test("servers are counted as leases come, are renewed, expire and go, also acros
   await cleanLeases(cluster);
   using client = await clientFor(cluster.adminKubeconfig);
   const events = new Counted();
-  const counter = new LeaseCounter({ api: new LeasesApi(client), scope, events });
+  const counter = new LeaseCounter({ api: new LeasesApi(client), scope, events, clock: systemClock });
   const counts: number[] = [];
   counter.onChange(() => counts.push(counter.count()));
   counter.start();

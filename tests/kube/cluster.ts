@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { issueAuthority, type IssuedPair, issueLeaf } from "../../src/cli/certs/issue.ts";
-import { freePort } from "../support/free_port.ts";
-import { httpGet, Program } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { issueAuthority, type IssuedPair, issueLeaf } from "../../src/programs/certs/issue.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { httpGet, Program } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 import type { KubeBinaries } from "./binaries.ts";
 
 /** How a cluster differs from a plain one. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Program } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { Program } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 
 /**
  * Runs in a mount namespace of its own: /etc is a copy, in which there is a folder for Kubernetes; /run is empty but for a

@@ -2,17 +2,18 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { KubeClient } from "../../src/kube/kube_client.ts";
-import { textOf } from "../../src/kube/kube_error.ts";
-import { loadApiAccess } from "../../src/kube/load_access.ts";
+import { KubeClient } from "../../src/kube/client/kube_client.ts";
+import { textOf } from "../../src/kube/client/kube_error.ts";
+import { loadApiAccess } from "../../src/kube/client/load_access.ts";
 import { type FrontendKind, logsOf, startTopology, type Topology } from "../conformance/topology.ts";
-import { httpGet } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { httpGet } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 import type { KubeBinaries } from "./binaries.ts";
 import { Cluster } from "./cluster.ts";
 import { kubeTest } from "./kube_test_case.ts";
 import { NodeStandIn } from "./node.ts";
 import { startWebhook, type Webhook } from "./webhook.ts";
+import { systemClock } from "../../src/runtime/system_clock.ts";
 
 /** What kube-apiserver can be configured to reach a proxy with. */
 const transports: readonly { readonly name: string; readonly kind: FrontendKind }[] = [
@@ -55,8 +56,14 @@ async function withWorld(
       spec: { containers: [{ name: "c", image: "none" }] },
     });
     await node.take("default", pod, "c");
-    const access = await loadApiAccess(cluster.adminKubeconfig, () => undefined);
-    using client = new KubeClient(access, { userAgent: "test", qps: 1000, burst: 1000, timeoutMs: 30_000 });
+    const access = await loadApiAccess(cluster.adminKubeconfig, () => undefined, systemClock);
+    using client = new KubeClient(access, {
+      userAgent: "test",
+      clock: systemClock,
+      qps: 1000,
+      burst: 1000,
+      timeoutMs: 30_000,
+    });
     await use({ topology, cluster, webhook, pod, client });
   } catch (error) {
     throw new Error(`${textOf(error)}\n${logsOf(topology)}`, { cause: error });

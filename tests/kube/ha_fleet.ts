@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { issueLeaf } from "../../src/cli/certs/issue.ts";
+import { issueLeaf } from "../../src/programs/certs/issue.ts";
 import { connect } from "../../src/client/connect.ts";
 import type { ProxyClient } from "../../src/client/proxy_client.ts";
-import { startBalancer } from "../support/agent_lab.ts";
-import { type Destination, echoDestination } from "../support/destinations.ts";
-import { freePort } from "../support/free_port.ts";
+import { startBalancer } from "../support/in_process/agent_lab.ts";
+import { type Destination, echoDestination } from "../support/in_process/destinations.ts";
+import { freePort } from "../support/processes/free_port.ts";
 import {
   type AgentProcess,
   httpGet,
@@ -12,14 +12,19 @@ import {
   type ServerProcess,
   startAgent,
   startServer,
-} from "../support/processes.ts";
-import { type TestCertificateFiles, testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+} from "../support/processes/processes.ts";
+import {
+  type TestCertificateFiles,
+  testCertificates,
+  writeTestCertificates,
+} from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 import { agentAudience, type Cluster } from "./cluster.ts";
 import { kindOf, kustomize } from "./manifests.ts";
 
-/** Where the leases and the service accounts are. */
+/** Where the service accounts are, and where the leases: both as in the examples. */
 export const namespace = "kube-system";
+export const leaseNamespace = "konnectivity-leases";
 /** What the names of the agent's metrics begin with. */
 export const agentMetric = "konnectivity_network_proxy_agent";
 
@@ -97,7 +102,7 @@ export class HaFleet implements AsyncDisposable {
     const certificates = await writeTestCertificates(folder, { ca, client, server });
     const { caCert, serverCert, serverKey } = certificates;
     const roles = await kustomize(cluster, "kubernetes/base");
-    await cluster.apply(...roles.filter((each) => /Role|ServiceAccount/.test(kindOf(each))));
+    await cluster.apply(...roles.filter((each) => /Role|ServiceAccount|Namespace/.test(kindOf(each))));
     const serverConfig = await cluster.writeKubeconfig(
       "server",
       await cluster.userCertificate("system:konnectivity-server"),
@@ -129,6 +134,7 @@ export class HaFleet implements AsyncDisposable {
         `--authentication-audience=${agentAudience}`,
         `--kubeconfig=${serverConfig}`,
         "--enable-lease-controller",
+        `--lease-namespace=${leaseNamespace}`,
         "--graceful-shutdown-timeout=60s",
         ...serverFlags(certificates),
       ],
@@ -137,6 +143,7 @@ export class HaFleet implements AsyncDisposable {
         `--service-account-token-path=${folder}/token`,
         `--kubeconfig=${agentConfig}`,
         "--count-server-leases",
+        `--lease-namespace=${leaseNamespace}`,
         `--proxy-server-host=${finding === "balancer" ? "127.0.0.1" : serverAddresses.join(",")}`,
         `--proxy-server-port=${finding === "balancer" ? balancer.port : agentPort}`,
         ...agentFlags,
@@ -226,7 +233,7 @@ export class HaFleet implements AsyncDisposable {
   }
 
   async leases(): Promise<string[]> {
-    const names = await this.#parts.cluster.kubectlText("get", "leases", `-n=${namespace}`, "-o=name");
+    const names = await this.#parts.cluster.kubectlText("get", "leases", `-n=${leaseNamespace}`, "-o=name");
     return names.split("\n").filter((name) => name.includes("konnectivity")).map((name) =>
       name.split("server-")[1] ?? ""
     );

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Tunnel } from "../../src/client/tunnel.ts";
-import type { Destination } from "../support/destinations.ts";
-import { startAgent } from "../support/processes.ts";
-import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import type { Destination } from "../support/in_process/destinations.ts";
+import { startAgent } from "../support/processes/processes.ts";
+import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 import { agentAudience } from "./cluster.ts";
 import { agentMetric, HaFleet, type HaServer, metric, namespace } from "./ha_fleet.ts";
 import { clusterTests } from "./kube_test_case.ts";

@@ -1,6 +1,7 @@
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "../../tools/build.ts";
-import { Program } from "../support/processes.ts";
+import { Program } from "../support/processes/processes.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -53,7 +54,12 @@ export class Image implements AsyncDisposable {
     const built = `${this.#dir}/built`;
     if (await build(built) !== 0) throw new Error("the bundle cannot be built");
     const busybox = (await output("sh", "-c", "command -v busybox")).trim();
-    await output("sh", `${root}/tools/image/assemble.sh`, built, Deno.execPath(), busybox, this.#files);
+    const assembled = `${this.#dir}/assembled`;
+    await output("sh", `${root}/tools/image/assemble.sh`, built, Deno.execPath(), busybox, assembled);
+    await Deno.mkdir(this.#files);
+    for (const { sources, target } of await copies()) {
+      for (const source of sources) await copyAsBuilders(`${assembled}${source}`, `${this.#files}${target}`);
+    }
     for (const folder of ["proc", "dev", "vol"]) await Deno.mkdir(`${this.#files}/${folder}`, { recursive: true });
     await Deno.writeTextFile(`${this.#files}/dev/null`, "");
     const libraries = (await output("ldd", Deno.execPath())).match(/\/\S+/g) ?? [];
@@ -96,6 +102,24 @@ export class Image implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.#dir, { recursive: true });
   }
+}
+
+/** What the images' common stage copies of the folder that assemble.sh fills, from it and to the image's root. */
+async function copies(): Promise<{ readonly sources: readonly string[]; readonly target: string }[]> {
+  const text = await Deno.readTextFile(`${root}/Containerfile`);
+  const [, stage = ""] = / AS base\n(.*?)\nFROM /s.exec(text) ?? [];
+  return [...stage.matchAll(/^COPY --from=files (.*)$/gm)].map(([, words = ""]) => {
+    const paths = words.split(" ");
+    const target = paths.pop() ?? "";
+    return { sources: paths.map((path) => path.replace(/^\/root-of-image/, "")), target };
+  });
+}
+
+/** Copies as COPY does: what a folder holds as it is, and where a link is named, the file that it leads to. */
+async function copyAsBuilders(source: string, target: string): Promise<void> {
+  const { isDirectory } = await Deno.stat(source);
+  await Deno.mkdir(isDirectory || target.endsWith("/") ? target : dirname(target), { recursive: true });
+  await output("cp", ...(isDirectory ? ["-a", `${source}/.`] : ["-L", source]), target);
 }
 
 async function output(command: string, ...args: readonly string[]): Promise<string> {

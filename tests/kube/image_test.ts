@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { microTime } from "../../src/kube/lease.ts";
-import { leaseName } from "../../src/kube/lease_controller.ts";
-import { freePort } from "../support/free_port.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { httpGet } from "../support/processes.ts";
-import { testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import { microTime } from "../../src/kube/leases/lease.ts";
+import { leaseName } from "../../src/kube/leases/lease_controller.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { httpGet } from "../support/processes/processes.ts";
+import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 import type { KubeBinaries } from "./binaries.ts";
 import { Cluster } from "./cluster.ts";
 import { Image, whyNoImage } from "./image.ts";
@@ -78,12 +78,12 @@ const podTitle = "an agent in its image counts servers by leases with what a pod
 const inPod = async (binaries: KubeBinaries): Promise<void> => {
   await using cluster = await Cluster.start(binaries);
   const roles = await kustomize(cluster, "kubernetes/base");
-  await cluster.apply(...roles.filter((each) => /Role|ServiceAccount/.test(kindOf(each))));
+  await cluster.apply(...roles.filter((each) => /Role|ServiceAccount|Namespace/.test(kindOf(each))));
   const names = ["one", "two", "three"].map((id) => leaseName(id));
   await cluster.apply(...names.map((name) => ({
     apiVersion: "coordination.k8s.io/v1",
     kind: "Lease",
-    metadata: { name, namespace: "kube-system", labels: { "k8s-app": "konnectivity-server" } },
+    metadata: { name, namespace: "konnectivity-leases", labels: { "k8s-app": "konnectivity-server" } },
     spec: { renewTime: microTime(Date.now()), leaseDurationSeconds: 1000 },
   })));
   await using image = await Image.assemble();
@@ -100,6 +100,7 @@ const inPod = async (binaries: KubeBinaries): Promise<void> => {
     `--health-server-port=${health}`,
     `--admin-server-port=${await freePort()}`,
     "--count-server-leases",
+    "--lease-namespace=konnectivity-leases",
   );
   await until("the agent knows three servers", async () => {
     const { body } = await httpGet(health, "/metrics");
@@ -116,6 +117,15 @@ imageTest("the images' programs say which version they are, and refuse flags tha
   const wrong = image.run("/proxy-agent", "--wrong");
   assert.equal((await wrong.ended).code, 1);
   await until("it says why", () => wrong.log.includes("unknown flag: --wrong"));
+});
+
+imageTest("server and agent are under /usr/bin too, where manifests for other images call them", async () => {
+  await using image = await Image.assemble();
+  for (const program of ["proxy-server", "proxy-agent"]) {
+    const started = image.run(`/usr/bin/${program}`, "--version");
+    assert.equal((await started.ended).code, 0, started.tail());
+    await until("its output has come", () => started.log.includes(`${program} `));
+  }
 });
 
 Deno.test("Containerfile has a target for each program, which runs it as the examples' manifests do", async () => {

@@ -1,4 +1,4 @@
-import { leakTest } from "../support/leak_free.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
 import { findKubeBinaries, type KubeBinaries, type KubeBinariesFound } from "./binaries.ts";
 import { Cluster } from "./cluster.ts";
 

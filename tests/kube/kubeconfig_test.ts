@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import { issueAuthority } from "../../src/cli/certs/issue.ts";
-import { memberOf, textMember } from "../../src/kube/json_value.ts";
-import { KubeClient } from "../../src/kube/kube_client.ts";
-import { loadApiAccess } from "../../src/kube/load_access.ts";
+import { issueAuthority } from "../../src/programs/certs/issue.ts";
+import { memberOf, textMember } from "../../src/kube/client/json_value.ts";
+import { KubeClient } from "../../src/kube/client/kube_client.ts";
+import { loadApiAccess } from "../../src/kube/client/load_access.ts";
 import type { Cluster } from "./cluster.ts";
 import { clusterTests } from "./kube_test_case.ts";
+import { systemClock } from "../../src/runtime/system_clock.ts";
 
 const { test } = await clusterTests();
 
@@ -66,7 +67,10 @@ async function whoIs(cluster: Cluster, form: Form): Promise<string> {
     users: [{ name: "nobody", user: { token: "wrong" } }, { name: "u", user: form.user }],
   });
   await Deno.writeTextFile(path, text);
-  using client = new KubeClient(await loadApiAccess(path, () => undefined), { userAgent: "test" });
+  using client = new KubeClient(await loadApiAccess(path, () => undefined, systemClock), {
+    userAgent: "test",
+    clock: systemClock,
+  });
   const { value } = await client.call({
     method: "POST",
     path: "/apis/authentication.k8s.io/v1/selfsubjectreviews",

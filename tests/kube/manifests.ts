@@ -1,6 +1,6 @@
 import { parseAllDocuments } from "yaml";
 import { fileURLToPath } from "node:url";
-import { listMember, memberOf, objectOf, textMember } from "../../src/kube/json_value.ts";
+import { listMember, memberOf, objectOf, textMember } from "../../src/kube/client/json_value.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** The folder of examples, without a slash at its end. */

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { parseAgentFlags } from "../../src/cli/agent_flags.ts";
-import { parseServerFlags } from "../../src/cli/server_flags.ts";
-import { parseTestClientFlags } from "../../src/cli/test_client_flags.ts";
-import { parseTestServerFlags } from "../../src/cli/test_server_flags.ts";
-import { listMember, memberOf, textMember } from "../../src/kube/json_value.ts";
-import { agentMetricDeclarations } from "../../src/ops/agent_metric_declarations.ts";
-import { processMetricDeclarations } from "../../src/ops/process_metrics.ts";
-import { serverMetricDeclarations } from "../../src/ops/server_metric_declarations.ts";
-import type { Metric } from "../../src/ops/metric.ts";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { parseAgentFlags } from "../../src/programs/agent/agent_flags.ts";
+import { parseServerFlags } from "../../src/programs/server/server_flags.ts";
+import { parseTestClientFlags } from "../../src/programs/test/test_client_flags.ts";
+import { parseTestServerFlags } from "../../src/programs/test/test_server_flags.ts";
+import { listMember, memberOf, textMember } from "../../src/kube/client/json_value.ts";
+import { agentMetricDeclarations } from "../../src/metrics/agent_metric_declarations.ts";
+import { processMetricDeclarations } from "../../src/metrics/process_metrics.ts";
+import { serverMetricDeclarations } from "../../src/metrics/server_metric_declarations.ts";
+import type { Metric } from "../../src/metrics/metric.ts";
 import { Cluster } from "./cluster.ts";
 import { clusterTests, kubeTest } from "./kube_test_case.ts";
 import {
@@ -52,12 +53,22 @@ async function applyText(cluster: Cluster, manifests: readonly Manifest[], ...fl
   return new TextDecoder().decode(stdout).trim().split("\n");
 }
 
+/** A namespace stays: the controller that would empty a deleted one does not run here. */
+async function removeAll(cluster: Cluster, manifests: readonly Manifest[]): Promise<void> {
+  const items = manifests.filter((manifest) => kindOf(manifest) !== "Namespace");
+  const list = { apiVersion: "v1", kind: "List", items };
+  await cluster.kubectl(["delete", "--wait=false", "-f", "-"], new TextEncoder().encode(JSON.stringify(list)));
+}
+
 for (const [name, read] of Object.entries(sets)) {
   test(`examples/${name}: a real kube-apiserver takes each manifest, first on trial, then for good`, async (cluster) => {
     await cluster.apply(serviceMonitors);
     await cluster.kubectlText("wait", "--for=condition=Established", `crd/${serviceMonitors.metadata.name}`);
     const manifests = await read(cluster);
     assert.ok(manifests.length > 0);
+    // On trial nothing is made, and what is to lie in a namespace needs it.
+    const namespaces = manifests.filter((manifest) => kindOf(manifest) === "Namespace");
+    if (namespaces.length > 0) await applyText(cluster, namespaces);
     assert.equal((await applyText(cluster, manifests, "--dry-run=server")).length, manifests.length);
     const lines = await applyText(cluster, manifests);
     assert.equal(lines.length, manifests.length);
@@ -65,10 +76,7 @@ for (const [name, read] of Object.entries(sets)) {
     for (const line of await applyText(cluster, manifests)) {
       assert.match(line, line.startsWith("poddisruptionbudget.") ? / configured$/ : / unchanged$/);
     }
-    await cluster.kubectl(
-      ["delete", "--wait=false", "-f", "-"],
-      new TextEncoder().encode(JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests })),
-    );
+    await removeAll(cluster, manifests);
   });
 
   test(`examples/${name}: the programs take their flags, with bounds on what they may use and do`, async (cluster) => {
@@ -110,6 +118,8 @@ function checkContainer(container: Container, name: string, version: string): vo
       );
     }
   }
+  assert.equal(textMember(memberOf(memberOf(podSpec, "securityContext"), "seccompProfile"), "type"), "RuntimeDefault");
+  checkSecrets(container, name);
   const cache = listMember(value, "volumeMounts").find((mount) => memberOf(mount, "mountPath") === "/cache");
   const cacheVolume = listMember(podSpec, "volumes").find((volume) =>
     memberOf(volume, "name") === memberOf(cache, "name")
@@ -117,6 +127,29 @@ function checkContainer(container: Container, name: string, version: string): vo
   assert.ok(memberOf(cacheVolume, "emptyDir") !== undefined, `${name} has no folder for what the runtime keeps`);
   const mounted = listMember(value, "volumeMounts").map((mount) => memberOf(mount, "name"));
   assert.deepEqual(listMember(podSpec, "volumes").map((volume) => memberOf(volume, "name")), mounted);
+}
+
+/** Flags with which a program asks something of the Kubernetes API, and needs a token for that. */
+const apiFlags = ["--count-server-leases", "--enable-lease-controller", "--authentication-audience="];
+
+/** A pod holds no key and no token that its program does not use. */
+function checkSecrets({ args, podSpec }: Container, name: string): void {
+  const asksApi = apiFlags.some((flag) => args.some((arg) => arg.startsWith(flag)));
+  const outside = args.some((arg) => arg.startsWith("--kubeconfig="));
+  if (!asksApi || outside) {
+    const own = memberOf(podSpec, "automountServiceAccountToken");
+    assert.equal(own, false, `${name} is given a token for an API that it does not ask by it`);
+  }
+  for (const volume of listMember(podSpec, "volumes")) {
+    const path = textMember(memberOf(volume, "hostPath"), "path");
+    if (path === "") continue;
+    // What is in it but for these: the keys of the cluster's CA, of etcd, of service accounts.
+    if (path.startsWith("/etc/kubernetes/pki")) {
+      assert.match(path, /^\/etc\/kubernetes\/pki\/apiserver\.(crt|key)$/, `${name} mounts ${path}`);
+      assert.equal(textMember(memberOf(volume, "hostPath"), "type"), "File");
+    } else assert.match(path, /^\/etc\/kubernetes\/konnectivity-server/, `${name} mounts ${path}`);
+    assert.ok(args.some((arg) => arg.includes(path)), `${name} mounts ${path}, which no flag names`);
+  }
 }
 
 test("the server's role is enough for it, and for nothing else; so is the agent's", async (cluster) => {
@@ -131,21 +164,23 @@ test("the server's role is enough for it, and for nothing else; so is the agent'
       (await cluster.kubectl(["auth", "can-i", `--as=${user}`, ...what])).code === 0;
     const leases = "leases.coordination.k8s.io";
     for (const verb of ["get", "list", "create", "update", "delete"]) {
-      assert.ok(await may(server, verb, leases, "-n=kube-system"), `${server} may not ${verb} leases`);
-      assert.ok(!await may(server, verb, leases, "-n=default"));
+      assert.ok(await may(server, verb, leases, "-n=konnectivity-leases"), `${server} may not ${verb} leases`);
+      for (const other of ["default", "kube-system", "kube-node-lease"]) {
+        assert.ok(!await may(server, verb, leases, `-n=${other}`), `${server} may ${verb} leases in ${other}`);
+      }
     }
     assert.ok(await may(server, "create", "tokenreviews.authentication.k8s.io"));
-    for (const verb of ["get", "list", "watch"]) assert.ok(await may(agent, verb, leases, "-n=kube-system"));
-    assert.ok(!await may(agent, "update", leases, "-n=kube-system"));
+    for (const verb of ["get", "list", "watch"]) assert.ok(await may(agent, verb, leases, "-n=konnectivity-leases"));
+    for (const verb of ["create", "update", "delete"]) {
+      assert.ok(!await may(agent, verb, leases, "-n=konnectivity-leases"));
+    }
+    for (const verb of ["get", "list", "watch"]) assert.ok(!await may(agent, verb, leases, "-n=kube-system"));
     for (const user of [server, agent]) {
       assert.ok(!await may(user, "get", "secrets", "-n=kube-system"));
       assert.ok(!await may(user, "list", "pods", "-n=kube-system"));
       assert.ok(!await may(user, "create", "subjectaccessreviews.authorization.k8s.io"));
     }
-    await cluster.kubectl(
-      ["delete", "--wait=false", "-f", "-"],
-      new TextEncoder().encode(JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests })),
-    );
+    await removeAll(cluster, manifests);
   }
 });
 
@@ -166,6 +201,39 @@ test("make-kubeconfig.sh makes a kubeconfig that a real kube-apiserver knows as 
     "-o=jsonpath={.status.userInfo.username}",
   );
   assert.equal(said, "system:konnectivity-server");
+});
+
+test("make-certificate.sh makes a certificate that is the server's alone, and a second run replaces it", async (cluster) => {
+  const pki = `${cluster.dir}/certificate-pki`;
+  await Deno.mkdir(pki, { recursive: true });
+  await Deno.writeTextFile(`${pki}/ca.crt`, cluster.ca.certPem);
+  await Deno.writeTextFile(`${pki}/ca.key`, cluster.ca.keyPem);
+  const folder = `${cluster.dir}/konnectivity-server-pki`;
+  const script = `${examples}/kubernetes/control-plane/make-certificate.sh`;
+  const make = async (...names: string[]) => {
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: [script, ...names],
+      env: { PKI: pki, FOLDER: folder },
+    })
+      .output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    return new X509Certificate(await Deno.readTextFile(`${folder}/tls.crt`));
+  };
+  const first = await make();
+  assert.equal(first.subjectAltName, "DNS:konnectivity-server.kube-system.svc.cluster.local");
+  assert.ok(first.checkIssued(new X509Certificate(cluster.ca.certPem)));
+  const purposes = await new Deno.Command("openssl", {
+    args: ["x509", "-noout", "-in", `${folder}/tls.crt`, "-ext", "extendedKeyUsage"],
+  }).output();
+  assert.match(new TextDecoder().decode(purposes.stdout), /^\s+TLS Web Server Authentication$/m);
+  assert.ok(first.checkPrivateKey(createPrivateKey(await Deno.readTextFile(`${folder}/tls.key`))));
+  assert.equal(((await Deno.stat(`${folder}/tls.key`)).mode ?? 0) & 0o777, 0o600);
+  assert.equal(((await Deno.stat(folder)).mode ?? 0) & 0o777, 0o700);
+  const second = await make("IP:10.0.0.1", "DNS:proxy.example.com");
+  assert.equal(second.subjectAltName, "IP Address:10.0.0.1, DNS:proxy.example.com");
+  assert.notEqual(second.serialNumber, first.serialNumber);
+  const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
+  assert.deepEqual(names.sort(), ["tls.crt", "tls.key"]);
 });
 
 const egressConfigurations = [

@@ -1,6 +1,6 @@
-import { issueLeaf } from "../../src/cli/certs/issue.ts";
-import { Program } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { issueLeaf } from "../../src/programs/certs/issue.ts";
+import { Program } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 import type { Cluster } from "./cluster.ts";
 
 const nodeName = "n1";

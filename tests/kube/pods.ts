@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { listMember, memberOf, textMember } from "../../src/kube/json_value.ts";
-import { httpGet, Program } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { listMember, memberOf, textMember } from "../../src/kube/client/json_value.ts";
+import { httpGet, Program } from "../support/processes/processes.ts";
+import { until } from "../support/assert/until.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { type Container, containersOf, type Manifest } from "./manifests.ts";
@@ -132,17 +132,29 @@ async function secretsOf({ value, podSpec }: Container, place: PodPlace): Promis
   const account = textMember(podSpec, "serviceAccountName");
   const secrets: Record<string, string> = {};
   if (account === "") return secrets;
-  const own = "kubernetes.io/serviceaccount";
-  secrets[`${own}/token`] = await cluster.createToken(namespace, account, "https://kubernetes");
-  secrets[`${own}/ca.crt`] = cluster.ca.certPem;
-  secrets[`${own}/namespace`] = namespace;
+  if (memberOf(podSpec, "automountServiceAccountToken") !== false) {
+    const own = "kubernetes.io/serviceaccount";
+    secrets[`${own}/token`] = await cluster.createToken(namespace, account, "https://kubernetes");
+    secrets[`${own}/ca.crt`] = cluster.ca.certPem;
+    secrets[`${own}/namespace`] = namespace;
+  }
   for (const volume of listMember(podSpec, "volumes")) {
     for (const source of listMember(memberOf(volume, "projected"), "sources")) {
       const token = memberOf(source, "serviceAccountToken");
+      const map = memberOf(source, "configMap");
       const mount = listMember(value, "volumeMounts").find((each) =>
         textMember(each, "name") === textMember(volume, "name")
       );
       const folder = textMember(mount, "mountPath").replace("/var/run/secrets/", "");
+      if (map !== undefined) {
+        // kube-controller-manager keeps it in every namespace.
+        assert.equal(textMember(map, "name"), "kube-root-ca.crt");
+        for (const item of listMember(map, "items")) {
+          assert.equal(textMember(item, "key"), "ca.crt");
+          secrets[`${folder}/${textMember(item, "path")}`] = cluster.ca.certPem;
+        }
+        continue;
+      }
       secrets[`${folder}/${textMember(token, "path")}`] = await cluster.createToken(
         namespace,
         account,

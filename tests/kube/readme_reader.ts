@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { shellCommands } from "../support/readme_commands.ts";
+import { shellCommands } from "../support/processes/readme_commands.ts";
 import type { ControlPlane } from "./control_plane.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
-import { listMember, memberOf, objectOf, textMember } from "../../src/kube/json_value.ts";
+import { listMember, memberOf, objectOf, textMember } from "../../src/kube/client/json_value.ts";
 import { build } from "../../tools/build.ts";
-import { tellFigure } from "../support/figures.ts";
-import { takeFixedPorts } from "../support/fixed_ports.ts";
-import { httpGet } from "../support/processes.ts";
-import { chaptersWithCommands, shellCommands } from "../support/readme_commands.ts";
-import { until } from "../support/until.ts";
+import { tellFigure } from "../support/assert/figures.ts";
+import { takeFixedPorts } from "../support/processes/fixed_ports.ts";
+import { httpGet } from "../support/processes/processes.ts";
+import { chaptersWithCommands, shellCommands } from "../support/processes/readme_commands.ts";
+import { until } from "../support/assert/until.ts";
 import type { KubeBinaries } from "./binaries.ts";
 import { Cluster } from "./cluster.ts";
 import { ControlPlane } from "./control_plane.ts";
@@ -131,11 +131,6 @@ async function onKubernetes(world: World): Promise<void> {
   const text = await Deno.readTextFile(`${reader.folder}/${document}`);
   let agent: RunningPod | undefined;
   let before = 0;
-  await world.t.step({
-    name: "not run, it takes kubeadm: kubeadm init phase certs apiserver",
-    ignore: true,
-    fn: () => {},
-  });
   await using services = new AsyncDisposableStack();
   await reader.follow(document, [
     ["kubectl apply -k examples/kubernetes/base", {
@@ -149,6 +144,7 @@ async function onKubernetes(world: World): Promise<void> {
         assert.notEqual(await agent.probe("readinessProbe"), 200, "the agents wait for a server");
       },
     }],
+    ["examples/kubernetes/control-plane/make-certificate.sh", {}],
     ["examples/kubernetes/control-plane/make-kubeconfig.sh https://127.0.0.1:6443", {}],
     ["cp examples/kubernetes/control-plane/konnectivity-server.yaml /etc/kubernetes/manifests/", {
       async after() {
@@ -162,7 +158,8 @@ async function onKubernetes(world: World): Promise<void> {
         await untilProbed(agent ?? assert.fail(), "readinessProbe");
         await until(
           "the server has its lease",
-          async () => /server-n1$/m.test(await cluster.kubectlText("get", "leases", "-n=kube-system", "-o=name")),
+          async () =>
+            /server-n1$/m.test(await cluster.kubectlText("get", "leases", "-n=konnectivity-leases", "-o=name")),
         );
         // The step between is told in words.
         const [, flag = ""] = /`(--egress-selector-config-file=\S+)`/.exec(text) ?? [];
@@ -332,7 +329,9 @@ async function onKindWithSeveralServers(world: World): Promise<void> {
         await kubelet.take("kube-system", agentName, "konnectivity-agent");
       },
     }],
-    ["kubectl -n kube-system get leases -l k8s-app=konnectivity-server", { prints: /^konnectivity-proxy-server-n1 /m }],
+    ["kubectl -n konnectivity-leases get leases -l k8s-app=konnectivity-server", {
+      prints: /^konnectivity-proxy-server-n1 /m,
+    }],
     ['kubectl -n kube-system logs daemonset/konnectivity-agent | grep "connected to server"', {
       prints: /connected to server n1 at/,
     }],

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { KubeClient } from "../../src/kube/kube_client.ts";
-import { leaseName } from "../../src/kube/lease_controller.ts";
-import { LeasesApi } from "../../src/kube/leases_api.ts";
-import { loadApiAccess } from "../../src/kube/load_access.ts";
-import { tellFigure } from "../support/figures.ts";
-import { until } from "../support/until.ts";
+import { KubeClient } from "../../src/kube/client/kube_client.ts";
+import { leaseName } from "../../src/kube/leases/lease_controller.ts";
+import { LeasesApi } from "../../src/kube/leases/leases_api.ts";
+import { loadApiAccess } from "../../src/kube/client/load_access.ts";
+import { tellFigure } from "../support/assert/figures.ts";
+import { until } from "../support/assert/until.ts";
 import type { Cluster } from "./cluster.ts";
-import { agentMetric, type Finding, HaFleet, metric, namespace } from "./ha_fleet.ts";
+import { agentMetric, type Finding, HaFleet, leaseNamespace, metric } from "./ha_fleet.ts";
 import { clusterTests } from "./kube_test_case.ts";
+import { systemClock } from "../../src/runtime/system_clock.ts";
 
 const { test } = await clusterTests();
 
@@ -33,7 +34,7 @@ class LeaseTimes implements AsyncDisposable {
 
   private constructor(client: KubeClient, api: LeasesApi, resourceVersion: string) {
     this.#client = client;
-    const scope = { namespace, labelSelector: "" };
+    const scope = { namespace: leaseNamespace, labelSelector: "" };
     this.#watching = (async () => {
       for await (const event of await api.watch(scope, resourceVersion, this.#stop.signal)) {
         if (event.kind !== "bookmark" && !this.#seen.has(event.lease.name)) {
@@ -46,10 +47,10 @@ class LeaseTimes implements AsyncDisposable {
   }
 
   static async watch(cluster: Cluster): Promise<LeaseTimes> {
-    const access = await loadApiAccess(cluster.adminKubeconfig, () => undefined);
-    const client = new KubeClient(access, { userAgent: "test" });
+    const access = await loadApiAccess(cluster.adminKubeconfig, () => undefined, systemClock);
+    const client = new KubeClient(access, { userAgent: "test", clock: systemClock });
     const api = new LeasesApi(client);
-    const { resourceVersion } = await api.list({ namespace, labelSelector: "" }, this.#never);
+    const { resourceVersion } = await api.list({ namespace: leaseNamespace, labelSelector: "" }, this.#never);
     return new LeaseTimes(client, api, resourceVersion);
   }
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { issueLeaf } from "../../src/cli/certs/issue.ts";
+import { issueLeaf } from "../../src/programs/certs/issue.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** An admission webhook on 127.0.0.1. */

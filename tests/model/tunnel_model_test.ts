@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { flowLimits } from "../../src/tunnel/flow_limits.ts";
+import { flowLimits } from "../../src/mux/flow_limits.ts";
 import type { Feature } from "../../src/wire/metadata.ts";
+import { throwFaults } from "../support/assert/faults.ts";
 import { maxStepBytes, turns, World } from "./tunnel_world.ts";
 
 const actions = [
@@ -11,6 +12,9 @@ const actions = [
   "destination sends",
   "destination sends",
   "destination sends",
+  "client sends much",
+  "destination sends much",
+  "all arrives",
   "deliver to agent",
   "deliver to agent",
   "deliver to server",
@@ -26,8 +30,12 @@ const actions = [
   "client closes",
   "client gives up",
   "destination breaks",
+  "time passes",
   "lose",
 ] as const;
+
+/** Enough for several windows, and so for their growth. */
+const muchSteps = 16;
 
 const script = fc.array(
   fc.tuple(fc.constantFrom(...actions), fc.nat(3), fc.integer({ min: 1, max: maxStepBytes })),
@@ -44,6 +52,15 @@ async function act(world: World, [action, which, size]: readonly [typeof actions
       return await world.answer();
     case "client sends":
       return client?.send(size);
+    case "client sends much":
+      for (let i = 0; i < muchSteps; i++) client?.send(size);
+      return;
+    case "destination sends much":
+      for (let i = 0; i < muchSteps; i++) destination?.send(size);
+      return;
+    case "all arrives":
+      world.pair.settle();
+      return await turns();
     case "client sticks":
       if (client !== undefined) client.reads = false;
       return;
@@ -81,6 +98,9 @@ async function act(world: World, [action, which, size]: readonly [typeof actions
     case "deliver to server":
       for (let i = 0; i < size % 8; i++) world.pair.far.deliverOne();
       return;
+    case "time passes":
+      // Quiet tunnels give back at the agent what they do not use.
+      return world.clock.advance(size % 5000);
     case "lose":
       return size % 16 === 0 && !world.lost ? world.lose() : undefined;
   }
@@ -88,12 +108,15 @@ async function act(world: World, [action, which, size]: readonly [typeof actions
 
 function checkWindows(world: World, growthBytes: number): void {
   if (!world.features.has("window")) return;
-  const limit = growthBytes > 0 ? flowLimits.maxWindowBytes : flowLimits.initialWindowBytes;
+  const limit = flowLimits.initialWindowBytes + Math.floor(growthBytes / 2);
   for (const client of world.clients) {
     assert.ok(client.held <= limit, `a client holds ${client.held} bytes, more than a window`);
   }
   for (const destination of world.destinations) {
     destination.measure();
+  }
+  for (const growth of [world.serverGrowth, world.agentGrowth]) {
+    assert.ok(growth.remaining >= 0 && growth.remaining <= growthBytes, "windows have grown by more than the budget");
   }
   assert.ok(world.link.queuedBytes <= 4 * (limit + 2 * maxStepBytes), "the agent holds more than windows and one read");
   assert.ok(
@@ -108,19 +131,31 @@ function checkNothingLeft(world: World, growthBytes: number): void {
   assert.equal(world.backend.queuedBytes, 0, "bytes left at the server");
   assert.equal(world.link.load, 0, "tunnels left at the agent");
   assert.equal(world.link.queuedBytes, 0, "bytes left at the agent");
-  assert.equal(world.serverGrowth.left, growthBytes, "growth not given back at the server");
-  assert.equal(world.agentGrowth.left, growthBytes, "growth not given back at the agent");
+  assert.equal(world.serverGrowth.remaining, growthBytes, "growth not given back at the server");
+  assert.equal(world.agentGrowth.remaining, growthBytes, "growth not given back at the agent");
 }
 
-/** What windows may grow by: nothing, one step of one window, or all that a process has. */
-const growths = fc.constantFrom(0, flowLimits.initialWindowBytes, flowLimits.growthBudgetBytes);
+/** What windows may grow by: nothing, less than one has wanted, what is short for several, or all that a process has. */
+const growths = fc.constantFrom(
+  0,
+  flowLimits.initialWindowBytes,
+  3 * flowLimits.initialWindowBytes,
+  flowLimits.growthBudgetBytes,
+);
 
-const featureSets: readonly (readonly Feature[])[] = [["window", "half-close"], ["window"], ["half-close"], []];
+const featureSets: readonly (readonly Feature[])[] = [
+  ["window", "window-return", "half-close"],
+  ["window", "half-close"],
+  ["window"],
+  ["half-close"],
+  [],
+];
 
 for (const features of featureSets) {
   const name = features.length === 0 ? "none" : features.join(" and ");
-  const runs = features.includes("window") && features.includes("half-close") ? 3000 : 1000;
+  const runs = features.includes("window-return") ? 3000 : 1000;
   Deno.test(`any interleaving over a link with ${name} loses, doubles and reorders nothing, and leaves nothing`, async () => {
+    let grown = 0;
     await fc.assert(
       fc.asyncProperty(script, growths, fc.constantFrom(1, 16 * 1024, Infinity), async (steps, growth, buffer) => {
         const world = new World(new Set(features), growth, buffer);
@@ -134,6 +169,7 @@ for (const features of featureSets) {
         for (const step of steps) {
           await act(world, step);
           checkWindows(world, growth);
+          if (world.serverGrowth.remaining + world.agentGrowth.remaining < 2 * growth) grown++;
         }
         // Everybody who still can ends in order: first what was said arrives, then nothing is left.
         await world.finish();
@@ -159,9 +195,11 @@ for (const features of featureSets) {
         world.clock.advance(60_000);
         await world.finish();
         checkNothingLeft(world, growth);
+        throwFaults();
         if (!world.lost) world.pair.near.lose();
       }),
       { numRuns: runs },
     );
+    assert.equal(grown > 100, features.includes("window"), `windows were seen grown ${grown} times`);
   });
 }

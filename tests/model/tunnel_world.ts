@@ -5,12 +5,14 @@ import type { DialResult } from "../../src/agent/dialler.ts";
 import { Link } from "../../src/agent/link.ts";
 import { Backend } from "../../src/server/backend.ts";
 import { noServerEvents } from "../../src/server/server_events.ts";
-import { ServerTunnel, type TunnelClient } from "../../src/server/tunnel.ts";
-import { GrowthBudget } from "../../src/tunnel/receive_window.ts";
+import { ServerTunnel } from "../../src/server/tunnel.ts";
+import type { TunnelClient } from "../../src/server/tunnel_sides.ts";
+import { GrowthBudget } from "../../src/streams/growth_budget.ts";
 import type { Feature } from "../../src/wire/metadata.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { FakeSocket } from "../support/link_world.ts";
-import { packetPair } from "../support/packet_pair.ts";
+import { VirtualClock } from "../support/fakes/virtual_clock.ts";
+import { FakeSocket } from "../support/memory/link_world.ts";
+import { packetPair } from "../support/memory/packet_pair.ts";
+import { unknownPeer } from "../../src/wire/peer_identity.ts";
 
 /** The most that a step of a script sends, in bytes. */
 export const maxStepBytes = 70_000;
@@ -37,6 +39,9 @@ class Meter {
 
 /** A client that reads when the script lets it. */
 class ModelClient implements TunnelClient {
+  readonly place = "stream";
+  readonly peer = unknownPeer;
+  readonly frontend = "grpc";
   readonly halfCloses: boolean;
   readonly meter = new Meter();
   tunnel: ServerTunnel | undefined;
@@ -56,6 +61,8 @@ class ModelClient implements TunnelClient {
   constructor(halfCloses: boolean) {
     this.halfCloses = halfCloses;
   }
+
+  faulted(): void {}
 
   tunnelDialed(): void {}
 
@@ -154,7 +161,7 @@ class ModelDestination {
  * random script says, and packets that are delivered whenever it says so.
  */
 export class World {
-  readonly clock = new FakeClock();
+  readonly clock = new VirtualClock();
   readonly pair = packetPair();
   readonly serverGrowth: GrowthBudget;
   readonly agentGrowth: GrowthBudget;
@@ -177,10 +184,18 @@ export class World {
     // A peer at the other side of the world lets windows grow as far as the budget allows.
     this.pair.near.roundTripMs = this.pair.far.roundTripMs = 1e9;
     this.backend = new Backend(
-      { agentId: "a", identifiers: { ipv4: [], ipv6: [], host: [], cidr: [], defaultRoute: false }, features },
+      {
+        agentId: "a",
+        identifiers: { ipv4: [], ipv6: [], host: [], cidr: [], defaultRoute: false },
+        peer: unknownPeer,
+        token: undefined,
+        features,
+      },
       this.pair.near,
       {
         dialTimeoutMs: 0,
+        maxLinkAgeMs: 0,
+        clock: this.clock,
         events: noServerEvents,
         growth: this.serverGrowth,
         redial: () => false,
@@ -206,6 +221,7 @@ export class World {
       { protocol: "tcp", address: "x:1" },
       client,
       noServerEvents,
+      this.clock,
     );
     this.clients.push(client);
     this.backend.dial(client.tunnel);

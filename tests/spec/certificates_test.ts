@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { established, type Listener, sendConnect } from "../conformance/raw_connect.ts";
-import { echoDestination } from "../support/destinations.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { metric, Stack } from "../support/stack.ts";
-import { makeTestCertificates, testCertificates, writeTestCertificates } from "../support/test_certificates.ts";
-import { until } from "../support/until.ts";
+import { echoDestination } from "../support/in_process/destinations.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { metric, Stack } from "../support/in_process/stack.ts";
+import {
+  makeTestCertificates,
+  testCertificates,
+  writeTestCertificates,
+} from "../support/in_process/test_certificates.ts";
+import { until } from "../support/assert/until.ts";
 
 /** The end of a certificate, in seconds since the epoch. */
 function endOf(pem: string): number {

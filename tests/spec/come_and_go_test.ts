@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { createServer as createTlsServer } from "node:tls";
-import type { RunningAgent } from "../../src/cli/agent.ts";
+import type { RunningAgent } from "../../src/programs/agent/run.ts";
 import type { ProxyClient } from "../../src/client/mod.ts";
-import { startBalancer } from "../support/agent_lab.ts";
-import { type Destination, echoDestination, httpDestination } from "../support/destinations.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { type FrontendKind, health, metric, Stack, type StackServer } from "../support/stack.ts";
-import { until } from "../support/until.ts";
+import { startBalancer } from "../support/in_process/agent_lab.ts";
+import { type Destination, echoDestination, httpDestination } from "../support/in_process/destinations.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { type FrontendKind, health, metric, Stack, type StackServer } from "../support/in_process/stack.ts";
+import { until } from "../support/assert/until.ts";
 
 // What the original's integration tests show of servers and agents that come and go, with server, agent and client of ours.
 

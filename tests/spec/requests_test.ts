@@ -2,11 +2,16 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { ProxyError } from "../../src/client/mod.ts";
 import { established, sendConnect } from "../conformance/raw_connect.ts";
-import { blackHole } from "../support/black_hole.ts";
-import { echoDestination, httpDestination, refusingAddress, talkingDestination } from "../support/destinations.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { metric, Stack } from "../support/stack.ts";
-import { until } from "../support/until.ts";
+import { blackHole } from "../support/fakes/black_hole.ts";
+import {
+  echoDestination,
+  httpDestination,
+  refusingAddress,
+  talkingDestination,
+} from "../support/in_process/destinations.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { metric, Stack } from "../support/in_process/stack.ts";
+import { until } from "../support/assert/until.ts";
 
 // What the original's integration tests show of single requests, with server, agent and client of ours.
 

@@ -1,4 +1,5 @@
-import { walk } from "../support/walk.ts";
+import { walk } from "../support/assert/walk.ts";
+import { tagPattern, tagsIn } from "./specification.ts";
 
 /** A test, or a table entry that becomes one, whose title names lines. */
 export interface TaggedTest {
@@ -9,9 +10,8 @@ export interface TaggedTest {
   readonly tags: readonly string[];
 }
 
-const tag = String.raw`\[(?:server|agent|client|pains) [^\]\n]+\]`;
 /** A string that begins with tags. Titles stand on one line, so that they can be searched for. */
-const taggedString = new RegExp(String.raw`(["'\x60])((?:${tag} ?)+)((?:(?!\1)[^\n\\]|\\.)*)\1`, "g");
+const taggedString = new RegExp(String.raw`(["'\x60])((?:${tagPattern} ?)+)((?:(?!\1)[^\n\\]|\\.)*)\1`, "g");
 
 /** Has titles of tests that there are not. */
 const ownTest = "tests/spec/coverage_test.ts";
@@ -32,7 +32,7 @@ export async function taggedTests(): Promise<TaggedTest[]> {
 export function testsIn(file: string, source: string): TaggedTest[] {
   const found: TaggedTest[] = [];
   for (const [, , tags = "", title = ""] of source.matchAll(taggedString)) {
-    found.push({ file, title, tags: [...tags.matchAll(/\[([^\]]+)\]/g)].flatMap(([, text = ""]) => spread(text)) });
+    found.push({ file, title, tags: tagsIn(tags).flatMap(spread) });
   }
   return found;
 }

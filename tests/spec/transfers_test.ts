@@ -8,10 +8,10 @@ import {
   patternBytes,
   sourceDestination,
   talkingDestination,
-} from "../support/destinations.ts";
-import { leakTest } from "../support/leak_free.ts";
-import { type FrontendKind, Stack } from "../support/stack.ts";
-import { until } from "../support/until.ts";
+} from "../support/in_process/destinations.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { type FrontendKind, Stack } from "../support/in_process/stack.ts";
+import { until } from "../support/assert/until.ts";
 
 // What the original's integration tests show of bytes on their way, with server, agent and client of ours.
 

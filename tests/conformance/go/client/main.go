@@ -104,20 +104,30 @@ func (p *proxy) dial(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
+// closeAttempts is how often use begins anew when the client says at a close that its tunnel is closed. Its receiving
+// goroutine ends as soon as it has handed CLOSE_RSP over, and Close chooses at random when it sees the answer and that end
+// at once. A server that sends no CLOSE_RSP fails every time.
+const closeAttempts = 6
+
 // use dials, works on the connection and closes it; each of the three must succeed.
 func (p *proxy) use(ctx context.Context, address string, work func(io.ReadWriter) error) error {
-	conn, err := p.dial(ctx, address)
-	if err != nil {
-		return err
+	for attempt := 1; ; attempt++ {
+		conn, err := p.dial(ctx, address)
+		if err != nil {
+			return err
+		}
+		if err := work(conn); err != nil {
+			conn.Close()
+			return err
+		}
+		err = conn.Close()
+		if err == nil {
+			return nil
+		}
+		if err.Error() != "tunnel closed" || attempt == closeAttempts {
+			return fmt.Errorf("close: %w", err)
+		}
 	}
-	if err := work(conn); err != nil {
-		conn.Close()
-		return err
-	}
-	if err := conn.Close(); err != nil {
-		return fmt.Errorf("close: %w", err)
-	}
-	return nil
 }
 
 func scenarios(p *proxy, at destinations) []scenario.Scenario {

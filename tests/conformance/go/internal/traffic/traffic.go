@@ -1,4 +1,4 @@
-// Package traffic moves checked bytes over a connection to the destinations of tests/support/destinations.ts:
+// Package traffic moves checked bytes over a connection to the destinations of tests/support/in_process/destinations.ts:
 //
 //	echo    sends back what it gets
 //	banner  says Banner before it has read anything, then echoes

@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { H2Stream } from "../../src/h2/stream.ts";
+import { H2Socket } from "../../src/net/http2/h2_socket.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { startServer } from "../support/processes/processes.ts";
+import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
+import { relayTo } from "../support/fakes/tls_relay.ts";
+import { buildH2spec } from "./go_build.ts";
+import { goTest } from "./go_peers.ts";
+import { systemClock } from "../../src/runtime/system_clock.ts";
+
+/** What h2spec found of one case. */
+interface Case {
+  /** `http2/5.1.2/1`, which h2spec takes as an argument. */
+  readonly id: string;
+  readonly title: string;
+  readonly verdict: "passed" | "skipped" | "failed";
+  readonly detail: string;
+}
+
+/** A case that need not pass, by its id, and why. */
+type Excused = Readonly<Record<string, string>>;
+
+/**
+ * What is asked of h2spec at a port: all that it knows but http2/5.1.2, which opens as many streams as are allowed and one
+ * more. Each of them is answered at once and is closed then, so that none is one too many (RFC 9113, section 5.1.2), and
+ * what is left of the case is a flood of 100,000 requests.
+ */
+const sections: readonly string[] = [
+  "generic",
+  "hpack",
+  "http2/3",
+  "http2/4",
+  ...Array.from({ length: 13 }, (_, at) => `http2/5.1/${at + 1}`),
+  "http2/5.1.1",
+  "http2/5.3",
+  "http2/5.4",
+  "http2/5.5",
+  "http2/6",
+  "http2/7",
+  "http2/8",
+];
+/** How many cases h2spec knows, and how many of them that is. */
+const knownCases = 146;
+const portCases = 145;
+
+/** What h2spec leaves out by itself at a port, since it needs an answer with a body for it. */
+const skipped: readonly string[] = ["http2/6.5.3/1", "http2/6.9.1/1", "http2/6.9.2/1", "http2/6.9.2/2"];
+
+const answered =
+  "RFC 9113, section 8.1: a request that nobody serves is answered at once, with headers alone, and its stream " +
+  "is closed then; what h2spec sends on it comes too late to be a fault";
+const answeredAtOnce: Excused = Object.fromEntries(
+  [
+    "generic/2/2",
+    "generic/2/3",
+    "http2/5.1/6",
+    "http2/5.1/8",
+    "http2/5.1/9",
+    "http2/6.9/2",
+    "http2/6.9.1/3",
+    "http2/8.1/1",
+    "http2/8.1.2.1/3",
+    "http2/8.1.2.6/1",
+    "http2/8.1.2.6/2",
+  ].map((id) => [id, answered]),
+);
+
+/** Our own HTTP/2. */
+const own: Excused = answeredAtOnce;
+
+/** The runtime's, which keeps to RFC 9113 where RFC 7540 was stricter, and has faults of its own. */
+const runtime: Excused = {
+  ...answeredAtOnce,
+  "http2/5.1/11": "RFC 9113, section 5.1: an endpoint that has forgotten a closed stream may ignore its frames",
+  "http2/5.1/12": "RFC 9113, section 5.1: an endpoint that has forgotten a closed stream may ignore its frames",
+  "http2/5.1.1/2": "a fault of the runtime (2.9.6): section 5.1.1 demands an error of the connection for a smaller id",
+  "http2/5.3.1/2": "RFC 9113, section 5.3.2: priority signals are deprecated, and what they depend on is not looked at",
+  "http2/6.3/1": "a fault of the runtime (2.9.6): section 6.3 demands PROTOCOL_ERROR; the frame does nothing",
+  "http2/6.9.1/3": "section 6.9.1 demands the end of the stream alone; the runtime (2.9.6) ends the connection",
+};
+
+/** Seconds that h2spec waits for an answer, and when it asks once more. */
+const patienceSeconds = 1;
+const moreSeconds = 20;
+const tries = 3;
+
+async function judge(port: number, seconds: number, ...specs: string[]): Promise<Case[]> {
+  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  try {
+    const { stdout, stderr } = await new Deno.Command(await buildH2spec(), {
+      args: [`--port=${port}`, `--timeout=${seconds}`, "--strict", `--junit-report=${report}`, ...specs],
+      stdin: "null",
+    }).output();
+    const cases = casesOf(await Deno.readTextFile(report));
+    const text = new TextDecoder();
+    assert.ok(cases.length > 0, `h2spec reported no case:\n${text.decode(stdout)}${text.decode(stderr)}`);
+    return cases;
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
+/** The cases of a report in the form of JUnit. Within a section they are numbered by their order. */
+function casesOf(xml: string): Case[] {
+  const counts = new Map<string, number>();
+  const pattern = /<testcase package="([^"]*)" classname="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g;
+  return Array.from(xml.matchAll(pattern), ([, section = "", title = "", body = ""]) => {
+    const at = (counts.get(section) ?? 0) + 1;
+    counts.set(section, at);
+    const verdict = /<(failure|error)\b/.test(body) ? "failed" : body.includes("<skipped") ? "skipped" : "passed";
+    return { id: `${section}/${at}`, title, verdict, detail: body.replace(/<[^>]*>/g, " ").trim() };
+  });
+}
+
+/** A case fails when it fails alone too, with more time: a busy machine answers late. */
+async function failsAlways(port: number, { id }: Case): Promise<Case | undefined> {
+  for (let attempt = 1; attempt < tries; attempt++) {
+    const [again] = (await judge(port, moreSeconds, id)).filter(({ verdict }) => verdict !== "skipped");
+    if (again === undefined || again.verdict === "passed") return undefined;
+    if (attempt === tries - 1) return again;
+  }
+  return undefined;
+}
+
+for (const [http2, excused] of [["own", own], ["runtime", runtime]] as const) {
+  goTest(
+    `h2spec finds no fault in the frontend's and the agents' port, --http2=${http2}, but what is listed`,
+    async (t) => {
+      const folder = await Deno.makeTempDir({ prefix: "konnectivity-h2spec-" });
+      try {
+        const certificates = await writeTestCertificates(folder, await testCertificates());
+        const { caCert, serverCert, serverKey } = certificates;
+        const frontendPort = await freePort();
+        await using server = await startServer([
+          "--mode=grpc",
+          `--http2=${http2}`,
+          `--server-port=${frontendPort}`,
+          "--server-bind-address=127.0.0.1",
+          `--server-ca-cert=${caCert}`,
+          `--server-cert=${serverCert}`,
+          `--server-key=${serverKey}`,
+          `--cluster-ca-cert=${caCert}`,
+          `--cluster-cert=${serverCert}`,
+          `--cluster-key=${serverKey}`,
+        ]);
+        for (const [what, port] of [["frontend", frontendPort], ["agents", server.agentPort]] as const) {
+          await t.step(what, async () => {
+            await using relay = await relayTo({ kind: "tls", port, certificates });
+            const cases = await judge(relay.port, patienceSeconds, ...sections);
+            assert.equal(cases.length, portCases);
+            assert.deepEqual(cases.filter(({ verdict }) => verdict === "skipped").map(({ id }) => id), skipped);
+            for (
+              const found of cases.filter(({ id, verdict }) => verdict === "failed" && !Object.hasOwn(excused, id))
+            ) {
+              const failure = await failsAlways(relay.port, found);
+              assert.equal(failure, undefined, `${found.id} ${found.title}: ${failure?.detail}`);
+            }
+            for (const id of Object.keys(excused)) {
+              assert.ok(cases.some((each) => each.id === id), `h2spec has no ${id}`);
+            }
+          });
+        }
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  );
+}
+
+/** Streams at once, few enough to be exceeded in a moment; each is open for some time behind its request's end. */
+const maxStreams = 50;
+const answerAfterMs = 30;
+
+/** A listener of our own HTTP/2 that takes a whole request and then answers with a body, as h2spec expects of a server. */
+async function answeringServer(): Promise<{ readonly port: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const body = new TextEncoder().encode("an answer with a body");
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    const handler = {
+      onRequest(stream: H2Stream) {
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        stream.start({
+          onData: () => {},
+          onDrain: () => {},
+          onEnd: () => {
+            timer = setTimeout(() => {
+              stream.respond([[":status", "200"]], false);
+              stream.write(body);
+              stream.end();
+            }, answerAfterMs);
+          },
+          onClose: () => clearTimeout(timer),
+        });
+      },
+      onClose: () => {},
+    };
+    new H2Socket(socket, handler, {
+      streamWindowBytes: 65_535,
+      connectionWindowBytes: 1024 * 1024,
+      maxConcurrentStreams: maxStreams,
+      now: systemClock.now,
+    }, systemClock);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+goTest(
+  "h2spec finds no fault in our HTTP/2 under a server that answers whole requests, in no case that it knows",
+  async () => {
+    await using server = await answeringServer();
+    const cases = await judge(server.port, patienceSeconds);
+    assert.equal(cases.length, knownCases);
+    assert.deepEqual(cases.filter(({ verdict }) => verdict === "skipped"), []);
+    for (const found of cases.filter(({ verdict }) => verdict !== "passed")) {
+      const failure = await failsAlways(server.port, found);
+      assert.equal(failure, undefined, `${found.id} ${found.title}: ${failure?.detail}`);
+    }
+  },
+);

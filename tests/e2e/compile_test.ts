@@ -1,0 +1,329 @@
+import assert from "node:assert/strict";
+import { Launched } from "../support/processes/launched.ts";
+import { permissionsFor, type Role, roles } from "../../src/programs/permissions/permissions_command.ts";
+import { engineFlags } from "../../src/runtime/engine_flags.ts";
+import { binaries, root } from "../../tools/binaries.ts";
+import { compileFailure, crashCode, environmentFile, noStubCode, permissionFlags } from "../../tools/compile.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { runtimeFault } from "../support/assert/runtime_fault.ts";
+import { until } from "../support/assert/until.ts";
+import {
+  type CompiledProgram,
+  hasRealStub,
+  readCompiledProgram,
+  writeStubShape,
+} from "../support/processes/compiled_program.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { httpGet, Program } from "../support/processes/processes.ts";
+import { tunnelsOfWorkers, withWorkers } from "../support/processes/workers.ts";
+
+interface Outcome {
+  readonly code: number;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  const [program = "", ...args] = command;
+  const options = { args, env: { NO_COLOR: "1", ...env }, stdin: "null" } as const;
+  const { code, signal, stdout, stderr } = await new Deno.Command(program, options).output();
+  return { code, signal, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Runs `deno task compile` on a folder, with a stub, or with the one that deno finds for itself. */
+async function compileInto(folder: string, stub?: string): Promise<Outcome> {
+  const command = [Deno.execPath(), "run", "-A", "-q", `${root}/tools/compile.ts`, folder];
+  return await run(command, stub === undefined ? {} : { DENORT_BIN: stub });
+}
+
+/** A folder that is gone at the end. */
+async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await Deno.makeTempDir({ prefix: "konnectivity-compile-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+const ownFolder = await temporaryFolder();
+Deno.test.afterAll(async () => await ownFolder[Symbol.asyncDispose]());
+
+/** Compiled once, around what has the form of the stub. */
+let compiling: Promise<string> | undefined;
+
+/** @returns the folder, with a space in its name */
+function compiled(): Promise<string> {
+  compiling ??= (async () => {
+    const folder = `${ownFolder.path}/a folder`;
+    await Deno.mkdir(folder);
+    await writeStubShape(`${folder}/stub`);
+    const { code, stdout, stderr } = await compileInto(folder, `${folder}/stub`);
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr, "");
+    assert.equal(stdout, binaries.map(({ name }) => `bin/${name}\n`).join(""));
+    return folder;
+  })();
+  return compiling;
+}
+
+async function compiledProgram(role: Role): Promise<CompiledProgram> {
+  const binary = binaries.find(({ program }) => program === role);
+  return await readCompiledProgram(`${await compiled()}/bin/${binary?.name}`);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name)).sort();
+}
+
+leakTest(
+  "each compiled program is the bundle in one role, with what makes certificates, and nothing else",
+  async () => {
+    const folder = await compiled();
+    assert.deepEqual(await namesIn(`${folder}/bin`), binaries.map(({ name }) => name).sort());
+    for (const { program, name } of binaries) {
+      const { metadata, files, packageBytes, remoteModules } = await compiledProgram(program);
+      assert.deepEqual(metadata.argv, [program]);
+      // The workers of a server run it too: they are told from the main thread by their name.
+      assert.equal(metadata.entrypoint_key, "konnectivity.js");
+      assert.deepEqual([...files.keys()].sort(), ["konnectivity.js", "x509.js"]);
+      for (const [file, bytes] of files) {
+        assert.ok(Buffer.from(bytes).equals(await Deno.readFile(`${folder}/dist/${file}`)), `${file} is the built one`);
+      }
+      assert.equal(packageBytes, 0);
+      assert.equal(remoteModules, 0);
+      assert.ok(((await Deno.stat(`${folder}/bin/${name}`)).mode ?? 0) & 0o100, "it can be run");
+    }
+  },
+);
+
+leakTest(
+  "a compiled program finds all its code in itself: a file beside it, or in /tmp, is never its code",
+  async () => {
+    const folder = await compiled();
+    for (const file of ["konnectivity.js", "x509.js"]) {
+      const info = await run([Deno.execPath(), "info", "--json", "--no-config", `${folder}/dist/${file}`]);
+      const { modules }: { modules: { specifier: string; error?: string }[] } = JSON.parse(info.stdout);
+      const loaded = modules.filter(({ specifier }) => !specifier.startsWith("node:"));
+      assert.deepEqual(loaded.map(({ specifier, error }) => [specifier.split("/").at(-1), error]), [[file, undefined]]);
+    }
+    // What is loaded when it is asked for has an address that is worked out.
+    const bundle = await Deno.readTextFile(`${folder}/dist/konnectivity.js`);
+    const addresses = [...bundle.matchAll(/new URL\("([^"]+)", ?import\.meta\.url\)/g)].map(([, address]) => address);
+    assert.deepEqual(addresses, ["./x509.js"]);
+    for (const role of roles) {
+      const { metadata } = await compiledProgram(role);
+      // Code that the engine has compiled would be read from a file in /tmp whose name everybody knows.
+      assert.equal(metadata["code_cache_key"], null);
+      assert.equal(metadata["node_modules"], null);
+      assert.deepEqual(metadata["preload_modules"], []);
+      assert.deepEqual(metadata["require_modules"], []);
+      const { import_map, package_jsons }: { readonly import_map?: unknown; readonly package_jsons?: unknown } = Object(
+        metadata["workspace_resolver"],
+      );
+      assert.deepEqual([import_map, package_jsons], [null, {}]);
+    }
+  },
+);
+
+leakTest("a compiled program has the launchers' flags of the engine and gives memory back as they do", async () => {
+  const launch = await Deno.readTextFile(`${root}/tools/launch.sh`);
+  assert.ok(launch.includes(engineFlags));
+  for (const role of roles) {
+    const { metadata } = await compiledProgram(role);
+    for (const flag of engineFlags.replace("--v8-flags=", "").split(",")) {
+      assert.ok(metadata.v8_flags.includes(flag), `${role} has ${flag}`);
+    }
+    const set = metadata.env_vars_from_env_file;
+    assert.deepEqual(Object.keys(set).sort(), ["DENO_TOKIO_EVENT_INTERVAL", "DENO_USR2_MEMORY_TRIM"]);
+    for (const [name, value] of Object.entries(set)) {
+      assert.ok(launch.includes(`export ${name}=${value}\n`), `the launchers set ${name} to ${value}`);
+    }
+  }
+});
+
+/** For each role, command lines that together use all that it can be granted, but profiles. */
+const commandLines: Readonly<Record<Role, readonly (readonly string[])[]>> = {
+  "server": [
+    ["--workers=2", "--cluster-cert=/c", "--audit-log=/a", "--uds-name=/s", "--server-port=0"],
+    ["--enable-lease-controller", "--server-ca-cert=/c"],
+    ["--kubeconfig=/k", "--agent-namespace=n", "--logtostderr=false", "--log-file=/l"],
+  ],
+  "agent": [
+    ["--ca-cert=/c", "--proxy-server-host=server.example", "--destinations=10.0.0.0/8,*.svc"],
+    ["--count-server-leases", "--logtostderr=false", "--log-dir=/l"],
+    ["--count-server-leases", "--kubeconfig=/k", "--logtostderr=false", "--log-file=/l"],
+  ],
+  "test-client": [["--proxy-uds=/s", "--proxy-host="], ["--client-cert=/c", "--logtostderr=false", "--log-file=/l"]],
+  "test-server": [["--server-port=8000"], ["--logtostderr=false", "--log-file=/l"]],
+};
+
+const inPod: Readonly<Record<string, string>> = {
+  KUBERNETES_SERVICE_HOST: "10.0.0.1",
+  KUBERNETES_SERVICE_PORT: "443",
+};
+const kinds = ["net", "read", "write", "env", "sys"] as const;
+
+/** What a command line is granted by a launcher, by kind; true: all of it. */
+async function grantsOf(role: Role, flags: readonly string[]): Promise<Map<string, true | readonly string[]>> {
+  const host = { cwd: "/", env: (name: string) => inPod[name], readText: () => "nameserver 10.0.0.53\n" };
+  const result = await permissionsFor(role, flags, host);
+  assert.equal(result.kind, "flags", `${role} ${flags.join(" ")}: ${JSON.stringify(result)}`);
+  const words = result.kind === "flags" ? result.flags : [];
+  return new Map(words.flatMap((flag): [string, true | string[]][] => {
+    const [, kind = "", entries] = /^--allow-(\w+)(?:=(.*))?$/.exec(flag) ?? [];
+    return kind === "" ? [] : [[kind, entries === undefined ? true : entries.split(",")]];
+  }));
+}
+
+for (const role of roles) {
+  leakTest(`a compiled ${role} may do what any of its command lines needs, but profiles, and no more`, async () => {
+    const { metadata: { permissions } } = await compiledProgram(role);
+    const used = new Map<string, Set<string>>(kinds.map((kind) => [kind, new Set()]));
+    for (const flags of commandLines[role]) {
+      for (const [kind, entries] of await grantsOf(role, flags)) {
+        const allowed = permissions[`allow_${kind}`];
+        assert.ok(Array.isArray(allowed), `${role} ${flags.join(" ")} needs ${kind}`);
+        for (const entry of entries === true ? ["anything"] : entries) {
+          used.get(kind)?.add(entry);
+          assert.ok(allowed.length === 0 || allowed.includes(entry), `${role} ${flags.join(" ")}: ${kind} ${entry}`);
+        }
+      }
+    }
+    for (const kind of kinds) {
+      const allowed = permissions[`allow_${kind}`] ?? null;
+      // An empty list allows everything, and null nothing.
+      if (used.get(kind)?.size === 0) assert.equal(allowed, null, `nothing of ${role} needs ${kind}`);
+      else if (kind === "env" || kind === "sys") {
+        assert.deepEqual([...allowed as string[]].sort(), [...used.get(kind) ?? []].sort(), kind);
+      }
+    }
+    assert.equal(permissions["prompt"], false);
+    assert.deepEqual(permissions["ignore_env"], [], "what it may not read of the environment is not set");
+    for (const kind of ["run", "ffi", "import"]) assert.deepEqual(permissions[`deny_${kind}`], [], kind);
+    for (const kind of ["run", "ffi"]) assert.equal(permissions[`allow_${kind}`], null, kind);
+  });
+}
+
+leakTest("without the runtime's stub nothing is compiled, what was there stays, and what to do is said", async () => {
+  await using temporary = await temporaryFolder();
+  const folder = temporary.path;
+  await Deno.mkdir(`${folder}/bin`);
+  await Deno.writeTextFile(`${folder}/bin/proxy-server`, "a launcher");
+  const missing = await compileInto(folder, "/no/such/denort");
+  assert.equal(missing.code, noStubCode, missing.stderr);
+  assert.match(missing.stderr, /Could not find denort at '\/no\/such\/denort'/);
+  assert.match(missing.stderr, /^Error: deno compile needs the runtime stub "denort"/m);
+  assert.match(missing.stderr, /"deno task build" makes launchers/);
+  await Deno.writeTextFile(`${folder}/text`, "no program");
+  const unusable = await compileInto(folder, `${folder}/text`);
+  assert.equal(unusable.code, noStubCode, unusable.stderr);
+  assert.match(unusable.stderr, /^Error: what DENORT_BIN names is no program that deno compile can add to\./m);
+  assert.equal(missing.stdout + unusable.stdout, "");
+  assert.deepEqual(await namesIn(`${folder}/bin`), ["proxy-server"]);
+  assert.equal(await Deno.readTextFile(`${folder}/bin/proxy-server`), "a launcher");
+});
+
+/** What deno compile makes of a program that imports a package of this project. */
+async function compileSource(): Promise<Outcome> {
+  await using folder = await temporaryFolder();
+  const { path } = folder;
+  await writeStubShape(`${path}/stub`);
+  await Deno.writeTextFile(`${path}/main.ts`, 'import "prom-client";\n');
+  const flags = ["--quiet", "--no-check", `--config=${root}/deno.json`, `--output=${path}/program`];
+  return await run([Deno.execPath(), "compile", ...flags, `${path}/main.ts`], { DENORT_BIN: `${path}/stub` });
+}
+
+runtimeFault(
+  "this runtime overflows its stack when it compiles a program that imports this project's packages",
+  { file: "tools/compile.ts", then: "say in it that the bundle is compiled for being small alone" },
+  async () => {
+    const outcome = await compileSource();
+    if (outcome.code === 0) return false;
+    // Another failure would say nothing of this fault.
+    assert.equal(outcome.signal, "SIGABRT", outcome.stderr);
+    assert.match(outcome.stderr, /overflowed its stack/);
+    const { code, advice } = compileFailure("proxy-server", outcome);
+    assert.equal(code, crashCode);
+    assert.match(advice, /^Error: deno compile itself crashed over proxy-server \(its stack overflowed, SIGABRT\)\./);
+    return true;
+  },
+);
+
+leakTest("a crash of the compiler is not taken for a missing stub, nor another failure for either", () => {
+  const noStub = "error: Setting up base binary.\n";
+  const crash = compileFailure("proxy-agent", { code: 139, signal: "SIGSEGV", stderr: noStub });
+  assert.equal(crash.code, crashCode);
+  assert.match(
+    crash.advice,
+    /^Error: deno compile itself crashed over proxy-agent \(SIGSEGV\)\. That is a fault of deno/,
+  );
+  assert.match(crash.advice, /compile with another version of deno\.\nWithout one, "deno task build" makes launchers/);
+  assert.equal(compileFailure("proxy-agent", { code: 1, signal: null, stderr: noStub }).code, noStubCode);
+  const other = { code: 1, signal: null, stderr: "error: The module's source code could not be parsed\n" };
+  assert.deepEqual(compileFailure("proxy-agent", other), { code: 1, advice: "" });
+  return Promise.resolve();
+});
+
+/** Has the test client ask the test server, through a server with two workers and an agent, both of which log to files. */
+async function carriesRequest(commandOf: (role: Role) => readonly string[]): Promise<void> {
+  await using logs = await temporaryFolder();
+  const port = await freePort();
+  const web = new Program("http-test-server", [...commandOf("test-server"), `--server-port=${port}`]);
+  await using _web = web;
+  await until("it answers", async () => {
+    assert.equal(web.status, undefined, web.log);
+    return (await httpGet(port, "/success")).status === 200;
+  });
+  const toFile = (name: string) => ["--logtostderr=false", `--log-file=${logs.path}/${name}`];
+  await using launched = await Launched.start(
+    "connect-uds",
+    withWorkers({
+      serverCommand: commandOf("server"),
+      serverFlags: toFile("server"),
+      agentCommand: commandOf("agent"),
+      agentFlags: toFile("agent"),
+    }),
+  );
+  assert.deepEqual(await tunnelsOfWorkers(launched), [0, 0]);
+  const client = await run([
+    ...commandOf("test-client"),
+    "--mode=http-connect",
+    `--proxy-uds=${launched.uds}`,
+    "--proxy-host=",
+    "--proxy-port=0",
+    "--request-host=127.0.0.1",
+    `--request-port=${port}`,
+  ]);
+  assert.equal(client.code, 0, client.stderr);
+  assert.match(client.stdout + client.stderr, /The success test page!/);
+  launched.server.program.signal("SIGTERM");
+  assert.equal(await launched.end(launched.server), 0, launched.logs);
+  assert.match(await Deno.readTextFile(`${logs.path}/server`), /proxy server many-worker-1 runs/);
+  assert.match(await Deno.readTextFile(`${logs.path}/agent`), /proxy agent \S+ runs/);
+}
+
+leakTest("what a compiled program may do is enough to carry a request, with two workers", async () => {
+  const bundle = `${await compiled()}/dist/konnectivity.js`;
+  await carriesRequest((role) => {
+    const flags = ["--quiet", "--no-config", engineFlags, `--env-file=${environmentFile}`, ...permissionFlags(role)];
+    return [Deno.execPath(), "run", ...flags, bundle, role];
+  });
+});
+
+const claim = "compiled programs carry a request from the test client to the test server, with two workers";
+if (await hasRealStub()) {
+  leakTest(claim, async () => {
+    await using folder = await temporaryFolder();
+    const outcome = await compileInto(folder.path);
+    assert.equal(outcome.code, 0, outcome.stderr);
+    const pathOf = (role: Role) => `${folder.path}/bin/${binaries.find(({ program }) => program === role)?.name}`;
+    for (const { program, name } of binaries) {
+      const { code, stdout, stderr } = await run([pathOf(program), "--version"]);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, new RegExp(`^${name} \\d`));
+      assert.match((await run([pathOf(program), "--help"])).stdout, new RegExp(`^ {2}${name} `, "m"));
+    }
+    await carriesRequest((role) => [pathOf(role)]);
+  });
+} else {
+  const why = `the runtime's stub is not here: have "deno task compile" download it, or name one in DENORT_BIN`;
+  Deno.test({ name: `${claim} (skipped: ${why})`, ignore: true, fn: () => {} });
+}

@@ -1,0 +1,235 @@
+/** The programs as users run them, in control groups with little memory. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { tellFigure } from "../support/assert/figures.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import type { FrontendKind } from "../support/in_process/stack.ts";
+import { agentFlagsOf, Launched } from "../support/processes/launched.ts";
+import { MemoryGroup, memoryGroups } from "../support/processes/memory_group.ts";
+import { launcherOf, startAgent } from "../support/processes/processes.ts";
+import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
+
+const mebibyte = 1024 * 1024;
+const groups = await memoryGroups();
+
+function memoryTest(name: string, body: (t: Deno.TestContext) => Promise<void>): void {
+  if (typeof groups === "number") leakTest(name, body);
+  else Deno.test({ name: `${name} (skipped: ${groups})`, ignore: true, fn: () => {} });
+}
+
+async function temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "konnectivity-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** One transfer's bytes: they repeat, but not within what a packet or a read may be, so that lost and doubled ones show. */
+const pattern = crypto.getRandomValues(new Uint8Array(65_521));
+
+/** Whether bytes are those that a transfer has from `offset` on. */
+function asSent(bytes: Uint8Array, offset: number): boolean {
+  let at = offset % pattern.length;
+  let done = 0;
+  while (done < bytes.length) {
+    const length = Math.min(bytes.length - done, pattern.length - at);
+    const equal = Buffer.compare(bytes.subarray(done, done + length), pattern.subarray(at, at + length)) === 0;
+    if (!equal) return false;
+    done += length;
+    at = 0;
+  }
+  return true;
+}
+
+/** Pieces of a transfer, in order. */
+function piecesOf(bytes: number): Uint8Array[] {
+  const count = Math.ceil(bytes / pattern.length);
+  return Array.from({ length: count }, (_, index) => pattern.subarray(0, bytes - index * pattern.length));
+}
+
+/** Sends a transfer and its end. */
+function send(socket: Socket, bytes: number): void {
+  const pieces = piecesOf(bytes).values();
+  const more = () => {
+    for (let piece = pieces.next(); !piece.done; piece = pieces.next()) if (!socket.write(piece.value)) return;
+    socket.off("drain", more).end();
+  };
+  socket.on("drain", more);
+  more();
+}
+
+/**
+ * Answers "d" with `bytes` bytes and its end, and "u" and as many bytes with "k", where they are those that it expects, and
+ * its end.
+ */
+async function destination(bytes: number) {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    let ask = "";
+    let received = 0;
+    let good = true;
+    socket.on("data", (chunk: Uint8Array) => {
+      let payload = chunk;
+      if (ask === "") {
+        ask = String.fromCharCode(chunk[0] ?? 0);
+        payload = chunk.subarray(1);
+        if (ask === "d") return send(socket, bytes);
+      }
+      good &&= asSent(payload, received);
+      received += payload.length;
+      if (received === bytes) socket.end(good ? "k" : "other bytes than those that were sent");
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: `127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Moves bytes both ways, so many transfers at once, and fails when any of them is not whole. */
+async function transfers(launched: Launched, count: number, bytes: number): Promise<void> {
+  await using to = await destination(bytes);
+  const client = await launched.client();
+  const one = async (ask: "d" | "u") => {
+    await using tunnel = await client.dial(to.address);
+    const writer = tunnel.writable.getWriter();
+    await writer.write(new TextEncoder().encode(ask));
+    if (ask === "u") { for (const piece of piecesOf(bytes)) await writer.write(piece); }
+    let received = 0;
+    const answer: number[] = [];
+    for await (const chunk of tunnel.readable) {
+      if (ask === "d") assert.ok(asSent(chunk, received), `other bytes than those that were sent, behind ${received}`);
+      else answer.push(...chunk);
+      received += chunk.length;
+    }
+    if (ask === "d") assert.equal(received, bytes);
+    else assert.equal(String.fromCharCode(...answer), "k");
+    await writer.close();
+  };
+  try {
+    for (const ask of ["d", "u"] as const) {
+      const outcomes = await Promise.allSettled(Array.from({ length: count }, () => one(ask)));
+      const failed = outcomes.flatMap((outcome) => outcome.status === "rejected" ? [String(outcome.reason)] : []);
+      assert.deepEqual(failed, [], `${failed.length} of ${count} (${ask})`);
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+const rows: readonly (readonly [
+  role: "agent" | "server",
+  kind: FrontendKind,
+  /** By the version of control groups: the second counts what the kernel holds for sockets, megabytes for each. */
+  limitsMiB: readonly [number, number],
+  count: number,
+  links?: string,
+])[] = [
+  ["agent", "grpc-uds", [40, 64], 8],
+  ["agent", "grpc-uds", [64, 256], 64],
+  ["agent", "connect-uds", [64, 256], 16, "grpc"],
+  ["server", "grpc-uds", [64, 256], 32],
+  ["server", "connect-uds", [64, 256], 32],
+];
+
+for (const [role, kind, limitsMiB, count, links] of rows) {
+  const limitMiB = limitsMiB[groups === 2 ? 1 : 0];
+  const over = links === undefined ? "" : `, with a link over ${links}`;
+  memoryTest(
+    `${role} with ${limitMiB} MiB moves ${count} times 4 MB at once, both ways, and nothing is lost or killed (${kind}${over})`,
+    async (t) => {
+      await using folder = await temporaryFolder();
+      // What the runtime remembers of a program makes its next start small; see the tests of first starts.
+      const remembers = ["env", `DENO_DIR=${folder.path}`, ...await launcherOf(role)];
+      const [shell = "", ...args] = [...remembers, "--version"];
+      assert.ok((await new Deno.Command(shell, { args, stdin: "null" }).output()).success);
+      await using group = MemoryGroup.open(limitMiB * mebibyte);
+      const command = group.command(...remembers);
+      await using launched = await Launched.start(kind, {
+        ...(role === "agent" ? { agentCommand: command } : { serverCommand: command }),
+        ...(links === undefined ? {} : { agentFlags: [`--link-protocol=${links}`] }),
+      });
+      await transfers(launched, count, 4_000_000);
+      assert.equal(group.kills, 0);
+      assert.match(launched[role].program.log, new RegExp(`memory is limited to ${limitMiB} MiB, which bounds`));
+      const { peakBytes } = group;
+      if (peakBytes !== undefined) await tellFigure(t, `${(peakBytes / mebibyte).toFixed(1)} MiB at most`);
+    },
+  );
+}
+
+memoryTest("an agent starts with 64 MiB although nothing is remembered of an earlier start", async (t) => {
+  await using group = MemoryGroup.open(64 * mebibyte);
+  const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
+  try {
+    const certificates = await writeTestCertificates(folder, await testCertificates());
+    // Nobody listens there: it starts all the same, and tries again.
+    await using _agent = await startAgent(
+      agentFlagsOf(certificates, 1),
+      { DENO_DIR: `${folder}/cache` },
+      group.command(...await launcherOf("agent")),
+    );
+    assert.equal(group.kills, 0);
+    const { peakBytes } = group;
+    if (peakBytes !== undefined) await tellFigure(t, `${(peakBytes / mebibyte).toFixed(1)} MiB at most`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+memoryTest("a launcher whose program is killed at its start says that there is too little memory", async () => {
+  await using group = MemoryGroup.open(16 * mebibyte);
+  const [command = "", ...args] = group.command(...await launcherOf("agent"), "--proxy-server-host=127.0.0.1");
+  const { code, stderr } = await new Deno.Command(command, { args, stdin: "null" }).output();
+  assert.equal(code, 137);
+  assert.match(new TextDecoder().decode(stderr), /^Error: killed at its start, with 16 MiB of memory/m);
+});
+
+leakTest("a program with less memory than it needs says so at its start, once", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
+  try {
+    const certificates = await writeTestCertificates(folder, await testCertificates());
+    await using agent = await startAgent(
+      agentFlagsOf(certificates, 1),
+      { KONNECTIVITY_MEMORY_LIMIT: String(30 * mebibyte) },
+      await launcherOf("agent"),
+    );
+    const said = agent.program.log.match(/^W.*memory is limited to 30 MiB, and 40 are needed under load.*$/gm);
+    assert.equal(said?.length, 1, agent.program.log);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+memoryTest(
+  "an agent starts with 40 MiB where its image remembers the program, on files that it cannot change",
+  async () => {
+    const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
+    try {
+      const [launcher = ""] = await launcherOf("agent");
+      const cache = `${folder}/cache`;
+      const remember = new Deno.Command("sh", {
+        args: ["tools/image/remember.sh", launcher.replace(/bin\/[^/]*$/, "dist/konnectivity.js"), cache],
+        env: { DENO: Deno.execPath() },
+      });
+      assert.ok((await remember.output()).success);
+      await using group = MemoryGroup.open(40 * mebibyte);
+      const certificates = await writeTestCertificates(folder, await testCertificates());
+      const readOnly = `mount --bind ${cache} ${cache} && mount -o remount,bind,ro ${cache} && exec "$@"`;
+      await using agent = await startAgent(
+        agentFlagsOf(certificates, 1),
+        { DENO_DIR: cache },
+        ["unshare", "--mount", "sh", "-c", readOnly, "sh", ...group.command(launcher)],
+      );
+      assert.equal(group.kills, 0);
+      assert.match(agent.program.log, /proxy agent \S+ runs/);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);

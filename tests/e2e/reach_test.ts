@@ -1,0 +1,241 @@
+import assert from "node:assert/strict";
+import { lookup } from "node:dns/promises";
+import { get } from "node:http";
+import { ProxyError } from "../../src/client/mod.ts";
+import { echoDestination, httpDestination } from "../support/in_process/destinations.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { httpGet } from "../support/processes/processes.ts";
+import type { FrontendKind } from "../support/in_process/stack.ts";
+import { until } from "../support/assert/until.ts";
+
+/** The error of a dial; empty when it succeeded. */
+async function refusal(launched: Launched, address: string): Promise<string> {
+  await using client = await launched.client();
+  try {
+    await using _tunnel = await client.dial(address);
+    return "";
+  } catch (error) {
+    assert.ok(error instanceof ProxyError, String(error));
+    assert.equal(error.code === "not-allowed", error.message.includes("not allowed"), error.code);
+    return error.message;
+  }
+}
+
+/** An address of this machine that is no loopback one. */
+function interfaceAddresses(): string[] {
+  return Deno.networkInterfaces().filter(({ name }) => name !== "lo").map(({ address }) => address)
+    .filter((address) => !address.startsWith("fe80:"));
+}
+
+/** Names that lead to this machine: its own is often in /etc/hosts. */
+async function ownNames(): Promise<string[]> {
+  const own = await lookup(Deno.hostname()).then(() => [Deno.hostname()], () => []);
+  return ["localhost", "LOCALHOST", ...own];
+}
+
+const ownAddresses = [
+  ...[
+    "127.0.0.1",
+    "127.0.0.9",
+    "0.0.0.0",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:0:0:1]",
+  ],
+  ...["[::1%1]", "[64:ff9b::127.0.0.1]", ""],
+  ...interfaceAddresses().map((address) => address.includes(":") ? `[${address}]` : address),
+];
+
+/** What Go's resolver takes for no host; C's takes each for 127.0.0.1. */
+const noHosts = ["127.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "127.000.000.001", "１２７.0.0.1", "0"];
+
+for (const kind of ["grpc-uds", "connect-uds"] satisfies FrontendKind[]) {
+  leakTest(`no client reaches the agent's own ports and heap through its tunnel, in no form: ${kind}`, async () => {
+    await using launched = await Launched.start(kind, {
+      agentFlags: [
+        "--enable-profiling",
+        "--enable-heap-snapshots",
+        "--admin-bind-address=",
+        "--health-server-host=",
+      ],
+    });
+    const { adminPort, healthPort } = launched.agent;
+    // Both are there, for whoever is on the machine.
+    assert.equal((await httpGet(adminPort, "/debug/pprof/")).status, 200);
+    assert.equal((await httpGet(healthPort, "/readyz")).status, 200);
+    for (const port of [adminPort, healthPort]) {
+      for (const host of [...ownAddresses, ...await ownNames()]) {
+        const text = await refusal(launched, `${host}:${port}`);
+        assert.match(text, /not allowed: a port of this agent itself/, `${host}:${port}`);
+      }
+      for (const host of noHosts) {
+        const text = await refusal(launched, `${host}:${port}`);
+        // Our client for HTTP CONNECT refuses what no header can carry.
+        assert.match(text, /lookup .*: no such host|400 Bad Request/, `${host}:${port}`);
+      }
+    }
+    assert.ok(!launched.agent.program.log.includes("cannot be seen"), "the sandbox shows the machine's interfaces");
+    await using destination = await httpDestination();
+    assert.equal(await refusal(launched, destination.address), "", "other ports of the machine are destinations");
+    assert.equal(await refusal(launched, `localhost:${destination.address.split(":").at(-1)}`), "");
+  });
+}
+
+leakTest("an agent is no way to its servers' agent port, and none to link-local addresses", async () => {
+  await using launched = await Launched.start("grpc-uds");
+  for (
+    const host of [
+      "127.0.0.1",
+      "localhost",
+      "[::ffff:127.0.0.1]",
+      ...interfaceAddresses().filter((a) => !a.includes(":")),
+    ]
+  ) {
+    assert.match(
+      await refusal(launched, `${host}:${launched.server.agentPort}`),
+      /not allowed: the proxy servers' port for agents$/,
+      host,
+    );
+  }
+  for (const host of ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]", "[fd00:ec2::254]"]) {
+    assert.match(await refusal(launched, `${host}:80`), /not allowed: a link-local or metadata address$/, host);
+  }
+  const line = /refused: dial tcp 169\.254\.169\.254:80: not allowed: a link-local/;
+  await until("the log says so", () => line.test(launched.agent.program.log));
+  const metrics = await httpGet(launched.agent.healthPort, "/metrics");
+  const counted = /^konnectivity_network_proxy_agent_endpoint_dial_failure_total\{reason="not_allowed"\} (\d+)$/m
+    .exec(metrics.body);
+  assert.ok(Number(counted?.[1]) >= 8, counted?.[0] ?? "no such series");
+});
+
+leakTest("--destinations and --deny-destinations decide about addresses and what names resolve to", async () => {
+  await using echo = await echoDestination();
+  await using other = await echoDestination();
+  await using launched = await Launched.start("grpc-uds", {
+    agentFlags: [`--destinations=127.0.0.0/8:${echo.port},localhost:${other.port}`, "--deny-destinations=127.0.0.9"],
+  });
+  assert.equal(await refusal(launched, `127.0.0.1:${echo.port}`), "");
+  assert.equal(await refusal(launched, `localhost:${echo.port}`), "", "a name that leads into the range");
+  assert.equal(await refusal(launched, `localhost:${other.port}`), "", "a name of the list");
+  const unlisted = /not allowed: not among this agent's --destinations$/;
+  assert.match(await refusal(launched, `127.0.0.1:${other.port}`), unlisted);
+  assert.match(await refusal(launched, `nowhere.example:${other.port}`), unlisted);
+  assert.match(
+    await refusal(launched, `127.0.0.9:${echo.port}`),
+    /not allowed: among this agent's --deny-destinations$/,
+  );
+});
+
+leakTest("where the sandbox narrows an agent to its --destinations, it is what they say all the same", async () => {
+  await using echo = await echoDestination();
+  await using other = await echoDestination();
+  await using launched = await Launched.start("grpc-uds", { agentFlags: [`--destinations=127.0.0.0/8:${echo.port}`] });
+  for (const host of ["127.0.0.1", "[::ffff:127.0.0.1]", "0.0.0.0", "localhost"]) {
+    assert.equal(await refusal(launched, `${host}:${echo.port}`), "", host);
+  }
+  for (const address of [`127.0.0.1:${other.port}`, `[::1]:${echo.port}`, `127.0.0.1:${launched.agent.adminPort}`]) {
+    assert.match(await refusal(launched, address), /not allowed: not among this agent's --destinations$/, address);
+  }
+});
+
+leakTest("an agent dials one of its own ports where --destinations names just that", async () => {
+  const port = await freePort();
+  await using launched = await Launched.start("grpc-uds", {
+    agentFlags: [`--health-server-port=${port}`, `--destinations=127.0.0.1:${port},*`],
+  });
+  assert.equal(await refusal(launched, `localhost:${port}`), "");
+  assert.match(await refusal(launched, `127.0.0.1:${launched.agent.adminPort}`), /not allowed: a port of this agent/);
+});
+
+/** The status of a GET to 127.0.0.1 under a Host header. */
+function statusFor(port: number, path: string, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host: "127.0.0.1", port, path, agent: false, headers: { host, connection: "close" } });
+    request.on("error", reject);
+    request.on("response", (response) => {
+      response.resume();
+      response.on("end", () => resolve(response.statusCode ?? 0));
+    });
+  });
+}
+
+leakTest(
+  "server and agent give heap snapshots only where asked to, and profiles to no site that names 127.0.0.1",
+  async () => {
+    const profiling = ["--enable-profiling"];
+    {
+      await using launched = await Launched.start("grpc-uds", { agentFlags: profiling, serverFlags: profiling });
+      for (const { adminPort } of [launched.agent, launched.server]) {
+        const { status, body } = await httpGet(adminPort, "/debug/pprof/heap");
+        assert.equal(status, 403);
+        assert.match(body, /hold private keys .* --enable-heap-snapshots$/m);
+        assert.equal(await statusFor(adminPort, "/debug/pprof/", "evil.example"), 403);
+        assert.equal(await statusFor(adminPort, "/debug/pprof/", `localhost:${adminPort}`), 200);
+      }
+    }
+    const heap = [...profiling, "--enable-heap-snapshots"];
+    await using launched = await Launched.start("grpc-uds", { agentFlags: heap, serverFlags: heap });
+    for (const { adminPort } of [launched.agent, launched.server]) {
+      assert.equal(await statusFor(adminPort, "/debug/pprof/heap", "evil.example"), 403);
+      assert.equal((await httpGet(adminPort, "/debug/pprof/heap")).status, 200);
+    }
+  },
+);
+
+for (const kind of ["grpc-tls", "connect-tls"] satisfies FrontendKind[]) {
+  for (const extra of [[], ["--workers=2"], ["--http2=runtime"]]) {
+    leakTest(`a server passes on what its lists and its client's own allow: ${kind} ${extra.join(" ")}`, async () => {
+      await using echo = await echoDestination();
+      await using launched = await Launched.start(kind, {
+        serverFlags: [
+          "--destinations=127.0.0.0/8,*.example,localhost",
+          "--deny-destinations=127.0.0.9",
+          `--client-destinations=test client=127.0.0.0/8:${echo.port},localhost,nobody=*`,
+          ...extra,
+        ],
+      });
+      assert.equal(await refusal(launched, `127.0.0.1:${echo.port}`), "");
+      assert.equal(await refusal(launched, `[::ffff:127.0.0.1]:${echo.port}`), "");
+      assert.equal(await refusal(launched, `localhost:${echo.port}`), "");
+      const reasons: Readonly<Record<string, string>> = {
+        "192.0.2.1:443": "not among this server's --destinations",
+        "example:443": "not among this server's --destinations",
+        "127.0.0.9:443": "among this server's --deny-destinations",
+        "127.0.0.1:1": "not among this client's --client-destinations",
+        "web.example:443": "not among this client's --client-destinations",
+      };
+      for (const [address, why] of Object.entries(reasons)) {
+        const text = await refusal(launched, address);
+        assert.ok(text.includes(`dial tcp ${address}: not allowed: ${why}`), `${address}: ${text}`);
+      }
+      const { program, healthPort } = launched.server;
+      const line = /refused client test client: dial tcp 192\.0\.2\.1:443: not allowed: /;
+      await until("the log says so", () => line.test(program.log));
+      const { body } = await httpGet(healthPort, "/metrics");
+      assert.match(body, /^konnectivity_network_proxy_server_dial_failure_count\{reason="not_allowed"\} 5$/m);
+    });
+  }
+}
+
+leakTest(
+  "a client that no --client-destinations name reaches nothing, neither does one without a certificate",
+  async () => {
+    await using echo = await echoDestination();
+    const stranger = /not allowed: no --client-destinations name this client/;
+    {
+      await using launched = await Launched.start("grpc-tls", {
+        serverFlags: ["--client-destinations=kube-apiserver=*"],
+      });
+      assert.match(await refusal(launched, echo.address), stranger);
+    }
+    await using launched = await Launched.start("grpc-uds", {
+      serverFlags: [`--client-destinations=*=127.0.0.1:${echo.port}`],
+    });
+    assert.equal(await refusal(launched, echo.address), "");
+    assert.match(await refusal(launched, `127.0.0.2:${echo.port}`), /not among this client's --client-destinations/);
+  },
+);

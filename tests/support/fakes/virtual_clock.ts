@@ -1,0 +1,151 @@
+import { fault, type Owner } from "../../../src/faults/fault.ts";
+import type { Clock, Deadline } from "../../../src/runtime/clock.ts";
+
+/** A deadline of the runtime takes a millisecond at least, so that one which sets itself again lets time go on. */
+const shortestMs = 1;
+
+class VirtualDeadline implements Deadline {
+  readonly at: number;
+  /** Deadlines of one time fire in the order in which they began. */
+  readonly number: number;
+  readonly onFire: () => void;
+  readonly owner: Owner;
+  readonly #pending: Set<VirtualDeadline>;
+
+  constructor(at: number, number: number, onFire: () => void, owner: Owner, pending: Set<VirtualDeadline>) {
+    this.at = at;
+    this.number = number;
+    this.onFire = onFire;
+    this.owner = owner;
+    this.#pending = pending;
+  }
+
+  cancel(): void {
+    this.#pending.delete(this);
+  }
+}
+
+/**
+ * A clock that stands still until a test turns it. Whatever is composed with it lives in its time and in no other, so that
+ * minutes pass in milliseconds (`tests/model/virtual_time_test.ts`), and a fleet of servers and agents can be simulated on one.
+ */
+export class VirtualClock implements Clock {
+  #now = 0;
+  #begun = 0;
+  #timeOfDayAheadMs: number;
+  readonly #pending = new Set<VirtualDeadline>();
+  /** A heap by time; those that were cancelled stay in it until they come up. */
+  readonly #heap: VirtualDeadline[] = [];
+
+  /** @param timeOfDayMs what time of day it is at the start, in milliseconds since the epoch */
+  constructor(timeOfDayMs = 0) {
+    this.#timeOfDayAheadMs = timeOfDayMs;
+  }
+
+  readonly now = (): number => this.#now;
+
+  readonly timeOfDay = (): number => this.#now + this.#timeOfDayAheadMs;
+
+  readonly after = (ms: number, onFire: () => void, owner: Owner): Deadline => {
+    const deadline = new VirtualDeadline(
+      this.#now + Math.max(shortestMs, ms),
+      this.#begun++,
+      onFire,
+      owner,
+      this.#pending,
+    );
+    this.#pending.add(deadline);
+    this.#push(deadline);
+    return deadline;
+  };
+
+  /** Deadlines that neither fired nor were cancelled. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Deadlines so far. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** Somebody sets the time of day; lengths of time do not change. */
+  setTimeOfDay(ms: number): void {
+    this.#timeOfDayAheadMs = ms - this.#now;
+  }
+
+  /** Turns it on, calling back what is due on the way, each at its own time. */
+  advance(ms: number): void {
+    const until = this.#now + ms;
+    for (let next = this.#next(); next !== undefined && next.at <= until; next = this.#next()) this.#fire(next);
+    this.#now = until;
+  }
+
+  /** The same, where what was called back settles before time goes on: promises, unless a test says what else. */
+  async run(ms: number, settle: () => Promise<void> = turns): Promise<void> {
+    const until = this.#now + ms;
+    await settle();
+    for (let next = this.#next(); next !== undefined && next.at <= until; next = this.#next()) {
+      // What is due at one time comes before anything that follows from it.
+      this.advance(next.at - this.#now);
+      await settle();
+    }
+    this.#now = until;
+  }
+
+  #next(): VirtualDeadline | undefined {
+    for (let [next] = this.#heap; next !== undefined; [next] = this.#heap) {
+      if (this.#pending.has(next)) return next;
+      this.#pop();
+    }
+    return undefined;
+  }
+
+  #fire(deadline: VirtualDeadline): void {
+    this.#pending.delete(deadline);
+    this.#now = deadline.at;
+    try {
+      deadline.onFire();
+    } catch (error) {
+      fault(deadline.owner, error);
+    }
+  }
+
+  #push(deadline: VirtualDeadline): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    for (let above = (at - 1) >> 1; at > 0; above = (at - 1) >> 1) {
+      const parent = heap[above];
+      if (parent === undefined || isBefore(parent, deadline)) break;
+      heap[at] = parent;
+      at = above;
+    }
+    heap[at] = deadline;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
+      if (left === undefined) break;
+      const goesRight = right !== undefined && isBefore(right, left);
+      const child = goesRight ? right : left;
+      if (isBefore(last, child)) break;
+      heap[at] = child;
+      at = 2 * at + (goesRight ? 2 : 1);
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: VirtualDeadline, b: VirtualDeadline): boolean {
+  return a.at < b.at || (a.at === b.at && a.number < b.number);
+}
+
+/** A few turns of the event loop: promises that wait for nothing but each other settle. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
