@@ -5,14 +5,17 @@
  */
 import { binaries, type Binary, deno, root } from "./binaries.ts";
 
-const bundle = "dist/konnectivity.js";
+/** The whole project but what makes certificates, below the folder that is built into. */
+export const bundle = "dist/konnectivity.js";
 /** What {@link bundle} loads from the file beside it, and how it says so. */
 const x509 = {
-  module: "src/cli/certs/x509.ts",
+  module: "src/programs/certs/x509.ts",
   file: "x509.js",
   load: 'import("./x509.ts")',
   loadBeside: 'import(new URL("./x509.js", import.meta.url).href)',
 } as const;
+/** What makes certificates, which {@link bundle} loads when it is asked for. */
+export const besideBundle = `dist/${x509.file}`;
 /** Everything behind this line of tools/launch.sh is the same in every launcher. */
 const marker = "# --- what follows is the same in every launcher\n";
 /** Packages of the CommonJS kind load the runtime's own modules with `require`, which a module of ours has not. */
@@ -20,15 +23,25 @@ const requireLines = 'import { createRequire as createBundleRequire } from "node
   "const require = createBundleRequire(import.meta.url);\n";
 
 /**
+ * Makes the bundle, without launchers, in a folder, which is made where missing.
+ * @returns the exit code of the bundler
+ */
+export async function buildBundle(folder: string): Promise<number> {
+  await Deno.mkdir(`${folder}/dist`, { recursive: true });
+  for (const [module, path] of [[x509.module, besideBundle], ["main.ts", bundle]] as const) {
+    const code = await makeBundle(module, `${folder}/${path}`);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+/**
  * Builds into a folder, which is made where missing.
  * @returns the exit code of the bundler
  */
 export async function build(folder: string = root): Promise<number> {
-  await Deno.mkdir(`${folder}/dist`, { recursive: true });
-  for (const [module, path] of [[x509.module, `dist/${x509.file}`], ["main.ts", bundle]] as const) {
-    const code = await makeBundle(module, `${folder}/${path}`);
-    if (code !== 0) return code;
-  }
+  const code = await buildBundle(folder);
+  if (code !== 0) return code;
   const launch = await Deno.readTextFile(`${root}/tools/launch.sh`);
   const common = launch.slice(launch.indexOf(marker) + marker.length);
   if (common.length === launch.length) throw new Error("tools/launch.sh has lost its marker line");

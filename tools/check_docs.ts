@@ -1,21 +1,40 @@
 /**
- * Holds the documents against the project: relative links lead somewhere, tasks that are named exist, and flags belong to a
- * program. `deno run --allow-read --allow-env tools/check_docs.ts`; exit code 1 with a line for each fault.
+ * Holds the documents against the project: relative links lead somewhere, tasks and tests that are named exist, and flags
+ * belong to a program. `deno run --allow-read --allow-env tools/check_docs.ts`; exit code 1 with a line for each fault.
  * @module
  */
-import { agentProgram } from "../src/cli/agent_flags.ts";
-import { certsProgram } from "../src/cli/certs/certs_flags.ts";
-import { demoProgram } from "../src/cli/demo/demo_flags.ts";
-import { print, printError } from "../src/cli/terminal.ts";
-import { serverProgram } from "../src/cli/server_flags.ts";
-import { testClientProgram } from "../src/cli/test_client_flags.ts";
-import { testServerProgram } from "../src/cli/test_server_flags.ts";
+import { agentProgram } from "../src/programs/agent/agent_flags.ts";
+import { certsProgram } from "../src/programs/certs/certs_flags.ts";
+import { demoProgram } from "../src/programs/demo/demo_flags.ts";
+import { print, printError } from "../src/programs/terminal.ts";
+import { serverProgram } from "../src/programs/server/server_flags.ts";
+import { testClientProgram } from "../src/programs/test/test_client_flags.ts";
+import { testServerProgram } from "../src/programs/test/test_server_flags.ts";
 import config from "../deno.json" with { type: "json" };
 
-const documents = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "BENCHMARKS.md", "RELEASE.md", "docs/reference.md"];
+const documents = [
+  "README.md",
+  "ARCHITECTURE.md",
+  "CHANGELOG.md",
+  "BENCHMARKS.md",
+  "RELEASE.md",
+  "SECURITY.md",
+  "docs/balancers.md",
+  "docs/distributions.md",
+  "docs/reference.md",
+  "docs/security.md",
+  ...["README", "agent", "client", "pains", "server", "tests", "tunnels", "wire"].map((name) =>
+    `docs/original/${name}.md`
+  ),
+];
 const programs = [serverProgram, agentProgram, testClientProgram, testServerProgram, certsProgram, demoProgram];
 
-const generated: ReadonlySet<string> = new Set(["docs/reference.md", "BENCHMARKS.md"]);
+const generated: ReadonlySet<string> = new Set([
+  "docs/distributions.md",
+  "docs/reference.md",
+  "docs/original/tests.md",
+  "BENCHMARKS.md",
+]);
 
 /** Flags of other programs that the documents show. */
 const foreignFlags = new Set([
@@ -28,6 +47,9 @@ const foreignFlags = new Set([
   "allow-write",
   "allow-sys",
   "no-prompt",
+  "deny-run",
+  "deny-ffi",
+  "deny-import",
   "target",
   "num-kcp-nodes",
   "num-worker-nodes",
@@ -38,7 +60,20 @@ const foreignFlags = new Set([
   "v8-flags",
   "expose-gc",
   "heap-growing-percent",
+  "no-concurrent-array-buffer-sweeping",
+  "single-threaded-gc",
+  "max-semi-space-size",
+  "max-old-space-size",
   "initial-old-space-size",
+  // Of the tools by which a release is verified.
+  "repo",
+  "signer-workflow",
+  "bundle",
+  "new-bundle-format",
+  "type",
+  "certificate-oidc-issuer",
+  "certificate-identity",
+  "frozen",
 ]);
 
 const flags = new Set([...foreignFlags, ...programs.flatMap((program) => program.flags.map((flag) => flag.name))]);
@@ -63,6 +98,48 @@ export function faults(name: string, text: string, exists: (path: string) => boo
   return found;
 }
 
+/**
+ * Tests that a document names, as `tests/file_test.ts` with titles in quotes behind it, and that there are not. Three dots
+ * stand for what a title has there.
+ * @param read the text of a file; undefined where there is none
+ */
+export function testFaults(name: string, text: string, read: (path: string) => string | undefined): string[] {
+  const found: string[] = [];
+  const prose = text.replace(/[\s|]+/g, " ");
+  for (
+    const [, path = "", titles = ""] of prose.matchAll(
+      /`((?:src|tests|tools)\/[\w./-]+_test\.ts)`((?:[,:;]?(?: and)? "[^"]+")*)/g,
+    )
+  ) {
+    const file = read(path);
+    if (file === undefined) {
+      found.push(`${name}: ${path}, which does not exist`);
+      continue;
+    }
+    const lines = file.split("\n");
+    for (const [, title = ""] of titles.matchAll(/"([^"]+)"/g)) {
+      if (!lines.some((line) => hasInOrder(line, title.split("…")))) {
+        found.push(`${name}: ${path} has no test "${title}"`);
+      }
+    }
+  }
+  return found;
+}
+
+function hasInOrder(line: string, parts: readonly string[]): boolean {
+  let from = 0;
+  for (const part of parts) {
+    const at = line.indexOf(part, from);
+    if (at < 0) return false;
+    from = at + part.length;
+  }
+  return true;
+}
+
+function textOf(path: string): string | undefined {
+  return exists(path) ? Deno.readTextFileSync(new URL(path, new URL("../", import.meta.url))) : undefined;
+}
+
 function exists(path: string): boolean {
   try {
     Deno.statSync(new URL(path, new URL("../", import.meta.url)));
@@ -74,9 +151,10 @@ function exists(path: string): boolean {
 }
 
 if (import.meta.main) {
-  const found = documents.filter(exists).flatMap((name) =>
-    faults(name, Deno.readTextFileSync(new URL(name, new URL("../", import.meta.url))), exists)
-  );
+  const found = documents.flatMap((name) => {
+    const text = textOf(name);
+    return text === undefined ? [] : [...faults(name, text, exists), ...testFaults(name, text, textOf)];
+  });
   for (const line of found) printError(line);
   if (found.length === 0) print(`documents are in order`);
   Deno.exit(found.length === 0 ? 0 : 1);

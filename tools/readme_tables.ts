@@ -5,17 +5,19 @@
  * when a table is stale.
  * @module
  */
-import { agentProgram } from "../src/cli/agent_flags.ts";
-import { flagTable } from "../src/cli/flag_docs.ts";
-import type { Program } from "../src/cli/program.ts";
-import { serverProgram } from "../src/cli/server_flags.ts";
-import { print, printError } from "../src/cli/terminal.ts";
-import { testClientProgram } from "../src/cli/test_client_flags.ts";
-import { testServerProgram } from "../src/cli/test_server_flags.ts";
-import { type MetricRow, metricsTable } from "../src/ops/metrics_table.ts";
+import differences from "../docs/original/differences.json" with { type: "json" };
+import { agentProgram } from "../src/programs/agent/agent_flags.ts";
+import { flagTable } from "../src/flags/flag_docs.ts";
+import type { Program } from "../src/flags/program.ts";
+import { type Refusal, refusals } from "../src/programs/refusals.ts";
+import { serverProgram } from "../src/programs/server/server_flags.ts";
+import { print, printError } from "../src/programs/terminal.ts";
+import { testClientProgram } from "../src/programs/test/test_client_flags.ts";
+import { testServerProgram } from "../src/programs/test/test_server_flags.ts";
+import { type MetricRow, metricsTable } from "../src/metrics/metrics_table.ts";
 
 /** Documents that hold tables; those that do not exist are passed over. */
-export const documents: readonly string[] = ["README.md", "docs/reference.md"];
+export const documents: readonly string[] = ["README.md", "docs/reference.md", "docs/migration.md"];
 
 const programs: readonly Program[] = [serverProgram, agentProgram, testClientProgram, testServerProgram];
 
@@ -25,7 +27,37 @@ export const tables: ReadonlyMap<string, () => string> = new Map([
   ...(["server", "agent", "client"] as const).map((program) =>
     [`metrics:${program}`, () => metricTable(program)] as const
   ),
+  ...(["proxy-server", "proxy-agent"] as const).map((program) =>
+    [`refusals:${program}`, () => refusalTable(program)] as const
+  ),
+  ["differences:flags", flagDifferences],
+  ["differences:metrics", metricDifferences],
 ]);
+
+function refusalTable(program: Refusal["program"]): string {
+  const rows = refusals.filter((each) => each.program === program).map(({ what, original, why, instead }) =>
+    `| ${[what, original, why, instead].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
+  );
+  return ["| refused | the original | why | instead |", "|---|---|---|---|", ...rows].join("\n") + "\n";
+}
+
+function flagDifferences(): string {
+  const kinds: Readonly<Record<string, string>> = {
+    default: "another default",
+    lacking: "not here",
+    ahead: "not in the original yet",
+  };
+  const rows = differences.flags.map(({ program, flag, kind, reason }) =>
+    `| ${program} | \`--${flag}\` | ${kinds[kind] ?? kind} | ${reason} |`
+  );
+  return ["| program | flag | | why |", "|---|---|---|---|", ...rows].join("\n") + "\n";
+}
+
+function metricDifferences(): string {
+  const rows = differences.metrics.map(({ metric, mode, reason }) => `| \`${metric}\` | ${mode ?? ""} | ${reason} |`);
+  const lacking = differences.lacking.map(({ names, reason }) => `| \`${names}\` | | not here: ${reason} |`);
+  return ["| metric | only with `--mode` | difference |", "|---|---|---|", ...rows, ...lacking].join("\n") + "\n";
+}
 
 /** A program's metrics as a Markdown table, the original's first. */
 export function metricTable(program: MetricRow["program"]): string {
@@ -49,7 +81,7 @@ function metricRow({ name, type, labels, buckets, origin, help }: MetricRow): st
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-const marker = /<!-- ((?:flags|metrics):[\w-]+) -->\n[^]*?<!-- \/\1 -->/g;
+const marker = /<!-- ((?:flags|metrics|differences|refusals):[\w-]+) -->\n[^]*?<!-- \/\1 -->/g;
 
 /**
  * A document with every marked table as it should be. The formatter leaves the tables alone: it would pad their cells.

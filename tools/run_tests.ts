@@ -8,21 +8,27 @@
  * @module
  */
 import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
-import { builtProject } from "../tests/support/built_project.ts";
+import { builtProject } from "../tests/support/processes/built_project.ts";
 
 /** Files that take long, the slowest first. */
 const slow: readonly string[] = [
   "tests/e2e/readme_test.ts",
   "tests/e2e/process_test.ts",
+  "tests/field/field_test.ts",
   "tests/bench/bench_test.ts",
+  "tests/e2e/balancers_test.ts",
   "tests/e2e/workers_frontends_test.ts",
   "tests/e2e/workers_test.ts",
+  "tests/fuzz/fuzz_test.ts",
+  "tests/e2e/names_test.ts",
   "tests/e2e/fleet_test.ts",
   "tests/conformance/hostile_test.ts",
   "tests/e2e/demo_test.ts",
+  "tests/conformance/h2spec_test.ts",
   "tests/e2e/workers_end_test.ts",
   "tests/e2e/build_test.ts",
-  "src/cli/agent_test.ts",
+  "tests/e2e/compile_test.ts",
+  "src/programs/agent/run_test.ts",
   "tests/e2e/process_hostile_test.ts",
   "tests/spec/transfers_test.ts",
   "tests/spec/requests_test.ts",
@@ -118,12 +124,12 @@ async function othersRunning(): Promise<number> {
 }
 
 /** What the processes that run now have said. */
-const underWay = new Map<Unit, Uint8Array[]>();
+const inFlight = new Map<Unit, Uint8Array[]>();
 
 async function runUnit(unit: Unit, flags: readonly string[]): Promise<Outcome> {
   const start = performance.now();
   const said: Uint8Array[] = [];
-  underWay.set(unit, said);
+  inFlight.set(unit, said);
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--quiet", "--no-check", ...flags, ...unit.files],
     env: { NO_COLOR: "1" },
@@ -137,7 +143,7 @@ async function runUnit(unit: Unit, flags: readonly string[]): Promise<Outcome> {
   };
   await Promise.all([collect(child.stdout), collect(child.stderr)]);
   const { code } = await child.status;
-  underWay.delete(unit);
+  inFlight.delete(unit);
   const text = await new Blob(said as Uint8Array<ArrayBuffer>[]).text();
   await Deno.stdout.write(encoder.encode(text));
   const summary = text.split("\n").findLast((line) => /^(ok|FAILED) \| \d+ passed/.test(line)) ?? "";
@@ -177,7 +183,7 @@ async function runAll(units: readonly Unit[], flags: readonly string[]): Promise
 }
 
 const timer = setTimeout(() => {
-  for (const [{ files }, said] of underWay) {
+  for (const [{ files }, said] of inFlight) {
     Deno.stderr.writeSync(encoder.encode(`\n--- not at its end: ${files.join(" ")}\n`));
     for (const chunk of said) Deno.stderr.writeSync(chunk);
   }

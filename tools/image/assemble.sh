@@ -19,3 +19,5 @@ for program in proxy-server proxy-agent proxy-test-client http-test-server; do
   # Where the original's images have them.
   ln -sf "app/bin/$program" "$root/$program"
 done
+# Where manifests that were written for images of others call them.
+for program in proxy-server proxy-agent; do ln -sf "../../app/bin/$program" "$root/usr/bin/$program"; done
