@@ -55,8 +55,8 @@ export const noStubCode = 3;
 export const crashCode = 4;
 
 /**
- * Arguments of deno that compile a program. It is the bundle that is compiled: over the sources deno 2.9.6 overflows its
- * stack (tests/e2e/compile_test.ts). All that a program may load is inside, since what is not is looked for in a folder of
+ * Arguments of deno that compile a program. It is the bundle that is compiled: it is a hundredth of the sources with
+ * their packages, which main.ts itself would bring along. All that a program may load is inside, since what is not is looked for in a folder of
  * `/tmp`, where anybody may put it; there the runtime would keep compiled code too, hence no cache of it.
  */
 function compileArgs({ program }: Binary, folder: string, output: string): string[] {

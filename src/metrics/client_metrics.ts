@@ -1,6 +1,6 @@
 import type { ClientEvents, ClientGauges, ClientSegment } from "../client/client_events.ts";
 import { type Metric, metricNamespace } from "./metric.ts";
-import { MetricRegistry } from "./metric_registry.ts";
+import { MetricRegistry, type Series } from "./metric_registry.ts";
 import { countedBytes, countedPackets, streamMetricDeclarations } from "./stream_metrics.ts";
 
 const prefix = `${metricNamespace}_client`;
@@ -43,12 +43,14 @@ export function createClientMetrics(gauges: () => Iterable<ClientGauges>): Clien
   const registry = new MetricRegistry();
   const dialFailures = registry.counter(clientMetricDeclarations.dialFailures);
   const streamErrors = registry.counter(clientMetricDeclarations.streamErrors);
-  registry.readCounter(clientMetricDeclarations.streamPackets, function* () {
-    for (const { packets } of gauges()) yield* countedPackets(segments, packets);
-  });
-  registry.readCounter(clientMetricDeclarations.streamBytes, function* () {
-    for (const { packets } of gauges()) yield* countedBytes(segments, packets);
-  });
+  registry.readCounter(clientMetricDeclarations.streamPackets, () =>
+    summed(function* () {
+      for (const { packets } of gauges()) yield* countedPackets(segments, packets);
+    }));
+  registry.readCounter(clientMetricDeclarations.streamBytes, () =>
+    summed(function* () {
+      for (const { packets } of gauges()) yield* countedBytes(segments, packets);
+    }));
   registry.gauge(clientMetricDeclarations.connections, () => {
     const clients = [...gauges()];
     const sum = (of: "dialing" | "open") => clients.reduce((total, client) => total + client[of], 0);
@@ -62,4 +64,14 @@ export function createClientMetrics(gauges: () => Iterable<ClientGauges>): Clien
       streamFailed: (segment, code, packetType) => streamErrors(code, packetType, segment),
     },
   };
+}
+
+/** One series for each combination of labels, with the sum of its values. */
+function summed(series: () => Iterable<Series>): Iterable<Series> {
+  const sums = new Map<string, Series>();
+  for (const [labels, value] of series()) {
+    const key = labels.join("\n");
+    sums.set(key, [labels, value + (sums.get(key)?.[1] ?? 0)]);
+  }
+  return sums.values();
 }

@@ -1,20 +1,16 @@
 import type { Metric } from "./metric.ts";
+import { commentLines, labelPairs } from "./metric_text.ts";
 
-/**
- * A histogram without labels. Observing is a few additions and allocates nothing, so that it can stand on the packet
- * path, where prom-client's would make an object and a closure for each packet.
- */
+/** One series of a histogram. Observing is a few additions and allocates nothing, so that it can stand on the packet path. */
 export class Histogram {
-  readonly #metric: Metric;
   readonly #bounds: Float64Array;
   /** One more than bounds: the last is for everything above. */
   readonly #counts: Float64Array;
   #sum = 0;
 
-  constructor(metric: Metric) {
-    this.#metric = metric;
-    this.#bounds = Float64Array.from(metric.buckets ?? []);
-    this.#counts = new Float64Array(this.#bounds.length + 1);
+  constructor(bounds: Float64Array) {
+    this.#bounds = bounds;
+    this.#counts = new Float64Array(bounds.length + 1);
   }
 
   observe(value: number): void {
@@ -25,17 +21,45 @@ export class Histogram {
     this.#sum += value;
   }
 
-  /** Prometheus' text form. */
-  text(): string {
-    const { name, help } = this.#metric;
-    let text = `# HELP ${name} ${help}\n# TYPE ${name} histogram\n`;
+  /** @param pairs its labels, as they stand between braces; empty: none */
+  text(name: string, pairs: string): string {
+    const before = pairs === "" ? "" : `${pairs},`;
+    const labels = pairs === "" ? "" : `{${pairs}}`;
+    let text = "";
     let count = 0;
     for (const [at, inBucket] of this.#counts.entries()) {
       count += inBucket;
       const bound = this.#bounds[at];
-      text += `${name}_bucket{le="${bound === undefined ? "+Inf" : goNumber(bound)}"} ${count}\n`;
+      text += `${name}_bucket{${before}le="${bound === undefined ? "+Inf" : goNumber(bound)}"} ${count}\n`;
     }
-    return `${text}${name}_sum ${this.#sum}\n${name}_count ${count}\n`;
+    return `${text}${name}_sum${labels} ${this.#sum}\n${name}_count${labels} ${count}\n`;
+  }
+}
+
+/** A metric's histograms by the values of their labels. */
+export class LabelledHistogram {
+  readonly #metric: Metric;
+  readonly #bounds: Float64Array;
+  readonly #series = new Map<string, Histogram>();
+
+  constructor(metric: Metric) {
+    this.#metric = metric;
+    this.#bounds = Float64Array.from(metric.buckets ?? []);
+  }
+
+  /** The series with these values of its labels, in their declared order. */
+  series(...values: readonly string[]): Histogram {
+    const pairs = labelPairs(this.#metric.labels, values);
+    let series = this.#series.get(pairs);
+    if (series === undefined) this.#series.set(pairs, series = new Histogram(this.#bounds));
+    return series;
+  }
+
+  /** Prometheus' text form. */
+  *lines(): Generator<string> {
+    const { name } = this.#metric;
+    yield commentLines(this.#metric);
+    for (const [pairs, series] of this.#series) yield series.text(name, pairs);
   }
 }
 

@@ -1,6 +1,6 @@
-import { Counter, Gauge, Histogram as LabelledHistogram, Registry } from "prom-client";
-import { Histogram } from "./histogram.ts";
+import { type Histogram, LabelledHistogram } from "./histogram.ts";
 import type { Metric } from "./metric.ts";
+import { commentLines, metricsContentType, seriesLine, textInSlices } from "./metric_text.ts";
 
 /** One value of a metric, with the values of its labels in their declared order. */
 export type Series = readonly [labels: readonly string[], value: number];
@@ -8,46 +8,30 @@ export type Series = readonly [labels: readonly string[], value: number];
 /** A metric's values now: one number without labels, else one a series. */
 export type Reading = number | Iterable<Series>;
 
-/** The metrics of one program, in a registry of their own: nothing is global, and nothing is exported by default. */
+/** The metrics of one program: nothing is global, and nothing is exported by default. */
 export class MetricRegistry {
-  readonly #registry = new Registry();
-  readonly #histograms: Histogram[] = [];
-  readonly contentType: string = this.#registry.contentType;
+  /** What gives each metric's lines, by its name. */
+  readonly #metrics = new Map<string, () => Iterable<string>>();
+  readonly contentType: string = metricsContentType;
 
   /** Everything in Prometheus' text form. */
   async text(): Promise<string> {
-    // prom-client parts metrics by an empty line, which nobody needs.
-    const text = (await this.#registry.metrics()).replaceAll("\n\n", "\n");
-    return text + this.#histograms.map((histogram) => histogram.text()).join("");
+    return await textInSlices(Array.from(this.#metrics.values(), (lines) => lazily(lines)));
   }
 
   /** A gauge that is read when metrics are scraped, so that it cannot go stale. */
   gauge(metric: Metric, read: () => Reading): void {
-    new Gauge({
-      ...configuration(metric),
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of series(read())) this.set(named(metric, labels), value);
-      },
-    });
+    this.#add(metric, () => linesOf(metric, read()));
   }
 
   /** A counter that others keep, read when metrics are scraped. */
   readCounter(metric: Metric, read: () => Reading): void {
-    new Counter({
-      ...configuration(metric),
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of series(read())) this.inc(named(metric, labels), value);
-      },
-    });
+    this.#add(metric, () => linesOf(metric, read()));
   }
 
   /**
    * A counter that counts events.
-   * @param present series that are there with 0 before their first event
+   * @param present series that are there with 0 before their first event; one without labels always is
    * @returns counts one
    */
   counter(metric: Metric, present: readonly (readonly string[])[] = []): (...labels: string[]) => void {
@@ -58,7 +42,7 @@ export class MetricRegistry {
       counts.set(key, known);
       return known;
     };
-    for (const labels of present) seriesOf(labels);
+    for (const labels of metric.labels.length === 0 ? [[]] : present) seriesOf(labels);
     this.readCounter(metric, () => Array.from(counts.values(), ({ labels, count }): Series => [labels, count]));
     return (...labels) => {
       seriesOf(labels).count++;
@@ -67,32 +51,34 @@ export class MetricRegistry {
 
   /** A histogram without labels. */
   histogram(metric: Metric): Histogram {
-    const histogram = new Histogram(metric);
-    this.#histograms.push(histogram);
-    return histogram;
+    return this.#histograms(metric).series();
   }
 
   /** A histogram with labels, for rare events. @returns observes a value */
   labelledHistogram(metric: Metric): (value: number, ...labels: string[]) => void {
-    const histogram = new LabelledHistogram({
-      ...configuration(metric),
-      buckets: [...metric.buckets ?? []],
-      registers: [this.#registry],
-    });
-    return (value, ...labels) => histogram.observe(named(metric, labels), value);
+    const histograms = this.#histograms(metric);
+    return (value, ...labels) => histograms.series(...labels).observe(value);
+  }
+
+  #histograms(metric: Metric): LabelledHistogram {
+    const histograms = new LabelledHistogram(metric);
+    this.#add(metric, () => histograms.lines());
+    return histograms;
+  }
+
+  #add({ name }: Metric, lines: () => Iterable<string>): void {
+    if (this.#metrics.has(name)) throw new Error(`metric ${name} is there already`);
+    this.#metrics.set(name, lines);
   }
 }
 
-function configuration({ name, help, labels }: Metric): { name: string; help: string; labelNames: string[] } {
-  return { name, help, labelNames: [...labels] };
+/** Reads a metric when its turn comes, not before. */
+function* lazily(lines: () => Iterable<string>): Generator<string> {
+  yield* lines();
 }
 
-function series(reading: Reading): Iterable<Series> {
-  return typeof reading === "number" ? [[[], reading]] : reading;
-}
-
-function named({ labels }: Metric, values: readonly string[]): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [at, label] of labels.entries()) result[label] = values[at] ?? "";
-  return result;
+function* linesOf(metric: Metric, reading: Reading): Generator<string> {
+  yield commentLines(metric);
+  if (typeof reading === "number") return yield seriesLine(metric, [], reading);
+  for (const [labels, value] of reading) yield seriesLine(metric, labels, value);
 }

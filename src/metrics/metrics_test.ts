@@ -230,6 +230,22 @@ Deno.test("dial failures are counted by reason, and agents that are connected tw
   assert.equal(values.get(`${server}backend_tunnels{agent_id="b\\"\\n"}`), 2);
 });
 
+Deno.test("with more agents than --per-agent-metrics there is no series for any of them, and all else is there", async () => {
+  const tables = serverTables();
+  const agents = (count: number) => () =>
+    Array.from({ length: count }, (_, at) => ({ agentId: `agent-${at % 4}`, tunnels: 1, draining: false }));
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1", perAgent: 3 });
+  const byAgent = async () => {
+    const values = parse(await metrics.text());
+    assert.equal(values.get(`${server}draining_backends`), 0);
+    return [...values.keys()].filter((name) => name.startsWith(`${server}backend_tunnels`)).length;
+  };
+  tables.backends = agents(3);
+  assert.equal(await byAgent(), 3);
+  tables.backends = agents(5);
+  assert.equal(await byAgent(), 0);
+});
+
 Deno.test("[server W35] ready_backend_connections is the count of the last strategy that has an agent, and 0 only without one", async () => {
   const tables = serverTables();
   const counts = { default: 0, destHost: 0, defaultRoute: 0 };
@@ -329,8 +345,8 @@ Deno.test("[agent weak 31] lists and watches of leases have a counter each, and 
   assert.equal(values.get(`${agent}lease_lists_total{http_response_code="<error>",reason=""}`), 1);
   assert.equal(values.get(`${agent}lease_watches_total{http_response_code="200",reason=""}`), 1);
   const latency = `${agent}lease_list_latency_seconds`;
-  assert.equal(values.get(`${latency}_bucket{le="0.1",http_response_code="200"}`), 0);
-  assert.equal(values.get(`${latency}_bucket{le="0.5",http_response_code="200"}`), 1);
+  assert.equal(values.get(`${latency}_bucket{http_response_code="200",le="0.1"}`), 0);
+  assert.equal(values.get(`${latency}_bucket{http_response_code="200",le="0.5"}`), 1);
   assert.equal(values.get(`${latency}_count{http_response_code="200"}`), 1);
   for (
     const line of [
@@ -352,7 +368,7 @@ Deno.test("[server 11] the server's lease metrics have the original's names, lab
   assert.equal(values.get(`${server}culled_leases_count`), 1);
   assert.equal(values.get(`${server}lease_list_total{http_status_code="200",reason=""}`), 1);
   assert.equal(values.get(`${server}lease_delete_total{http_status_code="404",reason="NotFound"}`), 1);
-  assert.equal(values.get(`${server}lease_delete_latency_seconds_bucket{le="0.025",http_status_code="404"}`), 1);
+  assert.equal(values.get(`${server}lease_delete_latency_seconds_bucket{http_status_code="404",le="0.025"}`), 1);
   assert.equal(values.get(`${server}lease_list_latency_seconds_count{http_status_code="200"}`), 1);
   for (
     const line of [

@@ -157,7 +157,7 @@ export const serverMetricDeclarations = {
   backendTunnels: {
     name: `${prefix}_backend_tunnels`,
     type: "gauge",
-    help: "Number of established tunnels of each connected agent.",
+    help: "Number of established tunnels of each connected agent, while there are no more than --per-agent-metrics.",
     labels: ["agent_id"],
     origin: "ours",
   },

@@ -15,6 +15,8 @@ export interface ServerMetricsOptions {
   readonly version: string;
   /** Whether clients speak gRPC. Absent: they do. */
   readonly grpcClients?: boolean;
+  /** Connected agents up to which there is a series of each. Absent: however many there are. */
+  readonly perAgent?: number;
   /** Absent in workers, whose command shows those of the process. */
   readonly process?: ProcessGauges;
 }
@@ -103,7 +105,7 @@ export function createServerMetrics(gauges: () => ServerGauges, options: ServerM
   });
   registry.readCounter(metrics.streamPackets, () => countedPackets(segments, gauges().packets));
   registry.readCounter(metrics.streamBytes, () => countedBytes(segments, gauges().packets));
-  registry.gauge(metrics.backendTunnels, () => tunnelsByAgent(gauges()));
+  registry.gauge(metrics.backendTunnels, () => tunnelsByAgent(gauges(), options.perAgent ?? Infinity));
   registry.gauge(metrics.drainingBackends, () => new Set(agentIds(gauges(), true)).size);
   registry.gauge(metrics.queuedBytes, () => gauges().queuedBytes);
 
@@ -156,12 +158,16 @@ function* agentIds(gauges: ServerGauges, draining?: boolean): Generator<string> 
   }
 }
 
-/** An agent can be connected more than once; its tunnels are shown together. */
-function tunnelsByAgent(gauges: ServerGauges): (readonly [string[], number])[] {
+/**
+ * An agent can be connected more than once; its tunnels are shown together.
+ * @returns nothing where there are more agents than `limit`: a part of them would show what is not so
+ */
+function tunnelsByAgent(gauges: ServerGauges, limit: number): (readonly [string[], number])[] {
   const sums = new Map<string, number>();
   for (const { agentId, tunnels } of gauges.backends()) {
     const id = agentId.slice(0, agentIdLimitChars);
     sums.set(id, (sums.get(id) ?? 0) + tunnels);
+    if (sums.size > limit) return [];
   }
   return Array.from(sums, ([id, tunnels]) => [[id], tunnels]);
 }

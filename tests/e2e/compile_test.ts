@@ -5,7 +5,6 @@ import { engineFlags } from "../../src/runtime/engine_flags.ts";
 import { binaries, root } from "../../tools/binaries.ts";
 import { compileFailure, crashCode, environmentFile, noStubCode, permissionFlags } from "../../tools/compile.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
-import { runtimeFault } from "../support/assert/runtime_fault.ts";
 import { until } from "../support/assert/until.ts";
 import {
   type CompiledProgram,
@@ -221,34 +220,30 @@ leakTest("without the runtime's stub nothing is compiled, what was there stays, 
   assert.equal(await Deno.readTextFile(`${folder}/bin/proxy-server`), "a launcher");
 });
 
-/** What deno compile makes of a program that imports a package of this project. */
-async function compileSource(): Promise<Outcome> {
+leakTest("deno compile takes main.ts as it is, with all packages", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
   await writeStubShape(`${path}/stub`);
-  await Deno.writeTextFile(`${path}/main.ts`, 'import "prom-client";\n');
   const flags = ["--quiet", "--no-check", `--config=${root}/deno.json`, `--output=${path}/program`];
-  return await run([Deno.execPath(), "compile", ...flags, `${path}/main.ts`], { DENORT_BIN: `${path}/stub` });
-}
-
-runtimeFault(
-  "this runtime overflows its stack when it compiles a program that imports this project's packages",
-  { file: "tools/compile.ts", then: "say in it that the bundle is compiled for being small alone" },
-  async () => {
-    const outcome = await compileSource();
-    if (outcome.code === 0) return false;
-    // Another failure would say nothing of this fault.
-    assert.equal(outcome.signal, "SIGABRT", outcome.stderr);
-    assert.match(outcome.stderr, /overflowed its stack/);
-    const { code, advice } = compileFailure("proxy-server", outcome);
-    assert.equal(code, crashCode);
-    assert.match(advice, /^Error: deno compile itself crashed over proxy-server \(its stack overflowed, SIGABRT\)\./);
-    return true;
-  },
-);
+  const command = [Deno.execPath(), "compile", ...flags, `${root}/main.ts`];
+  const { code, signal, stderr } = await run(command, { DENORT_BIN: `${path}/stub` });
+  assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: "" });
+  const { size } = await Deno.stat(`${path}/program`);
+  assert.ok(size > 1_000_000, `${size} bytes`);
+});
 
 leakTest("a crash of the compiler is not taken for a missing stub, nor another failure for either", () => {
   const noStub = "error: Setting up base binary.\n";
+  const overflow = compileFailure("proxy-server", {
+    code: 134,
+    signal: "SIGABRT",
+    stderr: "main has overflowed its stack",
+  });
+  assert.equal(overflow.code, crashCode);
+  assert.match(
+    overflow.advice,
+    /^Error: deno compile itself crashed over proxy-server \(its stack overflowed, SIGABRT\)\./,
+  );
   const crash = compileFailure("proxy-agent", { code: 139, signal: "SIGSEGV", stderr: noStub });
   assert.equal(crash.code, crashCode);
   assert.match(

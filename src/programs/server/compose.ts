@@ -103,6 +103,7 @@ export async function prepareServer(
     strategies,
     version,
     grpcClients: options.mode === "grpc",
+    perAgent: options.perAgentMetrics,
     ...(isWorker ? {} : { process: { descriptors, virtualMemory } }),
   });
   const failures = new RecentFailures();

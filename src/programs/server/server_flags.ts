@@ -129,6 +129,14 @@ export const serverProgram: Program = {
       { name: "health-bind-address", type: string, default: "", help: "address of the health port; empty means all" },
       { name: "admin-port", type: int, default: "8095", help: "TCP port of /metrics and, when enabled, /debug/pprof" },
       ...adminFlags,
+      {
+        name: "per-agent-metrics",
+        type: int,
+        default: "1000",
+        since: "ours",
+        help: "how many agents may be connected for metrics to have a series of each (backend_tunnels): with more of " +
+          "them, a series each would make each scrape long, and there is none; 0 means never",
+      },
     ]),
     ...inGroup("Shutdown", [
       {
@@ -204,6 +212,7 @@ function toOptions(values: FlagValues, env: Env): ServerOptions {
     leaseLabel: values.string("lease-label"),
     gracefulShutdownTimeoutMs: timerMs(values.number("graceful-shutdown-timeout")),
     backendDialTimeoutMs: timerMs(values.number("backend-dial-timeout")),
+    perAgentMetrics: values.number("per-agent-metrics"),
     warnOnChannelLimit: values.bool("warn-on-channel-limit"),
     linkProtocol: values.string("link-protocol") === "grpc" ? "grpc" : "auto",
     http2: values.string("http2") === "runtime" ? "runtime" : "own",

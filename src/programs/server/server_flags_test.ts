@@ -65,6 +65,7 @@ Deno.test("[server 13.7-1] proxy-server's defaults are the original's, but for t
     leaseLabel: "k8s-app=konnectivity-server",
     gracefulShutdownTimeoutMs: 0,
     warnOnChannelLimit: true,
+    perAgentMetrics: 1000,
     workers: 1,
     linkProtocol: "auto",
     closeRevoked: false,

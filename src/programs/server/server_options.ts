@@ -74,6 +74,8 @@ export interface ServerOptions {
   readonly closeRevoked: boolean;
   /** Ours: how old an agent's link may become; 0: as old as it likes. */
   readonly maxLinkAgeMs: number;
+  /** Ours: connected agents up to which metrics have a series of each; 0: never. */
+  readonly perAgentMetrics: number;
   readonly xfrChannelSize: number;
   /** Of the original's next release. */
   readonly frontendWriteChannelSize: number;

@@ -203,7 +203,8 @@ async function furtherServerFault(options: ServerOptions, probe: FileProbe): Pro
     clientDestinationsFault(options.clientDestinations, options.udsName === "") ??
     idFault("server-id", options.serverId) ??
     identityFault(options) ??
-    siblingsFault(options);
+    siblingsFault(options) ??
+    metricsFault(options);
 }
 
 function missingCertificateFault(options: ServerOptions): Fault {
@@ -255,6 +256,10 @@ function listenerFault(options: ServerOptions): Fault {
     { flag: "admin-port", host: options.adminBindAddress, port: options.adminPort },
     { flag: "health-port", host: options.healthBindAddress, port: options.healthPort },
   ]);
+}
+
+function metricsFault({ perAgentMetrics }: ServerOptions): Fault {
+  return perAgentMetrics < 0 ? `--per-agent-metrics must be >= 0, got ${perAgentMetrics}` : undefined;
 }
 
 function siblingsFault(options: ServerOptions): Fault {

@@ -211,6 +211,7 @@ Deno.test("what the original fails on after its start, or runs unsafely with, is
     [["--workers=0"], "--workers must be from 1 to 64, got 0"],
     [["--workers=-1"], "--workers must be from 1 to 64, got -1"],
     [["--workers=65"], "--workers must be from 1 to 64, got 65"],
+    [["--per-agent-metrics=-1"], "--per-agent-metrics must be >= 0, got -1"],
     [["--server-count=0"], "--server-count must be greater than 0, got 0"],
     [
       ["--enable-lease-controller", "--lease-namespace="],
