@@ -127,6 +127,28 @@ Deno.test("a callback may cancel all that is pending and begin anew, however man
   assert.equal(clock.pending, 0);
 });
 
+Deno.test("deadlines of one length fire together where they are due within a hundredth of it, never early and none later", () => {
+  using runtime = new StillRuntime();
+  const { clock } = runtime;
+  const lateMs: number[] = [];
+  let now = 0;
+  // As the keepalives of 1,000 links, which began within 5 s.
+  for (let count = 0; count < 1_000; count++) {
+    const due = now + 5_000;
+    clock.after(5_000, () => lateMs.push(now - due), owner);
+    now += 5;
+    runtime.pass(5);
+  }
+  const set = mock.method(globalThis, "setTimeout");
+  while (lateMs.length < 1_000 && now < 11_000) {
+    now++;
+    runtime.pass(1);
+  }
+  assert.equal(lateMs.length, 1_000);
+  assert.ok(lateMs.every((late) => late >= 0 && late <= 51), `${Math.min(...lateMs)} to ${Math.max(...lateMs)} ms`);
+  assert.ok(set.mock.callCount() <= 101, `${set.mock.callCount()} timers`);
+});
+
 Deno.test("a deadline may begin where another fires, and one that throws ends its owner and keeps no other back", async () => {
   const clock = new SystemClock();
   const { promise, resolve } = Promise.withResolvers<void>();
