@@ -1,6 +1,6 @@
 import type { AgentEvents, AgentGauges, AgentSegment } from "../agent/agent_events.ts";
 import { agentMetricDeclarations as metrics } from "./agent_metric_declarations.ts";
-import { type AgentLeaseEvents, statusLabel } from "./lease_events.ts";
+import { type AgentLeaseEvents, statusLabel } from "./kube_events.ts";
 import { MetricRegistry } from "./metric_registry.ts";
 import { addProcessMetrics, type ProcessGauges, type ProcessMetrics } from "./process_metrics.ts";
 import { countedBytes, countedPackets } from "./stream_metrics.ts";

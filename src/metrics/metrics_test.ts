@@ -20,6 +20,7 @@ function serverTables(): Mutable<ServerGauges> & { packets: Record<ServerSegment
   return {
     proxyCalls: 0,
     connectCalls: 0,
+    linksOpened: 0,
     connectRequests: 0,
     pendingDials: 0,
     establishedTunnels: 0,
@@ -392,6 +393,47 @@ Deno.test("a program tells of its memory, its processor time, its start and its 
   assert.ok((values.get(`${agent}memory_bytes{kind="heap_used"}`) ?? 0) > 1 << 20);
   const { deno, v8 } = Deno.version;
   assert.equal(values.get(`${agent}build_info{deno="${deno}",v8="${v8}",version="1.2.3"}`), 1);
+});
+
+Deno.test("the limits of the process are shown where they are known, and have no series where they are not", async () => {
+  const known = {
+    descriptors: { open: 20, limit: 1024 },
+    virtualMemory: () => ({ size: 5, limit: 6 }),
+    memoryLimit: 64 << 20,
+  };
+  const values = parse(await createAgentMetrics(agentTables, { version: "1", process: known }).text());
+  assert.equal(values.get(`${agent}memory_limit_bytes`), 64 << 20);
+  assert.equal(values.get("process_open_fds"), 20);
+  assert.equal(values.get("process_max_fds"), 1024);
+  const unknown = {
+    descriptors: { open: 20, limit: undefined },
+    virtualMemory: () => undefined,
+    memoryLimit: undefined,
+  };
+  const text = await createServerMetrics(serverTables, { strategies: ["default"], version: "1", process: unknown })
+    .text();
+  const without = parse(text);
+  assert.equal(without.get(`${server}memory_limit_bytes`), undefined);
+  assert.equal(without.get("process_max_fds"), undefined);
+});
+
+Deno.test("links of agents are counted, and reviews of their tokens with what throttles them, each from 0", async () => {
+  const tables = serverTables();
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1" });
+  let values = parse(await metrics.text());
+  for (const outcome of ["accepted", "refused", "failed"]) {
+    assert.equal(values.get(`${server}token_reviews_total{outcome="${outcome}"}`), 0);
+  }
+  for (const reason of ["rate", "api", "too_many"]) {
+    assert.equal(values.get(`${server}token_reviews_throttled_total{reason="${reason}"}`), 0);
+  }
+  tables.linksOpened = 3;
+  metrics.tokenEvents.reviewed("accepted");
+  metrics.tokenEvents.throttled("rate");
+  values = parse(await metrics.text());
+  assert.equal(values.get(`${server}links_opened_total`), 3);
+  assert.equal(values.get(`${server}token_reviews_total{outcome="accepted"}`), 1);
+  assert.equal(values.get(`${server}token_reviews_throttled_total{reason="rate"}`), 1);
 });
 
 Deno.test("a certificate's end is asked for at each scrape, so that a new one shows by itself", async () => {

@@ -15,6 +15,8 @@ export interface ProcessGauges {
     /** Undefined where it is not known. */
     readonly limit: number | undefined;
   };
+  /** Bytes of memory that the process may have; undefined where there is no limit, or it is not known. */
+  readonly memoryLimit: number | undefined;
   /** Its address space in bytes; undefined where it is not known. */
   readonly virtualMemory: () => { readonly size: number; readonly limit: number } | undefined;
 }
@@ -123,6 +125,15 @@ export function processMetricDeclarations(subsystem: Subsystem) {
       labels: ["kind"],
       origin: "ours",
     },
+    memoryLimit: {
+      name: `${prefix}_memory_limit_bytes`,
+      type: "gauge",
+      help:
+        "Memory that the process may have in bytes, as its launcher found it in its control groups; absent: no limit.",
+      labels: [],
+      origin: "ours",
+      ofWorkers: "process",
+    },
     eventLoopDelay: {
       name: `${prefix}_event_loop_delay_seconds`,
       type: "histogram",
@@ -178,6 +189,7 @@ export function addProcessMetrics(
   registry.gauge(metrics.maxDescriptors, () => process?.descriptors.limit ?? []);
   registry.gauge(metrics.virtualMemory, () => process?.virtualMemory()?.size ?? []);
   registry.gauge(metrics.maxVirtualMemory, () => process?.virtualMemory()?.limit ?? []);
+  registry.gauge(metrics.memoryLimit, () => process?.memoryLimit ?? []);
   registry.gauge(metrics.startTime, () => performance.timeOrigin / 1000);
   registry.gauge(metrics.memory, () => {
     const { heapUsed, heapTotal, external } = Deno.memoryUsage();

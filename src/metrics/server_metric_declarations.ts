@@ -169,6 +169,28 @@ export const serverMetricDeclarations = {
     origin: "ours",
     ofWorkers: "max",
   },
+  linksOpened: {
+    name: `${prefix}_links_opened_total`,
+    type: "counter",
+    help: "Count of links that agents have brought up.",
+    labels: [],
+    origin: "ours",
+  },
+  tokenReviews: {
+    name: `${prefix}_token_reviews_total`,
+    type: "counter",
+    help: "Count of reviews of agents' tokens by the Kubernetes API, by outcome; a verdict that is remembered is none.",
+    labels: ["outcome"],
+    origin: "ours",
+  },
+  tokenReviewsThrottled: {
+    name: `${prefix}_token_reviews_throttled_total`,
+    type: "counter",
+    help:
+      "Count of reviews of agents' tokens that had to wait or were refused, by reason: rate (--kubeconfig-qps), api (it asked to wait), too_many (in flight).",
+    labels: ["reason"],
+    origin: "ours",
+  },
   queuedBytes: {
     name: `${prefix}_queued_bytes`,
     type: "gauge",

@@ -1,7 +1,13 @@
 import type { DialFailureReason } from "../server/dial_outcome.ts";
 import type { PeerRefusal, PeerRole, ServerEvents, ServerGauges, ServerSegment } from "../server/server_events.ts";
 import type { StrategyName } from "../server/strategies.ts";
-import { type ServerLeaseEvents, statusLabel } from "./lease_events.ts";
+import {
+  type ServerLeaseEvents,
+  statusLabel,
+  type TokenEvents,
+  type TokenReviewOutcome,
+  type TokenReviewThrottle,
+} from "./kube_events.ts";
 import { MetricRegistry, type Series } from "./metric_registry.ts";
 import { addProcessMetrics, type ProcessGauges, type ProcessMetrics } from "./process_metrics.ts";
 import { serverMetricDeclarations as metrics } from "./server_metric_declarations.ts";
@@ -33,6 +39,7 @@ export interface ServerListenerEvents {
 export interface ServerMetrics extends ProcessMetrics {
   readonly events: ServerEvents;
   readonly leaseEvents: ServerLeaseEvents;
+  readonly tokenEvents: TokenEvents;
   readonly listenerEvents: ServerListenerEvents;
   /** Sets where the number of lost lines of the audit log is read; without it the number is 0. */
   auditLost(read: () => number): void;
@@ -61,6 +68,10 @@ const peerRefusals: readonly (readonly [PeerRole, PeerRefusal])[] = [
   ["agent", "identifier"],
 ];
 
+/** What can become of a review of a token, and what can make one wait: each is there with 0 from the start. */
+const tokenOutcomes: Readonly<Record<TokenReviewOutcome, true>> = { accepted: true, refused: true, failed: true };
+const tokenThrottles: Readonly<Record<TokenReviewThrottle, true>> = { rate: true, api: true, too_many: true };
+
 /** Characters of an agent's id that reach a label; ids are chosen by agents. */
 const agentIdLimitChars = 128;
 
@@ -88,6 +99,7 @@ export function createServerMetrics(gauges: () => ServerGauges, options: ServerM
     const { proxyCalls, connectCalls } = gauges();
     return byMethod(connectCalls, proxyCalls);
   });
+  registry.readCounter(metrics.linksOpened, () => gauges().linksOpened);
   registry.gauge(metrics.httpConnections, () => gauges().connectRequests);
   registry.gauge(
     metrics.readyBackendConnections,
@@ -117,6 +129,8 @@ export function createServerMetrics(gauges: () => ServerGauges, options: ServerM
   const leaseLists = registry.counter(metrics.leaseLists);
   const leaseListLatency = registry.labelledHistogram(metrics.leaseListLatency);
   const culledLeases = registry.counter(metrics.culledLeases);
+  const tokenReviews = registry.counter(metrics.tokenReviews, Object.keys(tokenOutcomes).map((name) => [name]));
+  const throttled = registry.counter(metrics.tokenReviewsThrottled, Object.keys(tokenThrottles).map((name) => [name]));
 
   return {
     ...addProcessMetrics(registry, "server", options.version, options.process),
@@ -137,6 +151,10 @@ export function createServerMetrics(gauges: () => ServerGauges, options: ServerM
     listenerEvents: {
       connectionClosed: (listener, reason) => closedConnections(listener, reason),
       callRefused: (listener, reason) => refusedCalls(listener, reason),
+    },
+    tokenEvents: {
+      reviewed: (outcome) => tokenReviews(outcome),
+      throttled: (reason) => throttled(reason),
     },
     leaseEvents: {
       leasesListed: (status, reason, seconds) => {

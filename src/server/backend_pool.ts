@@ -43,6 +43,7 @@ export class BackendPool {
   readonly #clock: Clock;
   readonly #members: Member[] = [];
   #draining = false;
+  #added = 0;
   readonly #random: () => number;
   /** Backends that a dial was tried on already, while it has no answer. */
   readonly #tried = new WeakMap<ServerTunnel, Set<Backend>>();
@@ -63,6 +64,7 @@ export class BackendPool {
   }
 
   add(backend: Backend): void {
+    this.#added++;
     this.#members.push({ backend, reach: reachOf(backend.info.identifiers) });
     this.#onChange();
   }
@@ -72,6 +74,11 @@ export class BackendPool {
     if (at < 0) return;
     this.#members.splice(at, 1);
     this.#onChange();
+  }
+
+  /** How many agent streams have ever connected. */
+  get added(): number {
+    return this.#added;
   }
 
   /** Connected agent streams. */

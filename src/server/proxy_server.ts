@@ -128,6 +128,10 @@ export class ProxyServer implements ServerGauges {
     return this.agents.callCount;
   }
 
+  get linksOpened(): number {
+    return this.pool.added;
+  }
+
   get connectRequests(): number {
     return this.connect.requestCount;
   }

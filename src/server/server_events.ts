@@ -66,6 +66,8 @@ export interface ServerGauges {
   /** Open calls of the packet services. */
   readonly proxyCalls: number;
   readonly connectCalls: number;
+  /** Links of agents that have ever been up. */
+  readonly linksOpened: number;
   /** CONNECT requests in progress, open tunnels included. */
   readonly connectRequests: number;
   readonly pendingDials: number;

@@ -19,6 +19,8 @@ export interface KubeClientOptions {
   readonly userAgent: string;
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs?: number;
+  /** A call has to wait: for its turn of the rate, or since the API asked for it. */
+  readonly onThrottled?: (by: "rate" | "api") => void;
   readonly clock: Clock;
   /** Uniform in [0, 1); a parameter so that tests can choose. */
   readonly random?: () => number;
@@ -59,6 +61,7 @@ export class KubeClient implements Disposable {
   readonly #dialling: DialContext;
   readonly #timeoutMs: number;
   readonly #random: () => number;
+  readonly #onThrottled: (by: "rate" | "api") => void;
 
   constructor(access: ApiAccess, options: KubeClientOptions) {
     this.#access = access;
@@ -67,6 +70,7 @@ export class KubeClient implements Disposable {
     this.#dialling = dialContext("links", options.clock);
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     this.#random = options.random ?? Math.random;
+    this.#onThrottled = options.onThrottled ?? (() => {});
     const burst = Math.max(1, options.burst || defaultBurst);
     this.#limiter = new RateLimiter(options.qps || defaultQps, burst, this.#clock);
   }
@@ -152,11 +156,13 @@ export class KubeClient implements Disposable {
   async #repeat<T>(signal: AbortSignal, repeatable: boolean, attempt: () => Promise<T>): Promise<T> {
     let renewed = false;
     for (let attempts = 1;; attempts++) {
+      if (!this.#limiter.free) this.#onThrottled("rate");
       await this.#limiter.turn(signal);
       try {
         return await attempt();
       } catch (error) {
         if (!(error instanceof KubeError) || signal.aborted) throw error;
+        if (error.status === 429) this.#onThrottled("api");
         if (error.status === 401 && !renewed) {
           // A token may have been replaced since it was read.
           renewed = true;

@@ -139,6 +139,25 @@ leakTest("reading is tried again where that may help, writing only where the API
   assert.equal(answers.length, 0);
 });
 
+leakTest("a call that waits for its turn, and one that the API asks to wait, are told of", async () => {
+  await using api = await startFakeKubeApi();
+  const told: string[] = [];
+  using client = clientFor(accessTo(api), { qps: 50, burst: 1, onThrottled: (by) => told.push(by) });
+  api.handle = (call) => call.answer(200, {});
+  await client.call(get, forever);
+  assert.deepEqual(told, []);
+  await Promise.all([client.call(get, forever), client.call(get, forever)]);
+  assert.ok(told.length > 0 && told.every((by) => by === "rate"), told.join());
+  told.length = 0;
+  let asked = 0;
+  api.handle = (call) => {
+    if (++asked === 1) call.fail(429, "TooManyRequests", "slow down", { "retry-after": "0" });
+    else call.answer(200, {});
+  };
+  await client.call(get, forever);
+  assert.deepEqual(told.filter((by) => by === "api"), ["api"]);
+});
+
 leakTest("the time that the API asks to wait is kept to", async () => {
   await using api = await startFakeKubeApi();
   using client = clientFor(accessTo(api));

@@ -32,6 +32,11 @@ export class RateLimiter {
     return this.#queue.size;
   }
 
+  /** Whether a call would have its turn at once. */
+  get free(): boolean {
+    return this.#queue.size === 0 && this.#tokensNow >= 1;
+  }
+
   /** Waits for this call's turn. @throws the signal's reason */
   turn(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -60,11 +65,14 @@ export class RateLimiter {
     });
   }
 
+  get #tokensNow(): number {
+    const seconds = (this.#clock.now() - this.#filledAt) / 1000;
+    return Math.min(this.#burst, this.#tokens + seconds * this.#qps);
+  }
+
   #fill(): void {
-    const now = this.#clock.now();
-    const seconds = (now - this.#filledAt) / 1000;
-    this.#filledAt = now;
-    this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#qps);
+    this.#tokens = this.#tokensNow;
+    this.#filledAt = this.#clock.now();
   }
 
   #schedule(): void {

@@ -22,6 +22,20 @@ Deno.test("a burst goes at once, the rest at its rate and in order", async () =>
   assert.equal(clock.pending, 0);
 });
 
+Deno.test("a limiter is free while a call would have its turn at once, and asking it takes no token", async () => {
+  const clock = new VirtualClock();
+  const limiter = new RateLimiter(5, 2, clock);
+  assert.ok(limiter.free && limiter.free);
+  assert.equal(taken(limiter, 2).length, 0);
+  assert.ok(!limiter.free, "the burst is spent");
+  const third = taken(limiter, 1);
+  await clock.run(200);
+  assert.equal(third.length, 1);
+  assert.ok(!limiter.free);
+  await clock.run(200);
+  assert.ok(limiter.free, "a token has come back");
+});
+
 Deno.test("tokens come back to the burst and not beyond", async () => {
   const clock = new VirtualClock();
   const limiter = new RateLimiter(5, 3, clock);

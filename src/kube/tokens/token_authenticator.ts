@@ -23,6 +23,10 @@ export interface TokenAuthenticatorOptions {
   readonly cache?: VerdictCacheOptions;
   /** Reviews that may be in flight at once. */
   readonly maxReviews?: number;
+  /** Told of each review; absent: nobody is. */
+  readonly onReviewed?: (outcome: "accepted" | "refused" | "failed") => void;
+  /** Told of each agent that is refused because {@link maxReviews} are in flight. */
+  readonly onTooMany?: () => void;
   readonly clock: Clock;
 }
 
@@ -70,6 +74,7 @@ export function createTokenAuthenticator(options: TokenAuthenticatorOptions): Au
     const known = cache.get(key) ?? reviews.get(key);
     if (known !== undefined) return known;
     if (reviews.size >= (options.maxReviews ?? defaultMaxReviews)) {
+      options.onTooMany?.();
       throw new ConnectError("too many agents are being authenticated", Code.ResourceExhausted);
     }
     const review = judgeByReview(options, token).then((verdict) => {
@@ -119,8 +124,10 @@ async function judgeByReview(options: TokenAuthenticatorOptions, token: string):
   try {
     const review = await reviewToken(client, token, audience, limit.signal);
     const refusal = refusalOf(review, options);
+    options.onReviewed?.(refusal === undefined ? "accepted" : "refused");
     return refusal === undefined ? { ok: true, subject: subjectOf(review, options) } : { ok: false, refusal };
   } catch (error) {
+    options.onReviewed?.("failed");
     log.error("cannot review the token of an agent: {reason}", { reason: textOf(error) });
     // Where the API is and what it says of this server is not for agents.
     const said = reasonOf(error) || (statusOf(error) === undefined ? "no answer" : `status ${statusOf(error)}`);

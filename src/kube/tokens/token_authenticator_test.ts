@@ -331,6 +331,36 @@ leakTest("reviews in flight are bounded: who comes then may try again", () =>
   }, { maxReviews: 2 }));
 
 leakTest(
+  "each review is told with its outcome, and what throttles it: its own rate, the API, too many at once",
+  async () => {
+    const told: string[] = [];
+    const telling: Partial<TokenAuthenticatorOptions> = {
+      onReviewed: (outcome) => told.push(outcome),
+      onTooMany: () => told.push("too many"),
+      maxReviews: 1,
+    };
+    await world(async (authenticate, api) => {
+      await authenticate(["Bearer a"], forever);
+      await authenticate(["Bearer a"], forever);
+      assert.deepEqual(told.splice(0), ["accepted"], "a verdict that is remembered is no review");
+      api.status = { authenticated: false };
+      await refusal(authenticate, "Bearer b");
+      api.handle = (call) => call.fail(422, "Invalid", "no");
+      await refusal(authenticate, "Bearer c");
+      assert.deepEqual(told.splice(0), ["refused", "failed"]);
+      const held: FakeCall[] = [];
+      api.handle = (call) => held.push(call);
+      const first = refusal(authenticate, "Bearer d");
+      await until("the review is in flight", () => held.length === 1);
+      await refusal(authenticate, "Bearer e");
+      held[0]?.answer(201, { status: api.status });
+      await first;
+      assert.deepEqual(told, ["too many", "refused"]);
+    }, telling);
+  },
+);
+
+leakTest(
   "a token of absurd length is refused without asking the API",
   () =>
     world(async (authenticate, { reviews }) => {

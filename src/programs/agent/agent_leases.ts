@@ -2,7 +2,7 @@ import type { ServerCounter } from "../../agent/servers/server_count.ts";
 import { KubeClient } from "../../kube/client/kube_client.ts";
 import { LeaseCounter } from "../../kube/leases/lease_counter.ts";
 import { LeasesApi } from "../../kube/leases/leases_api.ts";
-import type { AgentLeaseEvents } from "../../metrics/lease_events.ts";
+import type { AgentLeaseEvents } from "../../metrics/kube_events.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { AgentOptions } from "./agent_options.ts";
 import { kubeAccess } from "../kube_config.ts";

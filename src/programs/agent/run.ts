@@ -35,6 +35,7 @@ import { isLocalAddress } from "../local_addresses.ts";
 import { pagesEvents } from "../pages_events.ts";
 import { agentPools, processDescriptors } from "../process_descriptors.ts";
 import { pageListener } from "../page_listener.ts";
+import { memoryLimit } from "../memory_limit.ts";
 import { boundMemory, logMemoryLimit } from "../process_memory.ts";
 import { endingSignals } from "../signals.ts";
 import { version } from "../version.ts";
@@ -84,7 +85,7 @@ export async function startAgent(
   const memory = await boundMemory();
   const metrics: AgentMetrics = createAgentMetrics(() => agent, {
     version,
-    process: { descriptors, virtualMemory },
+    process: { descriptors, virtualMemory, memoryLimit: await memoryLimit() },
   });
   metrics.certificateExpiry("agent", () => tls.expirySeconds);
   const counter = options.countServerLeases ? await leaseCounter(options, metrics, undo) : undefined;

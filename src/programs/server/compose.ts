@@ -15,7 +15,6 @@ import { watchEventLoop } from "../../metrics/event_loop.ts";
 import type { ProgramFacts } from "../../ops/status/program_status.ts";
 import { RecentFailures } from "../../ops/status/recent_failures.ts";
 import { healthMethods, healthRoutes, HealthStatus } from "../../ops/grpc_health.ts";
-import type { ServerLeaseEvents } from "../../metrics/lease_events.ts";
 import { createServerMetrics, type ServerMetrics } from "../../metrics/server_metrics.ts";
 import { AllowedNames } from "../../wire/destination/allowed_names.ts";
 import { DialPolicy } from "../../server/dial_policy.ts";
@@ -25,6 +24,7 @@ import type { ServerEvents } from "../../server/server_events.ts";
 import { peerName } from "../../wire/peer_identity.ts";
 import { clientRules, destinationLists } from "../destination_flags.ts";
 import { parseProxyStrategies } from "./proxy_strategies.ts";
+import { memoryLimit } from "../memory_limit.ts";
 import { boundMemory } from "../process_memory.ts";
 import type { ServerKube } from "./server_kube.ts";
 import type { ListenerSharing } from "./server_addresses.ts";
@@ -104,10 +104,10 @@ export async function prepareServer(
     version,
     grpcClients: options.mode === "grpc",
     perAgent: options.perAgentMetrics,
-    ...(isWorker ? {} : { process: { descriptors, virtualMemory } }),
+    ...(isWorker ? {} : { process: { descriptors, virtualMemory, memoryLimit: await memoryLimit() } }),
   });
   const failures = new RecentFailures();
-  const kube = needsKubernetes(options) ? undo.use(await kubeFor(options, metrics.leaseEvents)) : undefined;
+  const kube = needsKubernetes(options) ? undo.use(await kubeFor(options, metrics)) : undefined;
   const server: ProxyServer = new ProxyServer({
     serverId: options.serverId,
     serverCount: () => options.serverCount,
@@ -236,8 +236,9 @@ function recording(events: ServerEvents, failures: RecentFailures): ServerEvents
 }
 
 /** Code for the Kubernetes API is loaded only where it is used. */
-async function kubeFor(options: ServerOptions, events: ServerLeaseEvents): Promise<ServerKube> {
+async function kubeFor(options: ServerOptions, metrics: ServerMetrics): Promise<ServerKube> {
   const { openServerKube } = await import("./server_kube.ts");
+  const events = { leases: metrics.leaseEvents, tokens: metrics.tokenEvents };
   return await openServerKube(options, events, systemClock);
 }
 

@@ -3,7 +3,7 @@ import { LeaseCollector } from "../../kube/leases/lease_collector.ts";
 import { LeaseController, leaseName } from "../../kube/leases/lease_controller.ts";
 import { LeasesApi } from "../../kube/leases/leases_api.ts";
 import { createTokenAuthenticator } from "../../kube/tokens/token_authenticator.ts";
-import type { ServerLeaseEvents } from "../../metrics/lease_events.ts";
+import type { ServerLeaseEvents, TokenEvents } from "../../metrics/kube_events.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Authenticate } from "../../server/agents/agent_service.ts";
 import { kubeAccess } from "../kube_config.ts";
@@ -21,13 +21,19 @@ export interface ServerKube extends AsyncDisposable {
   withdraw(): Promise<void>;
 }
 
+/** What is told of the calls of the Kubernetes API. */
+export interface ServerKubeEvents {
+  readonly leases: ServerLeaseEvents;
+  readonly tokens: TokenEvents;
+}
+
 /**
  * Prepares the use of the Kubernetes API; asks nothing of it yet.
  * @throws {KubeConfigError} when it is not known how to reach it
  */
 export async function openServerKube(
   options: ServerOptions,
-  events: ServerLeaseEvents,
+  { leases: leaseEvents, tokens: tokenEvents }: ServerKubeEvents,
   clock: Clock,
 ): Promise<ServerKube> {
   const access = await kubeAccess(options.kubeconfig, clock);
@@ -38,9 +44,9 @@ export async function openServerKube(
     clock,
   };
   // Each has its own rate: a lease does not run out because many agents want to be known.
-  const tokens = new KubeClient(access, rate);
+  const tokens = new KubeClient(access, { ...rate, onThrottled: (by) => tokenEvents.throttled(by) });
   const leases = options.enableLeaseController
-    ? leasesOf(new KubeClient(access, rate), options, events, clock)
+    ? leasesOf(new KubeClient(access, rate), options, leaseEvents, clock)
     : undefined;
   return {
     authenticate: options.agentNamespace === "" ? undefined : createTokenAuthenticator({
@@ -48,6 +54,8 @@ export async function openServerKube(
       namespace: options.agentNamespace,
       serviceAccount: options.agentServiceAccount,
       audience: options.authenticationAudience,
+      onReviewed: (outcome) => tokenEvents.reviewed(outcome),
+      onTooMany: () => tokenEvents.throttled("too_many"),
       clock,
     }),
     announce: () => leases?.start(),

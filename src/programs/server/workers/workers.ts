@@ -12,6 +12,7 @@ import { serverHealthApp } from "../../../ops/health.ts";
 import { WorkerMetrics } from "../../../metrics/worker_metrics.ts";
 import { pagesEvents } from "../../pages_events.ts";
 import { noRoomFor, processDescriptors, serverPeers, serverPools } from "../../process_descriptors.ts";
+import { memoryLimit } from "../../memory_limit.ts";
 import { logMemoryLimit } from "../../process_memory.ts";
 import { agentsAddress, frontendAddress } from "../server_addresses.ts";
 import { openServerAudit } from "../server_audit.ts";
@@ -53,7 +54,7 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
   const metrics = undo.use(
     new WorkerMetrics(() => workers.map((worker) => worker.metrics()), version, {
       auditLost: () => workers.reduce((sum, worker) => sum + worker.auditLost, audit?.lost ?? 0),
-      process: { descriptors, virtualMemory },
+      process: { descriptors, virtualMemory, memoryLimit: await memoryLimit() },
     }),
   );
   const readiness = () =>

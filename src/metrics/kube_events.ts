@@ -22,3 +22,25 @@ export interface ServerLeaseEvents {
 export function statusLabel(status: LeaseCallStatus): string {
   return status === undefined ? "<error>" : String(status);
 }
+
+/**
+ * What a review of an agent's token led to:
+ * - `accepted`: the agent may connect, as far as its token goes
+ * - `refused`: the token is none of the right account and audience
+ * - `failed`: the Kubernetes API gave no verdict
+ */
+export type TokenReviewOutcome = "accepted" | "refused" | "failed";
+
+/**
+ * Why a review had to wait, or was refused:
+ * - `rate`: it waited for its turn of `--kubeconfig-qps`
+ * - `api`: the Kubernetes API had too much to do (status 429)
+ * - `too_many`: as many as may be in flight were, and the agent was refused
+ */
+export type TokenReviewThrottle = "rate" | "api" | "too_many";
+
+/** What happens to reviews of agents' tokens. */
+export interface TokenEvents {
+  reviewed(outcome: TokenReviewOutcome): void;
+  throttled(reason: TokenReviewThrottle): void;
+}
