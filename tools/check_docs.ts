@@ -22,6 +22,7 @@ const documents = [
   "docs/balancers.md",
   "docs/distributions.md",
   "docs/reference.md",
+  "docs/runbook.md",
   "docs/security.md",
   ...["README", "agent", "client", "pains", "server", "tests", "tunnels", "wire"].map((name) =>
     `docs/original/${name}.md`
@@ -74,6 +75,10 @@ const foreignFlags = new Set([
   "certificate-oidc-issuer",
   "certificate-identity",
   "frozen",
+  // Of kubectl.
+  "tail",
+  "prefix",
+  "previous",
 ]);
 
 const flags = new Set([...foreignFlags, ...programs.flatMap((program) => program.flags.map((flag) => flag.name))]);

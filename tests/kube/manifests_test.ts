@@ -5,10 +5,7 @@ import { parseServerFlags } from "../../src/programs/server/server_flags.ts";
 import { parseTestClientFlags } from "../../src/programs/test/test_client_flags.ts";
 import { parseTestServerFlags } from "../../src/programs/test/test_server_flags.ts";
 import { listMember, memberOf, textMember } from "../../src/kube/client/json_value.ts";
-import { agentMetricDeclarations } from "../../src/metrics/agent_metric_declarations.ts";
-import { processMetricDeclarations } from "../../src/metrics/process_metrics.ts";
-import { serverMetricDeclarations } from "../../src/metrics/server_metric_declarations.ts";
-import type { Metric } from "../../src/metrics/metric.ts";
+import { shellCommands } from "../support/processes/readme_commands.ts";
 import { Cluster } from "./cluster.ts";
 import { clusterTests, kubeTest } from "./kube_test_case.ts";
 import {
@@ -22,7 +19,7 @@ import {
   parseManifests,
   readManifests,
 } from "./manifests.ts";
-import { serviceMonitors } from "./service_monitors.ts";
+import { definePrometheusTypes } from "./prometheus_operator.ts";
 
 const { test } = await clusterTests();
 
@@ -62,8 +59,7 @@ async function removeAll(cluster: Cluster, manifests: readonly Manifest[]): Prom
 
 for (const [name, read] of Object.entries(sets)) {
   test(`examples/${name}: a real kube-apiserver takes each manifest, first on trial, then for good`, async (cluster) => {
-    await cluster.apply(serviceMonitors);
-    await cluster.kubectlText("wait", "--for=condition=Established", `crd/${serviceMonitors.metadata.name}`);
+    await definePrometheusTypes(cluster);
     const manifests = await read(cluster);
     assert.ok(manifests.length > 0);
     // On trial nothing is made, and what is to lie in a namespace needs it.
@@ -236,6 +232,22 @@ test("make-certificate.sh makes a certificate that is the server's alone, and a 
   assert.deepEqual(names.sort(), ["tls.crt", "tls.key"]);
 });
 
+test("the runbook's questions to the cluster are answered", async (cluster) => {
+  const manifests = await sets["kubernetes/base"]?.(cluster) ?? [];
+  await applyText(cluster, manifests);
+  const runbook = await Deno.readTextFile(new URL("../../docs/runbook.md", import.meta.url));
+  // A log needs a pod that runs; readme_test.ts reads one by such a command.
+  const commands = shellCommands(runbook).filter((each) => each.startsWith("kubectl ") && !each.includes(" logs "));
+  assert.ok(commands.length > 3);
+  for (const command of new Set(commands)) {
+    const script = command.replace(/^kubectl /, `${cluster.binaries.kubectl} `);
+    const env = { HOME: cluster.dir, KUBECONFIG: cluster.adminKubeconfig };
+    const { code, stderr } = await new Deno.Command("bash", { args: ["-c", script], env }).output();
+    assert.equal(code, 0, `${command}: ${new TextDecoder().decode(stderr)}`);
+  }
+  await removeAll(cluster, manifests);
+});
+
 const egressConfigurations = [
   "kubernetes/control-plane/egress-selector-configuration.yaml",
   "kind/egress_selector_configuration.yaml",
@@ -359,41 +371,6 @@ Deno.test("examples/kind-multinode: flags that are wrong are refused", async () 
     assert.match(stderr, /^quickstart-kind\.sh: /);
     await Deno.remove(folder, { recursive: true });
   }
-});
-
-Deno.test("the Grafana dashboard asks for metrics and labels that there are", async () => {
-  const declared = new Map<string, Metric>();
-  const all: readonly Readonly<Record<string, Metric>>[] = [
-    serverMetricDeclarations,
-    agentMetricDeclarations,
-    processMetricDeclarations("server"),
-    processMetricDeclarations("agent"),
-  ];
-  for (const metrics of all) for (const metric of Object.values(metrics)) declared.set(metric.name, metric);
-  const dashboard: unknown = JSON.parse(
-    await Deno.readTextFile(`${examples}/kubernetes/monitoring/grafana-dashboard.json`),
-  );
-  let expressions = 0;
-  for (const panel of listMember(dashboard, "panels")) {
-    for (const target of listMember(panel, "targets")) {
-      expressions++;
-      const expression = textMember(target, "expr");
-      const known = new Set(["le", "instance", "job"]);
-      for (const [name] of expression.matchAll(/\b(?:konnectivity_network_proxy|process)_\w+/g)) {
-        const base = name.replace(/_bucket$/, "");
-        const metric = declared.get(base);
-        assert.ok(metric !== undefined, `there is no metric ${base}`);
-        assert.equal(metric.type === "histogram", name !== base, name);
-        for (const label of metric.labels) known.add(label);
-      }
-      const used = [
-        ...[...expression.matchAll(/by \(([^)]*)\)/g)].flatMap(([, names = ""]) => names.split(/, */)),
-        ...[...textMember(target, "legendFormat").matchAll(/\{\{(\w+)\}\}/g)].map(([, label = ""]) => label),
-      ];
-      for (const label of used) assert.ok(known.has(label), `${expression} has no label ${label}`);
-    }
-  }
-  assert.ok(expressions > 20);
 });
 
 Deno.test("every example has its place in these tests", async () => {

@@ -16,7 +16,7 @@ import { type Manifest, parseManifests } from "./manifests.ts";
 import { NodeStandIn } from "./node.ts";
 import { type RunningPod, runPod, untilProbed } from "./pods.ts";
 import { type NotRun, Reader } from "./readme_reader.ts";
-import { serviceMonitors } from "./service_monitors.ts";
+import { definePrometheusTypes } from "./prometheus_operator.ts";
 
 /** What the manifests listen on, kube-apiserver's port, and the port of the service that is reached. */
 const ports = [80, 6443, 8000, 8091, 8092, 8093, 8094, 8095];
@@ -205,8 +205,7 @@ async function onKubernetes(world: World): Promise<void> {
     }],
     ["kubectl apply -k examples/kubernetes/monitoring", {
       async before() {
-        await cluster.apply(serviceMonitors);
-        await cluster.kubectlText("wait", "--for=condition=Established", `crd/${serviceMonitors.metadata.name}`);
+        await definePrometheusTypes(cluster);
       },
     }],
   ]);
