@@ -19,6 +19,7 @@ const documents = [
   "BENCHMARKS.md",
   "RELEASE.md",
   "SECURITY.md",
+  "charts/konnectivity/README.md",
   "docs/balancers.md",
   "docs/distributions.md",
   "docs/reference.md",
@@ -75,7 +76,10 @@ const foreignFlags = new Set([
   "certificate-oidc-issuer",
   "certificate-identity",
   "frozen",
-  // Of kubectl.
+  // Of helm and kubectl.
+  "namespace",
+  "reuse-values",
+  "set",
   "tail",
   "prefix",
   "previous",

@@ -5,19 +5,26 @@
  * when a table is stale.
  * @module
  */
+import chartSchema from "../charts/konnectivity/values.schema.json" with { type: "json" };
 import differences from "../docs/original/differences.json" with { type: "json" };
 import { agentProgram } from "../src/programs/agent/agent_flags.ts";
 import { flagTable } from "../src/flags/flag_docs.ts";
 import type { Program } from "../src/flags/program.ts";
 import { type Refusal, refusals } from "../src/programs/refusals.ts";
 import { serverProgram } from "../src/programs/server/server_flags.ts";
+import { chartValues } from "./chart.ts";
 import { print, printError } from "../src/programs/terminal.ts";
 import { testClientProgram } from "../src/programs/test/test_client_flags.ts";
 import { testServerProgram } from "../src/programs/test/test_server_flags.ts";
 import { type MetricRow, metricsTable } from "../src/metrics/metrics_table.ts";
 
 /** Documents that hold tables; those that do not exist are passed over. */
-export const documents: readonly string[] = ["README.md", "docs/reference.md", "docs/migration.md"];
+export const documents: readonly string[] = [
+  "README.md",
+  "docs/reference.md",
+  "docs/migration.md",
+  "charts/konnectivity/README.md",
+];
 
 const programs: readonly Program[] = [serverProgram, agentProgram, testClientProgram, testServerProgram];
 
@@ -32,6 +39,7 @@ export const tables: ReadonlyMap<string, () => string> = new Map([
   ),
   ["differences:flags", flagDifferences],
   ["differences:metrics", metricDifferences],
+  ["values:konnectivity", valuesTable],
 ]);
 
 function refusalTable(program: Refusal["program"]): string {
@@ -39,6 +47,14 @@ function refusalTable(program: Refusal["program"]): string {
     `| ${[what, original, why, instead].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
   );
   return ["| refused | the original | why | instead |", "|---|---|---|---|", ...rows].join("\n") + "\n";
+}
+
+/** The values of the chart. */
+function valuesTable(): string {
+  const rows = chartValues(chartSchema).map(({ path, type, default: value, description }) =>
+    `| ${[`\`${path}\``, type, `\`${value}\``, description].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
+  );
+  return ["| value | type | default | meaning |", "|---|---|---|---|", ...rows].join("\n") + "\n";
 }
 
 function flagDifferences(): string {
@@ -81,7 +97,7 @@ function metricRow({ name, type, labels, buckets, origin, help }: MetricRow): st
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-const marker = /<!-- ((?:flags|metrics|differences|refusals):[\w-]+) -->\n[^]*?<!-- \/\1 -->/g;
+const marker = /<!-- ((?:flags|metrics|differences|refusals|values):[\w-]+) -->\n[^]*?<!-- \/\1 -->/g;
 
 /**
  * A document with every marked table as it should be. The formatter leaves the tables alone: it would pad their cells.

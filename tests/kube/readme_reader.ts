@@ -40,7 +40,7 @@ export class Reader implements AsyncDisposable {
   /** @param env variables of the reader's shell; what is in the folder `bin` of the copy is found first */
   static async open(t: Deno.TestContext, node: ControlPlane, env: Readonly<Record<string, string>>): Promise<Reader> {
     const folder = await Deno.makeTempDir({ prefix: "konnectivity-readme-" });
-    const parts = ["README.md", "Containerfile", "deno.json", "examples"].map((part) => root + part);
+    const parts = ["README.md", "Containerfile", "deno.json", "examples", "charts"].map((part) => root + part);
     const { success } = await new Deno.Command("cp", { args: ["-R", ...parts, folder] }).output();
     assert.ok(success);
     await Deno.remove(`${folder}/examples/kind-multinode/rendered`, { recursive: true }).catch(() => {});

@@ -16,6 +16,7 @@ import { type Manifest, parseManifests } from "./manifests.ts";
 import { NodeStandIn } from "./node.ts";
 import { type RunningPod, runPod, untilProbed } from "./pods.ts";
 import { type NotRun, Reader } from "./readme_reader.ts";
+import { findTool, toolFolder } from "./tools.ts";
 import { definePrometheusTypes } from "./prometheus_operator.ts";
 
 /** What the manifests listen on, kube-apiserver's port, and the port of the service that is reached. */
@@ -337,17 +338,82 @@ async function onKindWithSeveralServers(world: World): Promise<void> {
   ]);
 }
 
+async function withTheChart(world: World): Promise<void> {
+  const { cluster, reader } = world;
+  await reader.install("helm", `#!/bin/sh\nexec ${toolFolder}/helm "$@"\n`);
+  let agent: RunningPod | undefined;
+  const install = "helm upgrade konnectivity charts/konnectivity --namespace kube-system --reuse-values";
+  await reader.follow("charts/konnectivity/README.md", [
+    ["helm install konnectivity charts/konnectivity --namespace kube-system", {
+      async after() {
+        agent = await world.run(
+          await kept(cluster, "deployment", "konnectivity-agent", "kube-system"),
+          "kube-system",
+          "agent-1",
+        );
+        await untilProbed(agent, "livenessProbe");
+      },
+    }],
+    ["kubectl --namespace kube-system get pods -l k8s-app=konnectivity-agent", {}],
+    ["examples/kubernetes/control-plane/make-certificate.sh", {}],
+    [
+      `${install} --set server.kind=DaemonSet --set server.certificate.hostPath=/etc/kubernetes/konnectivity-server-pki`,
+      {
+        async after() {
+          const set = await kept(cluster, "daemonset", "konnectivity-server", "kube-system");
+          await untilProbed(await world.run(set, "kube-system", "konnectivity-server-n1"), "livenessProbe");
+        },
+      },
+    ],
+    ["curl http://127.0.0.1:8092/readyz", {
+      prints: /^ok$/,
+      async after() {
+        await untilProbed(agent ?? assert.fail(), "readinessProbe");
+        await until(
+          "the server has its lease",
+          async () =>
+            /server-n1$/m.test(await cluster.kubectlText("get", "leases", "-n=konnectivity-leases", "-o=name")),
+        );
+      },
+    }],
+    [
+      `${install} --set monitoring.serviceMonitor.enabled=true --set monitoring.rules.enabled=true --set monitoring.dashboard.enabled=true`,
+      {
+        before: () => definePrometheusTypes(cluster),
+        async after() {
+          const rule = await kept(cluster, "prometheusrule", "konnectivity", "kube-system");
+          assert.equal(listMember(memberOf(rule, "spec"), "groups").length, 1);
+        },
+      },
+    ],
+    ["helm uninstall konnectivity --namespace kube-system", {
+      async after() {
+        const left = await cluster.kubectlText(
+          "get",
+          "deployment,daemonset,prometheusrule",
+          "-n=kube-system",
+          "-o=name",
+        );
+        assert.doesNotMatch(left, /konnectivity/);
+      },
+    }],
+  ]);
+}
+
 const documents: readonly (readonly [string, (world: World) => Promise<void>])[] = [
   ["examples/kubernetes/README.md", onKubernetes],
   ["examples/kind/README.md", onKind],
   ["examples/kind-multinode/README.md", onKindWithSeveralServers],
+  ["charts/konnectivity/README.md", withTheChart],
 ];
 
 const why = await whyNoMount();
+const helm = await findTool("helm");
 for (const [document, follow] of documents) {
   const title =
     `${document} can be followed word for word: its programs run with the manifests' flags, as who they are there`;
-  if (why !== undefined) skippedTest(title, why);
+  const lacks = why ?? (document.startsWith("charts/") && helm.kind === "missing" ? helm.why : undefined);
+  if (lacks !== undefined) skippedTest(title, lacks);
   else await kubeTest(title, (binaries, t) => withWorld(binaries, t, follow));
 }
 

@@ -17,24 +17,37 @@ export interface ToolResult {
 export type Tool = (...args: readonly string[]) => Promise<ToolResult>;
 
 const missingCode = 3;
-const folder = fileURLToPath(new URL("../../.cache/kube/bin", import.meta.url));
+/** Where helm is. */
+export const toolFolder: string = fileURLToPath(new URL("../../.cache/kube/bin", import.meta.url));
 
-/** A test that uses a tool; skipped where it cannot be had, with the reason in its title, and in CI it fails then. */
-export async function toolTests(name: ToolName): Promise<(title: string, body: (tool: Tool) => Promise<void>) => void> {
+/** A tool, or why it cannot be had. */
+export type ToolFound = { readonly kind: "found"; readonly tool: Tool } | {
+  readonly kind: "missing";
+  readonly why: string;
+};
+
+/** Brings a tool, which may take minutes. @throws in CI, when it cannot be had */
+export async function findTool(name: ToolName): Promise<ToolFound> {
   const script = fileURLToPath(new URL("tools.sh", import.meta.url));
   const { code, stderr } = await new Deno.Command("bash", {
-    args: [script, name, folder],
+    args: [script, name, toolFolder],
     stdout: "null",
     stderr: "piped",
   }).output();
   const said = new TextDecoder().decode(stderr).trim();
   if (code === missingCode) {
     if (Deno.env.get("CI") === "true") throw new Error(said);
-    return (title) => skippedTest(title, said);
+    return { kind: "missing", why: said };
   }
   if (code !== 0) throw new Error(`tests/kube/tools.sh ${name} ended with ${code}: ${said}`);
-  const tool = (...args: readonly string[]) => run(name === "helm" ? `${folder}/helm` : name, args);
-  return (title, body) => leakTest(title, () => body(tool));
+  return { kind: "found", tool: (...args) => run(name === "helm" ? `${toolFolder}/helm` : name, args) };
+}
+
+/** A test that uses a tool; skipped where it cannot be had, with the reason in its title, and in CI it fails then. */
+export async function toolTests(name: ToolName): Promise<(title: string, body: (tool: Tool) => Promise<void>) => void> {
+  const found = await findTool(name);
+  if (found.kind === "missing") return (title) => skippedTest(title, found.why);
+  return (title, body) => leakTest(title, () => body(found.tool));
 }
 
 async function run(command: string, args: readonly string[]): Promise<ToolResult> {
