@@ -8,16 +8,15 @@ import { validateAgentOptions } from "../../src/programs/agent/agent_validation.
 import { parseServerFlags } from "../../src/programs/server/server_flags.ts";
 import { validateServerOptions } from "../../src/programs/server/server_validation.ts";
 import { alertsOf, writtenAlerts } from "./alerts.ts";
+import { chartCases, chartFolder, inFolder, render } from "./chart.ts";
 import type { Cluster } from "./cluster.ts";
 import { clusterTests, skippedTest } from "./kube_test_case.ts";
-import { type Container, containersOf, kindOf, kustomize, type Manifest, nameOf, parseManifests } from "./manifests.ts";
+import { type Container, containersOf, kindOf, kustomize, type Manifest, nameOf } from "./manifests.ts";
 import { definePrometheusTypes } from "./prometheus_operator.ts";
 import { findTool, type Tool, toolFolder, toolTests } from "./tools.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const chart = `${root}charts/konnectivity`;
-const here = fileURLToPath(new URL("chart", import.meta.url));
-const valuesFiles = (await Array.fromAsync(Deno.readDir(`${here}/values`), ({ name }) => name)).sort();
+const valuesFiles = (await Array.fromAsync(Deno.readDir(`${chartCases}/values`), ({ name }) => name)).sort();
 const { version } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
 
 /** What the chart adds to each object, as charts do. */
@@ -33,20 +32,9 @@ function chartTest(title: string, body: (helm: Tool, cluster: Cluster) => Promis
   else test(title, (cluster) => body(helmFound.tool, cluster));
 }
 
-/** The objects that a chart renders. */
-async function render(helm: Tool, of: string, ...flags: readonly string[]): Promise<Manifest[]> {
-  const { code, stdout, said } = await helm("template", "konnectivity", of, "--namespace=kube-system", ...flags);
-  assert.equal(code, 0, said);
-  return parseManifests(stdout);
-}
-
-function inFolder(name: string): string[] {
-  return [`--values=${here}/values/${name}`];
-}
-
 helmTest("helm finds the chart in order, with each file of values", async (helm) => {
   for (const values of [[], ...valuesFiles.map(inFolder)]) {
-    const { code, said } = await helm("lint", "--strict", "--quiet", chart, ...values);
+    const { code, said } = await helm("lint", "--strict", "--quiet", chartFolder, ...values);
     assert.equal(code, 0, `${values}: ${said}`);
   }
 });
@@ -96,7 +84,7 @@ helmTest(
   "values that the chart does not know, or that do not go together, are refused by their names",
   async (helm) => {
     for (const [set, message] of refusals) {
-      const { code, said } = await helm("template", "konnectivity", chart, `--set=${set}`);
+      const { code, said } = await helm("template", "konnectivity", chartFolder, `--set=${set}`);
       assert.notEqual(code, 0, set);
       assert.match(said, message);
     }
@@ -133,10 +121,10 @@ chartTest(
   "with its defaults the chart renders the objects of examples/kubernetes/base, and with monitoring those too",
   async (helm, cluster) => {
     const base = await kustomize(cluster, "kubernetes/base");
-    assert.deepEqual(byIdentity(await render(helm, chart)), byIdentity(base));
+    assert.deepEqual(byIdentity(await render(helm, chartFolder)), byIdentity(base));
     const monitoring = await kustomize(cluster, "kubernetes/monitoring");
     assert.deepEqual(
-      byIdentity(await render(helm, chart, ...inFolder("monitoring.yaml"))),
+      byIdentity(await render(helm, chartFolder, ...inFolder("monitoring.yaml"))),
       byIdentity([...base, ...monitoring]),
     );
   },
@@ -219,7 +207,7 @@ for (const name of valuesFiles) {
   chartTest(
     `chart with ${name}: a real kube-apiserver takes each object, and the programs take their flags`,
     async (helm, cluster) => {
-      await checkTaken(cluster, await render(helm, chart, ...inFolder(name)));
+      await checkTaken(cluster, await render(helm, chartFolder, ...inFolder(name)));
     },
   );
 }
@@ -229,10 +217,10 @@ chartTest(
   async (helm, cluster) => {
     const folder = await Deno.makeTempDir({ prefix: "konnectivity-chart-" });
     try {
-      const { success } = await new Deno.Command("cp", { args: ["-R", `${here}/sidecar/.`, folder] }).output();
+      const { success } = await new Deno.Command("cp", { args: ["-R", `${chartCases}/sidecar/.`, folder] }).output();
       assert.ok(success);
       const path = `${folder}/Chart.yaml`;
-      await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace("file://CHART", `file://${chart}`));
+      await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace("file://CHART", `file://${chartFolder}`));
       const { code, said } = await helm("dependency", "build", folder);
       assert.equal(code, 0, said);
       const manifests = await render(helm, folder);
@@ -252,12 +240,12 @@ helmTest(
   async (helm) => {
     const folder = await Deno.makeTempDir({ prefix: "konnectivity-chart-" });
     try {
-      const { code, said } = await helm("package", chart, `--destination=${folder}`);
+      const { code, said } = await helm("package", chartFolder, `--destination=${folder}`);
       assert.equal(code, 0, said);
       const packed = `${folder}/konnectivity-${version}.tgz`;
       for (const name of ["monitoring.yaml", "hosted-tokens.yaml"]) {
         const manifests = await render(helm, packed, ...inFolder(name));
-        assert.deepEqual(manifests, await render(helm, chart, ...inFolder(name)));
+        assert.deepEqual(manifests, await render(helm, chartFolder, ...inFolder(name)));
         const rule = manifests.find((manifest) => kindOf(manifest) === "PrometheusRule");
         const all = await writtenAlerts();
         const alerts = alertsOf(memberOf(rule, "spec"));
@@ -314,7 +302,7 @@ helmTest("a release's chart names the release's images and runbook", async (helm
 helmTest(
   "the values in the chart's README are taken, and the programs take the flags that they lead to",
   async (helm) => {
-    const readme = await Deno.readTextFile(`${chart}/README.md`);
+    const readme = await Deno.readTextFile(`${chartFolder}/README.md`);
     const folder = await Deno.makeTempDir({ prefix: "konnectivity-chart-" });
     try {
       const blocks = [...readme.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, text = ""]) => text);
@@ -323,12 +311,12 @@ helmTest(
         // Those of the sidecar are the parent chart's.
         const values = memberOf(parse(block), "konnectivity") ?? parse(block);
         await Deno.writeTextFile(`${folder}/values-${at}.yaml`, JSON.stringify(values));
-        for (const manifest of await render(helm, chart, `--values=${folder}/values-${at}.yaml`)) {
+        for (const manifest of await render(helm, chartFolder, `--values=${folder}/values-${at}.yaml`)) {
           for (const container of containersOf(manifest)) await checkContainer(nameOf(manifest), container);
         }
       }
       assert.deepEqual(
-        memberOf(parse(await Deno.readTextFile(`${here}/sidecar/values.yaml`)), "konnectivity"),
+        memberOf(parse(await Deno.readTextFile(`${chartCases}/sidecar/values.yaml`)), "konnectivity"),
         memberOf(parse(blocks.at(-1) ?? ""), "konnectivity"),
       );
     } finally {
