@@ -2,21 +2,28 @@ import type { Flag } from "./flag.ts";
 import { shownDefault } from "./help.ts";
 import type { Program } from "./program.ts";
 
-/** A program's flags as a Markdown table, for the README; a check compares it with what stands there. */
+/**
+ * A program's flags as a Markdown table, for the documents; a check compares it with what stands there. Of a program that
+ * the original has not there is nothing to compare.
+ */
 export function flagTable(program: Program): string {
-  const rows = program.flags.filter((flag) => flag.group !== "Help").map(row);
-  return ["| flag | type | default | the original's default | what it does |", "|---|---|---|---|---|", ...rows].join(
-    "\n",
-  ) +
-    "\n";
+  const ours = program.ours === true;
+  const heads = ["flag", "type", "default", ...(ours ? [] : ["the original's default"]), "what it does"];
+  const flags = program.flags.filter((flag) => flag.group !== "Help");
+  const lines = [
+    `| ${heads.join(" | ")} |`,
+    `|${"---|".repeat(heads.length)}`,
+    ...flags.map((flag) => row(flag, ours)),
+  ];
+  return lines.join("\n") + "\n";
 }
 
-function row(flag: Flag): string {
+function row(flag: Flag, ours: boolean): string {
   const cells = [
     code((flag.shorthand === undefined ? "" : `-${flag.shorthand}, `) + `--${flag.name}`),
     flag.type.label === "" ? "bool" : flag.type.label,
     defaultCell(flag),
-    originalCell(flag),
+    ...(ours ? [] : [originalCell(flag)]),
     [flag.help, ...notes(flag)].join("; "),
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;

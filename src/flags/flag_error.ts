@@ -4,7 +4,8 @@ export type FlagErrorCode =
   | "unknown-flag"
   | "unknown-shorthand"
   | "flag-needs-argument"
-  | "invalid-argument";
+  | "invalid-argument"
+  | "bad-operand";
 
 /** A command line that cannot be parsed; the messages are those of Go's pflag, which users know and search for. */
 export class FlagError extends Error {

@@ -6,11 +6,11 @@ const indent = " ".repeat(10);
 
 /** The whole `--help` text of a program: its flags under their headings, each explained. */
 export function helpText(program: Program): string {
-  const lines = [...wrap(program.summary, width), "", "Usage:", `  ${program.name} [flags]`];
+  const lines = [...wrap(program.summary, width), "", "Usage:", `  ${synopsis(program)}`];
   for (const [group, flags] of groups(program.flags)) {
     lines.push("", `${group}:`);
     for (const flag of flags) {
-      lines.push(signature(flag));
+      lines.push(signature(flag, program));
       lines.push(...wrap(explanation(flag), width - indent.length).map((line) => indent + line));
     }
   }
@@ -21,13 +21,26 @@ export function helpText(program: Program): string {
       lines.push(`  - ${first}`, ...more.map((line) => `    ${line}`));
     }
   }
-  lines.push("", ...wrap(formsNote, width));
+  if (program.examples !== undefined) {
+    lines.push("", "Examples:");
+    for (const [command, what] of program.examples) {
+      lines.push(`  ${command}`, ...wrap(what, width - indent.length).map((line) => indent + line));
+    }
+  }
+  if (program.exitCodes !== undefined) {
+    lines.push("", "Exit codes:");
+    for (const [code, meaning] of program.exitCodes) {
+      const [first = "", ...more] = wrap(meaning, width - 5);
+      lines.push(`  ${code}  ${first}`, ...more.map((line) => `     ${line}`));
+    }
+  }
+  lines.push("", ...wrap(program.ours === true ? formsNote : `${formsNote} ${oursNote}`, width));
   return lines.join("\n") + "\n";
 }
 
 /** The short text behind an error message: the flags' names, and where to read on. */
 export function usageText(program: Program): string {
-  const lines = ["Usage:", `  ${program.name} [flags]`, ""];
+  const lines = ["Usage:", `  ${synopsis(program)}`, ""];
   for (const [group, flags] of groups(program.flags)) {
     const names = flags.map((flag) => (flag.shorthand === undefined ? "" : `-${flag.shorthand}, `) + `--${flag.name}`);
     const [first = "", ...more] = wrap(`${group}: ${names.join(", ")}`, width);
@@ -45,10 +58,17 @@ export function shownDefault(flag: Flag): string {
   return typeof value === "string" ? JSON.stringify(value) : flag.default;
 }
 
-const formsNote = "A flag may be written --name=value or --name value, a switch --name, --name=true or --name=false. " +
-  "Durations are written 100ms, 10s, 1m30s, 1h. Flags marked [+] are not in the original program.";
+/** How a program is called. */
+export function synopsis({ name, operands }: Program): string {
+  return `${name} [flags]${operands === undefined ? "" : ` ${operands}`}`;
+}
 
-function groups(flags: readonly Flag[]): Map<string, Flag[]> {
+const formsNote = "A flag may be written --name=value or --name value, a switch --name, --name=true or --name=false. " +
+  "Durations are written 100ms, 10s, 1m30s, 1h.";
+const oursNote = "Flags marked [+] are not in the original program.";
+
+/** The flags that are shown, by their headings. */
+export function groups(flags: readonly Flag[]): Map<string, Flag[]> {
   const found = new Map<string, Flag[]>();
   for (const flag of flags) {
     if (flag.hidden === true) continue;
@@ -59,14 +79,15 @@ function groups(flags: readonly Flag[]): Map<string, Flag[]> {
   return found;
 }
 
-function signature(flag: Flag): string {
+function signature(flag: Flag, program: Program): string {
   const short = flag.shorthand === undefined ? "    " : `-${flag.shorthand}, `;
   const label = flag.type.label === "" ? "" : ` ${flag.type.label}`;
-  const mark = flag.since === "ours" ? " [+]" : "";
+  const mark = flag.since === "ours" && program.ours !== true ? " [+]" : "";
   return `  ${short}--${flag.name}${label}${mark}`;
 }
 
-function explanation(flag: Flag): string {
+/** What a flag does, with its default and its variable. */
+export function explanation(flag: Flag): string {
   const parts = [flag.help];
   const original = flag.originalDefault === undefined ? "" : `; the original's: ${flag.originalDefault}`;
   const shown = shownDefault(flag);
@@ -76,7 +97,7 @@ function explanation(flag: Flag): string {
 }
 
 /** Breaks text at blanks into lines of at most `columns`; a longer word stands alone. */
-function wrap(text: string, columns: number): string[] {
+export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

@@ -10,6 +10,14 @@ export interface Program {
   /** What it does, in a sentence or two. */
   readonly summary: string;
   readonly flags: readonly Flag[];
+  /** What may stand behind its flags, as usage shows it; absent: nothing. */
+  readonly operands?: string;
+  /** The original has no such program: nothing is marked as ours. */
+  readonly ours?: boolean;
+  /** What each exit code but that of a bad command line means. */
+  readonly exitCodes?: readonly (readonly [code: number, meaning: string])[];
+  /** Command lines that one may take, each with what it is for. */
+  readonly examples?: readonly (readonly [command: string, what: string])[];
   /** What it refuses at its start and the original does not: a clause each, for help. */
   readonly refuses?: readonly string[];
 }
@@ -35,18 +43,21 @@ export type ParsedFlags<Options> =
 /** Reads an environment variable; `(name) => Deno.env.get(name)`, or a table in tests. */
 export type Env = (name: string) => string | undefined;
 
-/** Parses a program's command line; never throws for what a user wrote. */
+/**
+ * Parses a program's command line; never throws for what a user wrote.
+ * @param toOptions may refuse them with a {@link FlagError}
+ */
 export function parseProgramFlags<Options>(
   program: Program,
   args: readonly string[],
-  toOptions: (values: FlagValues) => Options,
+  toOptions: (values: FlagValues, operands: readonly string[]) => Options,
 ): ParsedFlags<Options> {
   const notices: string[] = [];
   try {
-    const { values } = parseArgs(program.flags, args, (line) => notices.push(line));
+    const { values, positional } = parseArgs(program.flags, args, (line) => notices.push(line));
     if (values.bool("help")) return { kind: "help", text: helpText(program) };
     if (values.bool("version")) return { kind: "version" };
-    return { kind: "options", options: toOptions(values), notices };
+    return { kind: "options", options: toOptions(values, positional), notices };
   } catch (error) {
     if (!(error instanceof FlagError)) throw error;
     return { kind: "error", message: error.message, usage: usageText(program), notices };
