@@ -1,9 +1,10 @@
-/** The four programs that are built, and the names under which the original installs them. */
+/** The programs that are built: four under the names under which the original installs them, and one that looks after them. */
 export const binaries = [
   { program: "server", name: "proxy-server" },
   { program: "agent", name: "proxy-agent" },
   { program: "test-client", name: "proxy-test-client" },
   { program: "test-server", name: "http-test-server" },
+  { program: "konnectivity", name: "konnectivity" },
 ] as const;
 
 /** One of {@link binaries}. */

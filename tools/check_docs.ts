@@ -6,6 +6,7 @@
 import { agentProgram } from "../src/programs/agent/agent_flags.ts";
 import { certsProgram } from "../src/programs/certs/certs_flags.ts";
 import { demoProgram } from "../src/programs/demo/demo_flags.ts";
+import { konnectivityPrograms } from "../src/programs/konnectivity/konnectivity_flags.ts";
 import { print, printError } from "../src/programs/terminal.ts";
 import { serverProgram } from "../src/programs/server/server_flags.ts";
 import { testClientProgram } from "../src/programs/test/test_client_flags.ts";
@@ -29,7 +30,10 @@ const documents = [
     `docs/original/${name}.md`
   ),
 ];
-const programs = [serverProgram, agentProgram, testClientProgram, testServerProgram, certsProgram, demoProgram];
+const programs = [
+  ...[serverProgram, agentProgram, testClientProgram, testServerProgram, certsProgram, demoProgram],
+  ...konnectivityPrograms.values(),
+];
 
 const generated: ReadonlySet<string> = new Set([
   "docs/distributions.md",

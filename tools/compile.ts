@@ -7,6 +7,7 @@
 import { resolve } from "node:path";
 import { proxyVariables } from "../src/dial/proxy/proxy_settings.ts";
 import { descriptorLimitVariable } from "../src/programs/descriptor_limit.ts";
+import { styleVariables } from "../src/programs/konnectivity/text_style.ts";
 import { memoryLimitVariable } from "../src/programs/memory_limit.ts";
 import { engineFlags } from "../src/runtime/engine_flags.ts";
 import { binaries, type Binary, root } from "./binaries.ts";
@@ -14,33 +15,41 @@ import { besideBundle, buildBundle, bundle } from "./build.ts";
 
 const cluster = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", ...proxyVariables];
 
+/** What some command line of a role needs beside the network. */
+interface Granted {
+  readonly files: "written" | "read" | "none";
+  readonly env: readonly string[];
+  readonly sys: readonly string[];
+}
+
 /** What some command line of each role needs, but profiles: those take all of the system's information. */
-const granted: Readonly<
-  Record<Binary["program"], { readonly env: readonly string[]; readonly sys: readonly string[] }>
-> = {
+const granted: Readonly<Record<Binary["program"], Granted>> = {
   "server": {
+    files: "written",
     env: ["PROXY_SERVER_ID", descriptorLimitVariable, memoryLimitVariable, ...cluster],
     sys: ["hostname", "uid"],
   },
   "agent": {
+    files: "written",
     env: ["PROXY_AGENT_ID", descriptorLimitVariable, memoryLimitVariable, ...cluster],
     sys: ["hostname", "networkInterfaces", "uid"],
   },
-  "test-client": { env: [], sys: ["hostname", "uid"] },
-  "test-server": { env: [], sys: ["hostname", "uid"] },
+  "test-client": { files: "written", env: [], sys: ["hostname", "uid"] },
+  "test-server": { files: "written", env: [], sys: ["hostname", "uid"] },
+  "konnectivity": { files: "none", env: styleVariables, sys: [] },
 };
 
 /** The permissions of a compiled program, as flags of deno. */
 export function permissionFlags(program: Binary["program"]): string[] {
-  const { env, sys } = granted[program];
+  const { files, env, sys } = granted[program];
   return [
     "--no-prompt",
     "--allow-net",
-    "--allow-read",
-    "--allow-write",
+    ...(files === "none" ? [] : ["--allow-read"]),
+    ...(files === "written" ? ["--allow-write"] : []),
     ...(env.length === 0 ? [] : [`--allow-env=${env.join()}`]),
     "--ignore-env",
-    `--allow-sys=${sys.join()}`,
+    sys.length === 0 ? "--deny-sys" : `--allow-sys=${sys.join()}`,
     "--deny-run",
     "--deny-ffi",
     "--deny-import",

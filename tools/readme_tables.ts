@@ -11,6 +11,7 @@ import { agentProgram } from "../src/programs/agent/agent_flags.ts";
 import { flagTable } from "../src/flags/flag_docs.ts";
 import type { Program } from "../src/flags/program.ts";
 import { type Refusal, refusals } from "../src/programs/refusals.ts";
+import { konnectivityPrograms } from "../src/programs/konnectivity/konnectivity_flags.ts";
 import { serverProgram } from "../src/programs/server/server_flags.ts";
 import { chartValues } from "./chart.ts";
 import { print, printError } from "../src/programs/terminal.ts";
@@ -31,6 +32,9 @@ const programs: readonly Program[] = [serverProgram, agentProgram, testClientPro
 /** A table's text by its marker's name. */
 export const tables: ReadonlyMap<string, () => string> = new Map([
   ...programs.map((program) => [`flags:${program.name}`, () => flagTable(program)] as const),
+  ...[...konnectivityPrograms].map(([name, program]) =>
+    [`flags:konnectivity-${name}`, () => flagTable(program)] as const
+  ),
   ...(["server", "agent", "client"] as const).map((program) =>
     [`metrics:${program}`, () => metricTable(program)] as const
   ),

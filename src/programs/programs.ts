@@ -70,6 +70,13 @@ const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
     const { runPermissionsCommand } = await import("./permissions/permissions_command.ts");
     return await runPermissionsCommand(args);
   }],
+  ["konnectivity", async (args) => {
+    const { parseKonnectivityFlags } = await import("./konnectivity/konnectivity_flags.ts");
+    return await answer("konnectivity", parseKonnectivityFlags(args), async (options) => {
+      const { runKonnectivity } = await import("./konnectivity/run_konnectivity.ts");
+      return await runKonnectivity(options, { out: print, err: printError });
+    });
+  }],
   ["version", () => {
     print(versionText("konnectivity"));
     return Promise.resolve(0);

@@ -152,6 +152,7 @@ const commandLines: Readonly<Record<Role, readonly (readonly string[])[]>> = {
   ],
   "test-client": [["--proxy-uds=/s", "--proxy-host="], ["--client-cert=/c", "--logtostderr=false", "--log-file=/l"]],
   "test-server": [["--server-port=8000"], ["--logtostderr=false", "--log-file=/l"]],
+  "konnectivity": [["status"]],
 };
 
 const inPod: Readonly<Record<string, string>> = {

@@ -13,11 +13,11 @@ cp "$built/dist/konnectivity.js" "$root/app/dist/"
 cp "$deno" "$root/usr/bin/deno"
 cp "$busybox" "$root/app/tools/busybox"
 for tool in sh readlink dirname head; do ln -sf busybox "$root/app/tools/$tool"; done
-for program in proxy-server proxy-agent proxy-test-client http-test-server; do
+for program in proxy-server proxy-agent proxy-test-client http-test-server konnectivity; do
   { echo '#!/app/tools/sh'; tail -n +2 "$built/bin/$program"; } >"$root/app/bin/$program"
   chmod 755 "$root/app/bin/$program"
   # Where the original's images have them.
   ln -sf "app/bin/$program" "$root/$program"
 done
 # Where manifests that were written for images of others call them.
-for program in proxy-server proxy-agent; do ln -sf "../../app/bin/$program" "$root/usr/bin/$program"; done
+for program in proxy-server proxy-agent konnectivity; do ln -sf "../../app/bin/$program" "$root/usr/bin/$program"; done

@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { parseAgentFlags } from "../agent/agent_flags.ts";
 import { ProxySettingsError, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
+import { parseKonnectivityFlags } from "../konnectivity/konnectivity_flags.ts";
+import { konnectivityPermissions } from "./konnectivity_permissions.ts";
 import { kubeAccessOf, noKubeAccess } from "./kube_access.ts";
 import { nameAccessOf } from "./name_access.ts";
 import {
@@ -20,7 +22,7 @@ import { parseTestClientFlags } from "../test/test_client_flags.ts";
 import { parseTestServerFlags } from "../test/test_server_flags.ts";
 
 /** The programs whose permissions follow from their flags. */
-export const roles = ["server", "agent", "test-client", "test-server"] as const;
+export const roles = ["server", "agent", "test-client", "test-server", "konnectivity"] as const;
 export type Role = typeof roles[number];
 
 /** What the command needs of the process around it; tests hand in their own. */
@@ -78,6 +80,8 @@ export async function permissionsFor(
       );
     case "test-server":
       return await flagsOf(parseTestServerFlags(args), testServerPermissions);
+    case "konnectivity":
+      return await flagsOf(parseKonnectivityFlags(args), konnectivityPermissions);
   }
 }
 

@@ -48,10 +48,25 @@ Deno.test("a mistake in the flags is told as the program itself would, with exit
   assert.match(error, /^Error: unknown flag: --nope\nUsage:\n {2}proxy-agent \[flags\]/);
 });
 
+Deno.test("konnectivity may ask the admin ports that its command line names, and read its terminal's variables", async () => {
+  const status = (await run("konnectivity", "status", "--admin=[::1]:9")).out.split("\n");
+  assert.deepEqual(status.filter((flag) => flag.startsWith("--allow")), [
+    "--allow-net=[::1]:9",
+    "--allow-env=NO_COLOR,TERM,LC_ALL,LC_CTYPE,LANG",
+  ]);
+  const usual = (await run("konnectivity", "status")).out.split("\n");
+  assert.ok(usual.includes("--allow-net=127.0.0.1:8095,127.0.0.1:8094"));
+  assert.ok((await run("konnectivity", "--help")).out.includes("--deny-sys"));
+  assert.match((await run("konnectivity", "nope")).error, /^Error: unknown subcommand "nope"/);
+});
+
 Deno.test("an unknown program is told with those that are known", async () => {
   const { code, error } = await run("proxy");
   assert.equal(code, 1);
-  assert.match(error, /unknown program "proxy", one of server, agent, test-client, test-server is needed/);
+  assert.match(
+    error,
+    /unknown program "proxy", one of server, agent, test-client, test-server, konnectivity is needed/,
+  );
   assert.equal((await run()).code, 1);
   assert.equal((await run("--help")).code, 0);
 });

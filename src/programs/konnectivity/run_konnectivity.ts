@@ -1,0 +1,12 @@
+import type { Printer } from "../terminal.ts";
+import type { KonnectivityCommand } from "./konnectivity_flags.ts";
+
+/** Runs a subcommand of `konnectivity`; each loads its own code only. @returns its exit code */
+export async function runKonnectivity(command: KonnectivityCommand, printer: Printer): Promise<number> {
+  switch (command.kind) {
+    case "status": {
+      const { runStatus } = await import("./status/run_status.ts");
+      return await runStatus(command.options, printer);
+    }
+  }
+}

@@ -1,0 +1,318 @@
+import assert from "node:assert/strict";
+import type { AgentStatus } from "../../../ops/status/agent_status.ts";
+import type { AgentEntry, ServerStatus } from "../../../ops/status/server_status.ts";
+import { agentLines } from "./agent_lines.ts";
+import { serverLines } from "./server_lines.ts";
+import type { Health, StatusLine } from "./status_line.ts";
+
+const startedAt = "2026-01-01T00:00:00.000Z";
+const empty = { total: 0, matched: 0, from: 0, items: [] };
+
+/** What is the same in the status of both programs. */
+const common = {
+  version: 1,
+  ready: true,
+  draining: false,
+  listeners: [{ name: "admin", address: "127.0.0.1:8095", protocol: "http", tls: false }],
+  failures: [],
+} as const;
+
+function certificate(days: number) {
+  const expiresInSeconds = days * 86_400;
+  return { name: "cluster", expiresAt: "2026-02-01T00:00:00.000Z", expiresInSeconds } as const;
+}
+
+function agent(id: string, changes: Partial<AgentEntry> = {}): AgentEntry {
+  return {
+    id,
+    name: "test client",
+    address: "10.0.0.5:4711",
+    link: "direct",
+    seconds: 3_700,
+    roundTripMs: 1.25,
+    identifiers: ["default-route=true"],
+    identifierCount: 1,
+    draining: false,
+    stalled: false,
+    tunnels: 1,
+    dials: 0,
+    queuedBytes: 0,
+    bytes: { sent: 1, received: 2 },
+    rate: { sent: 1_024, received: 2_048 },
+    ...changes,
+  };
+}
+
+function pageOf<T>(...items: readonly T[]) {
+  return { total: items.length, matched: items.length, from: 0, items };
+}
+
+function server(changes: Partial<ServerStatus> = {}): ServerStatus {
+  return {
+    ...common,
+    program: { name: "proxy-server", version: "0.37.0", startedAt, uptimeSeconds: 90_061 },
+    certificates: [certificate(300)],
+    server: { id: "s1", serverCount: 3, strategies: ["default"] },
+    agents: pageOf(agent("a1")),
+    tunnels: empty,
+    dials: empty,
+    ...changes,
+  };
+}
+
+function agentStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
+  return {
+    ...common,
+    program: { name: "proxy-agent", version: "0.37.0", startedAt, uptimeSeconds: 60 },
+    certificates: [certificate(300)],
+    agent: { id: "a1", identifiers: "" },
+    serverCount: 1,
+    routes: [{ host: "s.example", address: "10.0.0.1:8091", state: "linked", links: 1 }],
+    links: pageOf({
+      server: "s1",
+      address: "10.0.0.1:8091",
+      link: "direct",
+      seconds: 5,
+      state: "up",
+      tunnels: 0,
+      dials: 0,
+      queuedBytes: 0,
+      bytes: { sent: 0, received: 0 },
+      rate: { sent: 0, received: 0 },
+    }),
+    tunnels: empty,
+    dials: empty,
+    ...changes,
+  };
+}
+
+function find(line: StatusLine, name: string): StatusLine {
+  const all = (each: StatusLine): StatusLine[] => [each, ...(each.children ?? []).flatMap(all)];
+  const found = all(line).find((each) => each.name === name);
+  return found ?? assert.fail(`no line ${name} in ${JSON.stringify(line)}`);
+}
+
+/** Every line that is wrong, or a line above it, says what to do. */
+function assertActions(line: StatusLine): void {
+  for (const child of line.children ?? []) assertActions(child);
+  if (line.health !== "Degraded" && line.health !== "Down") return;
+  const below = (each: StatusLine): boolean => each.action !== undefined || (each.children ?? []).some(below);
+  const isFailure = /^(no_agent|timeout|error_response)$/.test(line.name);
+  assert.ok(below(line) || isFailure, `nothing is to be done about ${JSON.stringify(line)}`);
+}
+
+interface Case {
+  readonly what: string;
+  readonly line: StatusLine;
+  readonly whole: Health;
+  readonly name: string;
+  readonly health: Health;
+  readonly text: RegExp;
+  readonly action?: RegExp;
+}
+
+const dial = {
+  id: "1",
+  client: { frontend: "grpc", name: "kube-apiserver", address: "@" },
+  destination: "10.0.0.9:10250",
+  agent: "a1",
+  seconds: 2,
+} as const;
+
+const failure = { reason: "no_agent", message: "No agent available", destination: "10.0.0.9:1", client: "@" };
+
+const cases: readonly Case[] = [
+  {
+    what: "a sound server",
+    line: serverLines(server(), 10),
+    whole: "Healthy",
+    name: "agents",
+    health: "Healthy",
+    text: /^1 link, of 1 agent, 1 direct, 0 over gRPC, 1\.0 KiB\/s out, 2\.0 KiB\/s in$/,
+  },
+  {
+    what: "an agent",
+    line: serverLines(server(), 10),
+    whole: "Healthy",
+    name: "a1",
+    health: "Healthy",
+    text: /^test client at 10\.0\.0\.5:4711, direct for 1h 1m, 1\.3 ms away, 1 tunnel, .* default-route=true$/,
+  },
+  {
+    what: "a server without agents",
+    line: serverLines(server({ agents: empty, ready: false, notReady: "no agents" }), 10),
+    whole: "Down",
+    name: "agents",
+    health: "Down",
+    text: /^none is connected, every dial fails$/,
+    action: /konnectivity status on its admin port/,
+  },
+  {
+    what: "a server without descriptors",
+    line: serverLines(server({ ready: false, notReady: "no file descriptors are left for agent connections" }), 10),
+    whole: "Down",
+    name: "proxy-server s1",
+    health: "Down",
+    text: /^not ready: no file descriptors/,
+    action: /ulimit -n/,
+  },
+  {
+    what: "a server that drains",
+    line: serverLines(server({ ready: false, draining: true, notReady: "draining" }), 10),
+    whole: "Degraded",
+    name: "proxy-server s1",
+    health: "Degraded",
+    text: /^draining, version/,
+    action: /start another one/,
+  },
+  {
+    what: "a certificate that ends soon",
+    line: serverLines(server({ certificates: [certificate(5)] }), 10),
+    whole: "Degraded",
+    name: "cluster",
+    health: "Degraded",
+    text: /^ends in 5d, on 2026-02-01$/,
+    action: /renew its file/,
+  },
+  {
+    what: "a certificate that has ended",
+    line: serverLines(server({ certificates: [certificate(-1)] }), 10),
+    whole: "Degraded",
+    name: "cluster",
+    health: "Down",
+    text: /^expired 1d ago/,
+    action: /every peer refuses it: renew/,
+  },
+  {
+    what: "an agent that is stalled",
+    line: serverLines(server({ agents: pageOf(agent("a1"), agent("a2", { stalled: true })) }), 1),
+    whole: "Degraded",
+    name: "a2",
+    health: "Degraded",
+    text: /^stalled, /,
+    action: /--agent a2/,
+  },
+  {
+    what: "an agent that drains",
+    line: serverLines(server({ agents: pageOf(agent("a1"), agent("a2", { draining: true, link: "grpc" })) }), 10),
+    whole: "Healthy",
+    name: "agents",
+    health: "Healthy",
+    text: /^2 links, of 2 agents, 1 direct, 1 over gRPC, 1 draining/,
+  },
+  {
+    what: "a dial that waits",
+    line: serverLines(server({ dials: pageOf({ ...dial, seconds: 12 }) }), 10),
+    whole: "Degraded",
+    name: "10.0.0.9:10250",
+    health: "Degraded",
+    text: /^from kube-apiserver, sent to agent a1 12s ago$/,
+    action: /agent a1 has not answered/,
+  },
+  {
+    what: "a tunnel that waits for its client",
+    line: serverLines(
+      server({
+        tunnels: pageOf({
+          ...dial,
+          state: "open",
+          bytes: { sent: 3, received: 4_096 },
+          queuedBytes: 2_048,
+          waitsFor: "client",
+        }),
+      }),
+      10,
+    ),
+    whole: "Healthy",
+    name: "10.0.0.9:10250",
+    health: "Healthy",
+    text: /3 B sent, 4\.0 KiB received, 2\.0 KiB wait for the client$/,
+  },
+  {
+    what: "dials that fail now, by the server's own time of day",
+    line: serverLines(server({ failures: [{ ...failure, time: "2026-01-02T01:00:50.000Z" }] }), 10),
+    whole: "Degraded",
+    name: "failures",
+    health: "Degraded",
+    text: /^1 in the last minute/,
+    action: /^no agent fits: connect one/,
+  },
+  {
+    what: "dials that failed an hour ago",
+    line: serverLines(server({ failures: [{ ...failure, time: "2026-01-02T00:01:01.000Z" }] }), 10),
+    whole: "Healthy",
+    name: "no_agent",
+    health: "Inactive",
+    text: /^1h ago, @ to 10\.0\.0\.9:1: No agent available$/,
+  },
+  {
+    what: "a sound agent",
+    line: agentLines(agentStatus(), 10),
+    whole: "Healthy",
+    name: "servers",
+    health: "Healthy",
+    text: /^linked to 1 of 1$/,
+  },
+  {
+    what: "an agent without a link",
+    line: agentLines(agentStatus({ links: empty, ready: false, notReady: "no servers connected" }), 10),
+    whole: "Down",
+    name: "servers",
+    health: "Down",
+    text: /^linked to none of 1$/,
+    action: /the routes below say/,
+  },
+  {
+    what: "an agent that is linked to fewer servers than there are",
+    line: agentLines(agentStatus({ serverCount: 3 }), 10),
+    whole: "Degraded",
+    name: "servers",
+    health: "Degraded",
+    text: /^linked to 1 of 3$/,
+    action: /--server-count of the servers, or their leases/,
+  },
+  {
+    what: "a route that fails",
+    line: agentLines(
+      agentStatus({
+        routes: [{
+          host: "s.example",
+          address: "10.0.0.2:8091",
+          proxy: "http://proxy:3128",
+          state: "failed",
+          links: 0,
+          nextAttemptSeconds: 4,
+          failure: "connection refused",
+        }],
+      }),
+      10,
+    ),
+    whole: "Degraded",
+    name: "10.0.0.2:8091",
+    health: "Degraded",
+    text:
+      /^failed, an address of s\.example, by proxy http:\/\/proxy:3128, tried again in 4s, last failure: connection/,
+    action: /konnectivity check agent/,
+  },
+];
+
+for (const { what, line, whole, name, health, text, action } of cases) {
+  Deno.test(`${what}: the line, its health, and what to do`, () => {
+    const found = find(line, name);
+    assert.match(found.text, text);
+    assert.equal(found.health, health);
+    assert.equal(line.health, whole);
+    if (action === undefined) assert.equal(found.action, undefined);
+    else assert.match(found.action ?? "", action);
+    assertActions(line);
+  });
+}
+
+Deno.test("a long list is cut, what is wrong comes first, and the rest is counted", () => {
+  const agents = Array.from({ length: 50 }, (_, at) => agent(`a${at}`, { stalled: at === 49 }));
+  const shown = find(serverLines(server({ agents: pageOf(...agents) }), 3), "agents").children ?? [];
+  assert.deepEqual(shown.map(({ name }) => name), ["a49", "a0", "a1", "..."]);
+  assert.equal(shown[3]?.text, "47 more: --all shows them");
+  const all = find(serverLines(server({ agents: pageOf(...agents) }), Infinity), "agents").children ?? [];
+  assert.equal(all.length, 50);
+});
