@@ -15,9 +15,8 @@ import { besideBundle, buildBundle, bundle } from "./build.ts";
 
 const cluster = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", ...proxyVariables];
 
-/** What some command line of a role needs beside the network. */
+/** What some command line of a role needs beside the network and files. */
 interface Granted {
-  readonly files: "written" | "read" | "none";
   readonly env: readonly string[];
   readonly sys: readonly string[];
 }
@@ -25,28 +24,33 @@ interface Granted {
 /** What some command line of each role needs, but profiles: those take all of the system's information. */
 const granted: Readonly<Record<Binary["program"], Granted>> = {
   "server": {
-    files: "written",
     env: ["PROXY_SERVER_ID", descriptorLimitVariable, memoryLimitVariable, ...cluster],
     sys: ["hostname", "uid"],
   },
   "agent": {
-    files: "written",
     env: ["PROXY_AGENT_ID", descriptorLimitVariable, memoryLimitVariable, ...cluster],
     sys: ["hostname", "networkInterfaces", "uid"],
   },
-  "test-client": { files: "written", env: [], sys: ["hostname", "uid"] },
-  "test-server": { files: "written", env: [], sys: ["hostname", "uid"] },
-  "konnectivity": { files: "none", env: styleVariables, sys: [] },
+  "test-client": { env: [], sys: ["hostname", "uid"] },
+  "test-server": { env: [], sys: ["hostname", "uid"] },
+  "konnectivity": {
+    env: [
+      ...["PROXY_SERVER_ID", "PROXY_AGENT_ID", descriptorLimitVariable, memoryLimitVariable],
+      ...styleVariables,
+      ...cluster,
+    ],
+    sys: [],
+  },
 };
 
 /** The permissions of a compiled program, as flags of deno. */
 export function permissionFlags(program: Binary["program"]): string[] {
-  const { files, env, sys } = granted[program];
+  const { env, sys } = granted[program];
   return [
     "--no-prompt",
     "--allow-net",
-    ...(files === "none" ? [] : ["--allow-read"]),
-    ...(files === "written" ? ["--allow-write"] : []),
+    "--allow-read",
+    "--allow-write",
     ...(env.length === 0 ? [] : [`--allow-env=${env.join()}`]),
     "--ignore-env",
     sys.length === 0 ? "--deny-sys" : `--allow-sys=${sys.join()}`,

@@ -152,7 +152,11 @@ const commandLines: Readonly<Record<Role, readonly (readonly string[])[]>> = {
   ],
   "test-client": [["--proxy-uds=/s", "--proxy-host="], ["--client-cert=/c", "--logtostderr=false", "--log-file=/l"]],
   "test-server": [["--server-port=8000"], ["--logtostderr=false", "--log-file=/l"]],
-  "konnectivity": [["status"]],
+  "konnectivity": [
+    ["status"],
+    ["check", "server", "--", "--uds-name=/s", "--server-port=0", "--enable-lease-controller"],
+    ["check", "agent", "--", "--ca-cert=/c", "--count-server-leases", "--kubeconfig=/k"],
+  ],
 };
 
 const inPod: Readonly<Record<string, string>> = {

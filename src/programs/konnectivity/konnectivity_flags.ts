@@ -1,9 +1,12 @@
 import type { FlagValues } from "../../flags/flag.ts";
 import { type ParsedFlags, parseProgramFlags, type Program } from "../../flags/program.ts";
+import { type CheckOptions, checkOptions, checkProgram } from "./check/check_command.ts";
 import { type StatusOptions, statusOptions, statusProgram } from "./status/status_flags.ts";
 
 /** What one of the program's subcommands is asked to do. */
-export type KonnectivityCommand = { readonly kind: "status"; readonly options: StatusOptions };
+export type KonnectivityCommand =
+  | { readonly kind: "status"; readonly options: StatusOptions }
+  | { readonly kind: "check"; readonly options: CheckOptions };
 
 interface Subcommand {
   readonly program: Program;
@@ -18,6 +21,11 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
     program: statusProgram,
     brief: "what a server or an agent does, and what is wrong with it",
     toCommand: (values, operands) => ({ kind: "status", options: statusOptions(values, operands) }),
+  }],
+  ["check", {
+    program: checkProgram,
+    brief: "what is wrong with how they are set up, and what differs from the original",
+    toCommand: (values, operands) => ({ kind: "check", options: checkOptions(values, operands) }),
   }],
 ]);
 

@@ -200,7 +200,7 @@ function listFlag(flag: string, entries: readonly string[]): string[] {
 }
 
 /** Every address of the machine is two entries, one a family; localhost is a name that leads to two addresses. */
-function listenEntries(host: string, port: number): string[] {
+export function listenEntries(host: string, port: number): string[] {
   const hosts = host === "" ? ["0.0.0.0", "::"] : host === "localhost" ? ["localhost", "127.0.0.1", "::1"] : [host];
   return hosts.map((each) => netEntry(each, port));
 }
@@ -224,11 +224,11 @@ function destinationEntry(entry: string): string | undefined {
 }
 
 /** The host of an entry is a name, and must be resolved before it can be dialled. */
-function holdsName(entry: string): boolean {
+export function holdsName(entry: string): boolean {
   return !entry.startsWith("[") && isIP(entry.replace(/:\d+$/, "")) === 0;
 }
 
-function netEntry(host: string, port: number): string {
+export function netEntry(host: string, port: number): string {
   return formatHostPort(bareHost(host), port);
 }
 

@@ -81,7 +81,7 @@ export async function permissionsFor(
     case "test-server":
       return await flagsOf(parseTestServerFlags(args), testServerPermissions);
     case "konnectivity":
-      return await flagsOf(parseKonnectivityFlags(args), konnectivityPermissions);
+      return await flagsOf(parseKonnectivityFlags(args), (command) => konnectivityPermissions(command, host));
   }
 }
 

@@ -60,6 +60,28 @@ Deno.test("konnectivity may ask the admin ports that its command line names, and
   assert.match((await run("konnectivity", "nope")).error, /^Error: unknown subcommand "nope"/);
 });
 
+Deno.test("a check may read and reach what the command lines name: no destinations, and nothing for a pod", async () => {
+  const granted = async (...args: string[]) =>
+    (await run("konnectivity", "check", ...args)).out.split("\n").filter((flag) =>
+      /^--allow-(?:net|read|write)/.test(flag)
+    );
+  const agent = ["agent", "--", "--ca-cert=/c", "--proxy-server-host=10.0.0.7", "--health-server-host=127.0.0.1"];
+  assert.deepEqual(await granted(...agent), [
+    "--allow-net=127.0.0.1:8093,127.0.0.1:8094,10.0.0.7:8091",
+    "--allow-read=/c",
+  ]);
+  assert.deepEqual(await granted("--admin=127.0.0.1:1", "--egress-selector=e.yaml"), [
+    "--allow-net=127.0.0.1:1",
+    "--allow-read=e.yaml",
+  ]);
+  const socket = ["server", "--", "--uds-name=s/u", "--server-port=0", "--agent-bind-address=::1"];
+  const [net = "", read, write] = await granted(...socket);
+  assert.ok(net.includes("unix:/work/s/u,") || net.endsWith("unix:/work/s/u"), net);
+  assert.ok(net.includes("[::1]:8091"), net);
+  assert.deepEqual([read, write], ["--allow-read=/work/s/u,/work/s", "--allow-write=/work/s/u"]);
+  assert.deepEqual(await granted("-f", "gone.yaml"), ["--allow-read=gone.yaml"]);
+});
+
 Deno.test("an unknown program is told with those that are known", async () => {
   const { code, error } = await run("proxy");
   assert.equal(code, 1);

@@ -42,7 +42,7 @@ Deno.test("colours are for a terminal that wants them", () => {
   assert.equal(style(true, { LANG: "de_DE.UTF-8", LC_ALL: "C" }).unicode, false);
   assert.equal(style(true, { LC_CTYPE: "C.utf8" }).unicode, true);
   assert.equal(style(true, {}).unicode, false);
-  assert.match(statusText(tree, { colour: true, unicode: true })[3] ?? "", /^\x1b\[31mDown\x1b\[0m {6}└─/);
+  assert.ok(statusText(tree, { colour: true, unicode: true })[3]?.startsWith("\x1b[31mDown\x1b[0m      └─"));
 });
 
 Deno.test("what a terminal acts on, or turns around, is written as an escape", () => {
