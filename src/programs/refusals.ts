@@ -10,6 +10,8 @@ export interface Refusal {
   readonly instead: string;
   /** Flags behind sound ones that are refused for it; absent where the refusal is no matter of flags. */
   readonly example?: readonly string[];
+  /** A part of the message that says so, where there is an example: by it the row is found. */
+  readonly says?: string;
 }
 
 const server = "proxy-server";
@@ -24,6 +26,7 @@ export const refusals: readonly Refusal[] = [
     why: "CVE-2026-16242 was reported against a distribution whose server ran so",
     instead: "`--cluster-ca-cert`, or the three flags of token authentication, or `--allow-unauthenticated-agents`",
     example: ["--cluster-ca-cert="],
+    says: "agents would not be authenticated",
   },
   {
     program: server,
@@ -33,6 +36,7 @@ export const refusals: readonly Refusal[] = [
       "the runtime has none of these; where others are listed beside them, a warning says so and the others are used",
     instead: "add suites with GCM or CHACHA20",
     example: ["--cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"],
+    says: "no suite of --cipher-suites is available",
   },
   {
     program: server,
@@ -41,6 +45,7 @@ export const refusals: readonly Refusal[] = [
     why: "nobody can know which of them answers",
     instead: "give each a port of its own",
     example: ["--admin-port=8092", "--admin-bind-address="],
+    says: "must not both be",
   },
   {
     program: server,
@@ -56,6 +61,7 @@ export const refusals: readonly Refusal[] = [
     why: "it says nothing, and 0 means never",
     instead: "0, or a time",
     example: ["--keepalive-time=-1s"],
+    says: "keepalive-time must be >= 0",
   },
   {
     program: server,
@@ -64,6 +70,7 @@ export const refusals: readonly Refusal[] = [
     why: "agents hold a link to each of so many servers",
     instead: "how many servers there are",
     example: ["--server-count=0"],
+    says: "--server-count must be",
   },
   {
     program: server,
@@ -72,6 +79,7 @@ export const refusals: readonly Refusal[] = [
     why: "agents that count leases would never find it",
     instead: "the namespace that agents look in",
     example: ["--enable-lease-controller", "--lease-namespace="],
+    says: "--lease-namespace cannot be empty",
   },
   {
     program: server,
@@ -80,6 +88,7 @@ export const refusals: readonly Refusal[] = [
     why: "it travels in a header",
     instead: "letters, digits and signs of ASCII",
     example: ["--server-id=\u00fcber"],
+    says: "--server-id must be printable ASCII",
   },
   {
     program: server,
@@ -95,6 +104,7 @@ export const refusals: readonly Refusal[] = [
     why: "nobody means that",
     instead: "a time above 0",
     example: ["--probe-interval=0s"],
+    says: "-interval must be greater than 0",
   },
   {
     program: agent,
@@ -103,6 +113,7 @@ export const refusals: readonly Refusal[] = [
     why: "it says nothing, and 0 means never",
     instead: "0, or a time",
     example: ["--keepalive-time=-1s"],
+    says: "keepalive-time must be >= 0",
   },
   {
     program: agent,
@@ -111,6 +122,7 @@ export const refusals: readonly Refusal[] = [
     why: "nobody can know which of them answers",
     instead: "give each a port of its own",
     example: ["--admin-server-port=8093", "--admin-bind-address="],
+    says: "must not both be",
   },
   {
     program: agent,
@@ -119,6 +131,7 @@ export const refusals: readonly Refusal[] = [
     why: "it travels in a header",
     instead: "letters, digits and signs of ASCII",
     example: ["--agent-id=\u00fcber"],
+    says: "--agent-id must be printable ASCII",
   },
   {
     program: agent,
@@ -127,6 +140,7 @@ export const refusals: readonly Refusal[] = [
     why: "TLS has no place for it",
     instead: "the name that the balancer matches",
     example: ["--alpn-proto=,h3"],
+    says: "--alpn-proto: ",
   },
   {
     program: agent,
@@ -143,6 +157,11 @@ export const refusals: readonly Refusal[] = [
     instead: "let the program's user read it",
   },
 ];
+
+/** The row of a refusal, by the message that a program refuses to start with; undefined: the original refuses it as well. */
+export function refusalOf(program: Refusal["program"], message: string): Refusal | undefined {
+  return refusals.find((each) => each.program === program && each.says !== undefined && message.includes(each.says));
+}
 
 /** What a program refuses, as its `--help` says it. */
 export function refusedBy(program: Refusal["program"]): string[] {

@@ -3,7 +3,7 @@ import type { FileProbe } from "../flags/file_probe.ts";
 import { helpText } from "../flags/help.ts";
 import { agentProgram, parseAgentFlags } from "./agent/agent_flags.ts";
 import { originalAgentFault, validateAgentOptions } from "./agent/agent_validation.ts";
-import { refusals, refusedBy } from "./refusals.ts";
+import { refusalOf, refusals, refusedBy } from "./refusals.ts";
 import { parseServerFlags, serverProgram } from "./server/server_flags.ts";
 import { originalServerFault, validateServerOptions } from "./server/server_validation.ts";
 
@@ -32,11 +32,13 @@ async function judged(program: "proxy-server" | "proxy-agent", args: readonly st
 }
 
 Deno.test("what the table of refusals says is refused, and the original's rules take it", async () => {
-  for (const { program, what, example } of refusals) {
+  for (const refusal of refusals) {
+    const { program, what, example } = refusal;
     if (example === undefined) continue;
     const { original, ours } = await judged(program, example);
     assert.equal(original, undefined, what);
     assert.equal(ours.kind, "refused", what);
+    assert.equal(refusalOf(program, ours.kind === "refused" ? ours.message : ""), refusal, what);
   }
   for (const program of ["proxy-server", "proxy-agent"] as const) {
     assert.equal((await judged(program, [])).ours.kind, "ok");

@@ -49,6 +49,16 @@ leakTest("behind its launcher a check finds a sound server and agent sound, with
   assert.equal(both.checks[0].chapter, "docs/checks.md#status");
 });
 
+leakTest("adoption reads nothing but its file, behind the launcher as well", async () => {
+  const file = "examples/kind/konnectivity-agent-ds.yaml";
+  const { code, stdout, stderr } = await konnectivity(["check", "--adopt", file, "-o", "json"]);
+  assert.equal(stderr, "");
+  const { steps } = JSON.parse(stdout);
+  assert.deepEqual([...new Set(steps.map(({ kind }: { kind: string }) => kind))], ["edit", "differs", "order"]);
+  assert.equal(code, 0, "no more than the image");
+  assert.equal((await konnectivity(["check", "--adopt", "no/such/file"])).code, 1);
+});
+
 leakTest("the manifests of the examples are sound, and what cannot be read ends a check with 1", async () => {
   const manifests = [
     ["examples/kind/konnectivity-server.yaml", "examples/kind/egress_selector_configuration.yaml"],

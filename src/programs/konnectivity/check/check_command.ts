@@ -84,9 +84,12 @@ export const checkProgram: Program = {
     ...helpFlags,
   ],
   exitCodes: [
-    [0, "nothing is wrong; what was skipped is not known"],
+    [
+      0,
+      "nothing is wrong; what was skipped is not known. With --adopt: nothing but the program itself is to be replaced",
+    ],
     [1, "it could not be checked: the command line is wrong, or a file cannot be read"],
-    [2, "something failed, or there is a warning"],
+    [2, "something failed, or there is a warning. With --adopt: something is to be edited"],
   ],
   examples: [
     [

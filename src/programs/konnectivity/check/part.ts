@@ -94,12 +94,15 @@ export function filesOf(part: Part): ReadonlyMap<string, string> {
 }
 
 /** Checks a command line as the program does when it starts; files that are not here are taken for sound. */
-export function validate(part: Part): Promise<Validation> {
-  const probe: FileProbe = (path) => {
-    const local = part.local(path);
-    return local === undefined ? Promise.resolve({ kind: "readable" }) : probeFile(local);
-  };
+export function validate(part: Part, probe: FileProbe = probeOf(part)): Promise<Validation> {
   return part.role === "server"
     ? validateServerOptions(part.options, probe)
     : validateAgentOptions(part.options, probe);
+}
+
+function probeOf(part: Part): FileProbe {
+  return (path) => {
+    const local = part.local(path);
+    return local === undefined ? Promise.resolve({ kind: "readable" }) : probeFile(local);
+  };
 }

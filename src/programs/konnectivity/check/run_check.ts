@@ -28,6 +28,10 @@ export class CheckError extends Error {
 /** `konnectivity check`. @returns 0: nothing is wrong, 1: it could not be checked, 2: something is wrong */
 export async function runCheck(options: CheckOptions, printer: Printer): Promise<number> {
   const style = styleFor(Deno.stdout.isTerminal(), (name) => Deno.env.get(name));
+  if (options.adopt !== "") {
+    const { runAdopt } = await import("../adopt/run_adopt.ts");
+    return await runAdopt(options.adopt, options, style, printer);
+  }
   try {
     const env: Env = (name) => Deno.env.get(name);
     const findings = await findingsOf(options, env);
