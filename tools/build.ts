@@ -1,8 +1,10 @@
 /**
  * `deno task build`: the whole project in one JavaScript file, and a launcher for each program that runs it under
- * exactly the permissions of its command line. Needs no network once the bundler is in Deno's cache.
+ * exactly the permissions of its command line, with their completions and manual pages. Needs no network once the bundler is in Deno's cache.
  * @module
  */
+import { dirname } from "node:path";
+import { completion, manPages } from "../src/programs/konnectivity/completion/completions.ts";
 import { binaries, type Binary, deno, root } from "./binaries.ts";
 
 /** The whole project but what makes certificates, below the folder that is built into. */
@@ -16,6 +18,8 @@ const x509 = {
 } as const;
 /** What makes certificates, which {@link bundle} loads when it is asked for. */
 export const besideBundle = `dist/${x509.file}`;
+/** Completions of the launchers and their manual pages, below the folder that is built into. */
+const share = "share";
 /** Everything behind this line of tools/launch.sh is the same in every launcher. */
 const marker = "# --- what follows is the same in every launcher\n";
 /** Packages of the CommonJS kind load the runtime's own modules with `require`, which a module of ours has not. */
@@ -51,7 +55,22 @@ export async function build(folder: string = root): Promise<number> {
     await Deno.writeTextFile(`${path}.new`, launcherHead(binary) + common, { mode: 0o755 });
     await Deno.rename(`${path}.new`, path);
   }
+  await writeShare(`${folder}/${share}`);
   return 0;
+}
+
+/** What belongs to the launchers where a system looks for it: below a prefix such as /usr/local. */
+async function writeShare(folder: string): Promise<void> {
+  const files: (readonly [path: string, text: string])[] = [
+    ["bash-completion/completions/konnectivity", completion("bash")],
+    ["zsh/site-functions/_konnectivity", completion("zsh")],
+    ["fish/vendor_completions.d/konnectivity.fish", completion("fish")],
+    ...manPages().map(({ file, text }) => [`man/${file}`, text] as const),
+  ];
+  for (const [path, text] of files) {
+    await Deno.mkdir(dirname(`${folder}/${path}`), { recursive: true });
+    await Deno.writeTextFile(`${folder}/${path}`, text);
+  }
 }
 
 /**
@@ -103,7 +122,7 @@ if (import.meta.main) {
   const code = await build();
   if (code === 0) {
     // deno-lint-ignore no-console -- what a person at a terminal is told
-    console.log([bundle, ...binaries.map((binary) => `bin/${binary.name}`)].join("\n"));
+    console.log([bundle, ...binaries.map((binary) => `bin/${binary.name}`), share].join("\n"));
   }
   Deno.exit(code);
 }

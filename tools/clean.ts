@@ -4,7 +4,7 @@
  */
 import { root } from "./binaries.ts";
 
-const made = ["bin", "dist", "coverage", ".cache"] as const;
+const made = ["bin", "dist", "share", "coverage", ".cache"] as const;
 
 for (const name of made) {
   await Deno.remove(`${root}/${name}`, { recursive: true }).catch((error) => {

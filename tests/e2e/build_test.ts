@@ -80,6 +80,29 @@ leakTest("only the programs that make certificates hold the library for it", asy
   assert.deepEqual(names.sort(), ["konnectivity.js", "konnectivity.js.map", "x509.js", "x509.js.map"]);
 });
 
+leakTest(
+  "what belongs to the launchers lies where a system looks for it, and is what the built program prints",
+  async () => {
+    const folder = await built();
+    const completions = {
+      bash: "bash-completion/completions/konnectivity",
+      zsh: "zsh/site-functions/_konnectivity",
+      fish: "fish/vendor_completions.d/konnectivity.fish",
+    };
+    for (const [shell, path] of Object.entries(completions)) {
+      const { code, stdout, stderr } = await run([`${folder}/bin/konnectivity`, "completion", shell]);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, await Deno.readTextFile(`${folder}/share/${path}`));
+    }
+    const pages = await Array.fromAsync(Deno.readDir(`${folder}/share/man/man8`), ({ name }) => name);
+    assert.deepEqual(pages.sort(), ["http-test-server.8", "proxy-agent.8", "proxy-server.8", "proxy-test-client.8"]);
+    assert.match(await Deno.readTextFile(`${folder}/share/man/man1/konnectivity.1`), /^\.TH KONNECTIVITY 1 /);
+    const wrong = await run([`${folder}/bin/konnectivity`, "completion", "csh"]);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /^Error: one of bash, zsh, fish is needed, got "csh"/);
+  },
+);
+
 leakTest("the map beside the bundle leads to a text that names each source", async () => {
   const bundle = `${await built()}/dist/konnectivity.js`;
   const payload = JSON.parse(await Deno.readTextFile(`${bundle}.map`)) as SourceMapPayload;

@@ -1,12 +1,14 @@
 import type { FlagValues } from "../../flags/flag.ts";
 import { type ParsedFlags, parseProgramFlags, type Program } from "../../flags/program.ts";
 import { type CheckOptions, checkOptions, checkProgram } from "./check/check_command.ts";
+import { completionProgram, completionShell, type Shell } from "./completion/completion_command.ts";
 import { type StatusOptions, statusOptions, statusProgram } from "./status/status_flags.ts";
 
 /** What one of the program's subcommands is asked to do. */
 export type KonnectivityCommand =
   | { readonly kind: "status"; readonly options: StatusOptions }
-  | { readonly kind: "check"; readonly options: CheckOptions };
+  | { readonly kind: "check"; readonly options: CheckOptions }
+  | { readonly kind: "completion"; readonly shell: Shell };
 
 interface Subcommand {
   readonly program: Program;
@@ -27,6 +29,11 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
     brief: "what is wrong with how they are set up, and what differs from the original",
     toCommand: (values, operands) => ({ kind: "check", options: checkOptions(values, operands) }),
   }],
+  ["completion", {
+    program: completionProgram,
+    brief: "completions of all programs for bash, zsh or fish",
+    toCommand: (_values, operands) => ({ kind: "completion", shell: completionShell(operands) }),
+  }],
 ]);
 
 /** The subcommands and their flags, by name, for completions and documents. */
@@ -34,13 +41,19 @@ export const konnectivityPrograms: ReadonlyMap<string, Program> = new Map(
   [...subcommands].map(([name, { program }]) => [name, program]),
 );
 
-const summary =
+/** What each subcommand does, in some words, by name. */
+export const konnectivityBriefs: ReadonlyMap<string, string> = new Map(
+  [...subcommands].map(([name, { brief }]) => [name, brief]),
+);
+
+/** What the program is for. */
+export const konnectivitySummary =
   "Looks after proxy-server and proxy-agent: shows what they do, and finds what is wrong with how they are set up.";
 
 function help(): string {
   const width = Math.max(...[...subcommands.keys()].map((name) => name.length));
   const lines = [...subcommands].map(([name, { brief }]) => `  ${name.padEnd(width)}  ${brief}`);
-  return `${summary}
+  return `${konnectivitySummary}
 
 Usage:
   konnectivity SUBCOMMAND [flags]

@@ -12,5 +12,10 @@ export async function runKonnectivity(command: KonnectivityCommand, printer: Pri
       const { runCheck } = await import("./check/run_check.ts");
       return await runCheck(command.options, printer);
     }
+    case "completion": {
+      const { completion } = await import("./completion/completions.ts");
+      printer.out(completion(command.shell).trimEnd());
+      return 0;
+    }
   }
 }

@@ -25,6 +25,8 @@ export async function konnectivityPermissions(command: KonnectivityCommand, host
       return { net: command.options.admin.map(adminEntry), read: [], write: [], env: styleVariables, sys: [] };
     case "check":
       return await checkPermissions(command.options, host);
+    case "completion":
+      return { net: [], read: [], write: [], env: [], sys: [] };
   }
 }
 
