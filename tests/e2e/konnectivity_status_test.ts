@@ -137,6 +137,7 @@ leakTest("status says of what is no admin port what it is, and what to do", asyn
     ],
     [400, "400 Bad Request: unknown parameter", /refuses what is asked for: 400 Bad Request: unknown parameter; use a/],
     [403, "403 Forbidden: Host", /refuses the host 127\.0\.0\.1: write its address, or localhost/],
+    [502, "\x1b[2Jgone", /answers with status 502 where 200 is expected: \\x1b\[2Jgone;/],
     [503, "busy\nmore", /answers with status 503 where 200 is expected: busy; is it an admin port\?/],
   ];
   for (const [code, body, what] of cases) {

@@ -1,5 +1,6 @@
 import { request } from "node:http";
 import { owned, ownerOf } from "../../../faults/owned.ts";
+import { printable } from "../text_style.ts";
 import { bareHost } from "../../../wire/destination/host_port.ts";
 
 /** An answer of an admin port, whole. */
@@ -16,7 +17,8 @@ export class AdminError extends Error {
   readonly code: "refused" | "failed";
 
   constructor(code: "refused" | "failed", message: string, options?: ErrorOptions) {
-    super(message, options);
+    // It may hold what a stranger has answered.
+    super(printable(message, { colour: false, unicode: true }), options);
     this.code = code;
   }
 }

@@ -30,7 +30,6 @@ export async function runStatus(options: StatusOptions, printer: Printer): Promi
       show: (signal) => showStatus(options, style, signal),
       ended: signals.first,
       screen: Deno.stdout.isTerminal() && options.output === "text" ? () => Deno.consoleSize() : undefined,
-      out: printer.out,
       write: writeOut,
     });
   }
@@ -69,7 +68,7 @@ function cut({ kind, status }: WholeStatus, limit: number): ServerStatus | Agent
     : { ...status, links: page(status.links), tunnels: page(status.tunnels), dials: page(status.dials) };
 }
 
-function writeOut(text: string): void {
+async function writeOut(text: string): Promise<void> {
   const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { printable, styleFor } from "../text_style.ts";
 import { size, span, type StatusLine } from "./status_line.ts";
 import { statusText } from "./status_text.ts";
-import { frame } from "./watch_status.ts";
+import { frame, watchStatus } from "./watch_status.ts";
 
 const tree: StatusLine = {
   health: "Degraded",
@@ -63,6 +63,28 @@ Deno.test("times and sizes are short", () => {
     "400d",
   ]);
   assert.deepEqual([0, 1_023, 1_024, 1_572_864].map(size), ["0 B", "1023 B", "1.0 KiB", "1.5 MiB"]);
+});
+
+Deno.test("a terminal that does not tell its size is taken for a usual one", () => {
+  const lines = Array.from({ length: 30 }, () => "x".repeat(100));
+  const shown = frame(lines, { columns: 0, rows: 0 }).split("\r\n");
+  assert.equal(shown.length, 23);
+  assert.equal(shown[1], `${"x".repeat(80)}\x1b[K`);
+});
+
+Deno.test("whoever ends a watch is not kept by a terminal that takes nothing", async () => {
+  const ended = Promise.withResolvers<void>();
+  const never = new Promise<void>(() => {});
+  const code = await watchStatus({
+    show: () => Promise.resolve({ output: ["x"], code: 2 }),
+    ended: ended.promise,
+    screen: () => ({ columns: 80, rows: 24 }),
+    write: (text) => {
+      if (text.includes("x")) ended.resolve();
+      return text.includes("x") ? never : Promise.resolve();
+    },
+  });
+  assert.equal(code, 2);
 });
 
 Deno.test("a frame replaces the one before: it is no wider and no higher than the terminal", () => {

@@ -1,9 +1,16 @@
 import { owned, ownerOf } from "../../../faults/owned.ts";
+import { wrap } from "../../../flags/help.ts";
 import { AdminError } from "./admin_client.ts";
 import type { ShownStatus } from "./run_status.ts";
 
 /** How often a status is shown, in milliseconds. */
 const intervalMs = 1_000;
+
+/** How long the terminal may take to take the last word, in milliseconds. */
+const lastWordMs = 500;
+
+/** What a terminal has that does not tell its size. */
+const usualSize = { columns: 80, rows: 24 };
 
 /** Signs by which a terminal is drawn upon: no other ones are needed. */
 const terminal = {
@@ -21,8 +28,8 @@ export interface Watch {
   readonly ended: Promise<unknown>;
   /** Size of the terminal that is drawn anew; absent: one status is written behind the other. */
   readonly screen: (() => { readonly columns: number; readonly rows: number }) | undefined;
-  readonly out: (line: string) => void;
-  readonly write: (text: string) => void;
+  /** Fulfilled when it is written: a terminal that is held, or a reader that waits, may keep it for ever. */
+  readonly write: (text: string) => Promise<void>;
   readonly intervalMs?: number;
 }
 
@@ -31,12 +38,14 @@ export interface Watch {
  * @returns the exit code of what was shown last
  */
 export async function watchStatus(watch: Watch): Promise<number> {
-  const { screen, out, write } = watch;
+  const { screen } = watch;
   const end = new AbortController();
   const ended = watch.ended.then(() => end.abort());
+  // Whoever wants to end it is not kept by who does not read.
+  const write = (text: string) => Promise.race([watch.write(text), ended]);
   let code = 1;
-  if (screen !== undefined) write(terminal.hideCursor + terminal.home + terminal.below);
   try {
+    if (screen !== undefined) await write(terminal.hideCursor + terminal.home + terminal.below);
     while (!end.signal.aborted) {
       let lines: readonly string[];
       try {
@@ -46,21 +55,24 @@ export async function watchStatus(watch: Watch): Promise<number> {
       } catch (error) {
         if (end.signal.aborted) break;
         if (!(error instanceof AdminError)) throw error;
-        lines = [`Error: ${error.message}`];
+        const text = `Error: ${error.message}`;
+        lines = screen === undefined ? [text] : wrap(text, screen().columns || usualSize.columns);
         code = 1;
       }
-      if (screen === undefined) out(lines.join("\n"));
-      else write(frame(lines, screen()));
+      await write(screen === undefined ? `${lines.join("\n")}\n` : frame(lines, screen()));
       await Promise.race([ended, pause(watch.intervalMs ?? intervalMs, end.signal)]);
     }
     return code;
   } finally {
-    if (screen !== undefined) write(`${terminal.showCursor}\n`);
+    if (screen !== undefined) {
+      await Promise.race([watch.write(`${terminal.showCursor}\n`), pause(lastWordMs, new AbortController().signal)]);
+    }
   }
 }
 
 /** What replaces the frame before: no line may break, or the next frame would begin elsewhere. */
-export function frame(lines: readonly string[], { columns, rows }: { columns: number; rows: number }): string {
+export function frame(lines: readonly string[], size: { readonly columns: number; readonly rows: number }): string {
+  const { columns, rows } = size.columns > 0 && size.rows > 0 ? size : usualSize;
   const room = Math.max(1, rows - 1);
   const hidden = lines.length - room;
   const shown = hidden <= 0
