@@ -32,9 +32,9 @@ const programs: readonly Program[] = [serverProgram, agentProgram, testClientPro
 /** A table's text by its marker's name. */
 export const tables: ReadonlyMap<string, () => string> = new Map([
   ...programs.map((program) => [`flags:${program.name}`, () => flagTable(program)] as const),
-  ...[...konnectivityPrograms].map(([name, program]) =>
-    [`flags:konnectivity-${name}`, () => flagTable(program)] as const
-  ),
+  ...[...konnectivityPrograms].filter(([, { flags }]) => flags.some(({ group }) => group !== "Help")).map((
+    [name, program],
+  ) => [`flags:konnectivity-${name}`, () => flagTable(program)] as const),
   ...(["server", "agent", "client"] as const).map((program) =>
     [`metrics:${program}`, () => metricTable(program)] as const
   ),
