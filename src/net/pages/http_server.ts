@@ -192,7 +192,8 @@ async function respond(fetch: HttpHandler, message: IncomingMessage, answer: Ser
       await writeBody(response.body, answer, gone.signal);
     }
   } catch (error) {
-    fault(ownerOf("request"), error);
+    // What has a code is an end that somebody named, such as that of a body whose client takes nothing.
+    if (Reflect.get(Object(error), "code") === undefined) fault(ownerOf("request"), error);
     if (answer.headersSent) return void answer.destroy();
     answer.writeHead(500, { "content-type": "text/plain; charset=utf-8" });
     answer.end("500 internal server error\n");
@@ -207,6 +208,12 @@ async function writeBody(body: ReadableStream<Uint8Array>, answer: ServerRespons
   const cancel = owned(ownerOf("request"), () => follow(ownerOf("request"), reader.cancel()));
   if (gone.aborted) return cancel();
   gone.addEventListener("abort", cancel);
+  // A body that fails while its client takes nothing waits for no client; there is nothing left of it to cancel.
+  const fail = owned(ownerOf("request"), () => {
+    gone.removeEventListener("abort", cancel);
+    answer.destroy();
+  });
+  reader.closed.catch(fail);
   try {
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
       if (!answer.write(piece.value)) await drained(answer, gone);

@@ -148,13 +148,12 @@ export class AgentStatusReader {
     };
   }
 
-  #link({ link, route }: ServerConnection, isRetired: boolean): LinkEntry {
-    const { server, stream, since, draining, tunnelCount, pendingDials, queuedBytes, bytes } = link;
+  #link(connection: ServerConnection, isRetired: boolean): LinkEntry {
+    const { link } = connection;
+    const { stream, since, draining, tunnelCount, pendingDials, queuedBytes, bytes } = link;
     const seconds = (this.#tables.now() - since) / 1000;
     return {
-      server: shown(server.serverId),
-      address: addressOf(route),
-      link: stream.direct === true ? "direct" : "grpc",
+      ...linkEntryBase(connection),
       seconds: rounded(seconds),
       ...(stream.roundTripMs > 0 ? { roundTripMs: rounded(stream.roundTripMs) } : {}),
       state: isRetired ? "retired" : draining ? "draining" : "up",
@@ -178,6 +177,17 @@ export class AgentStatusReader {
       queuedBytes,
     };
   }
+}
+
+/** Which server it leads to, and how. */
+export function linkEntryBase(
+  { link: { server, stream }, route }: ServerConnection,
+): Pick<LinkEntry, "server" | "address" | "link"> {
+  return {
+    server: shown(server.serverId),
+    address: addressOf(route),
+    link: stream.direct === true ? "direct" : "grpc",
+  };
 }
 
 function* onLinks(links: readonly Link[], endpoints: (link: Link) => Iterable<Endpoint>): IterableIterator<OnLink> {

@@ -53,17 +53,22 @@ export interface ProgramFacts {
 /** When the process began. */
 const startedMs = Date.now() - performance.now();
 
+/** Which program it is. */
+export function programEntry({ name, version }: Pick<ProgramFacts, "name" | "version">): ProgramStatus["program"] {
+  return {
+    name,
+    version,
+    startedAt: new Date(startedMs).toISOString(),
+    uptimeSeconds: rounded(performance.now() / 1000),
+  };
+}
+
 export function programStatus(facts: ProgramFacts): ProgramStatus {
   const now = Date.now();
   const notReady = facts.notReady();
   return {
     version: 1,
-    program: {
-      name: facts.name,
-      version: facts.version,
-      startedAt: new Date(startedMs).toISOString(),
-      uptimeSeconds: rounded(performance.now() / 1000),
-    },
+    program: programEntry(facts),
     ready: notReady === undefined,
     ...(notReady === undefined ? {} : { notReady }),
     draining: facts.draining(),

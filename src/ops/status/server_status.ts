@@ -1,6 +1,8 @@
+import type { AgentInfo } from "../../server/agents/agent_info.ts";
 import type { Backend } from "../../server/backend.ts";
 import type { StrategyName } from "../../server/strategies.ts";
 import type { ServerTunnel } from "../../server/tunnel.ts";
+import type { TunnelClient } from "../../server/tunnel_sides.ts";
 import { peerName } from "../../wire/peer_identity.ts";
 import { type ProgramFacts, type ProgramStatus, programStatus } from "./program_status.ts";
 import type { FailureStatus, RecentFailures } from "./recent_failures.ts";
@@ -141,21 +143,16 @@ export class ServerStatusReader {
 
   #agent(backend: Backend): AgentEntry {
     const { info, link, seconds, draining, stalled, tunnelCount, pendingDials, queuedBytes, bytes } = backend;
-    const { ipv4, ipv6, host, cidr, defaultRoute } = info.identifiers;
-    const kinds = Object.entries({ ipv4, ipv6, host, cidr });
-    const identifiers = kinds.flatMap(([kind, values]) =>
+    const { defaultRoute } = info.identifiers;
+    const identifiers = identifierKinds(info).flatMap(([kind, values]) =>
       values.slice(0, shownIdentifiers).map((value) => shown(`${kind}=${value}`))
     );
     if (defaultRoute) identifiers.unshift("default-route=true");
     return {
-      id: shown(info.agentId),
-      name: shown(peerName(info.peer)),
-      address: info.peer.address,
-      link: link.direct === true ? "direct" : "grpc",
+      ...agentEntryBase(backend),
       seconds: rounded(seconds),
       ...(link.roundTripMs > 0 ? { roundTripMs: rounded(link.roundTripMs) } : {}),
       identifiers: identifiers.slice(0, shownIdentifiers),
-      identifierCount: kinds.reduce((sum, [, values]) => sum + values.length, defaultRoute ? 1 : 0),
       draining,
       stalled,
       tunnels: tunnelCount,
@@ -165,6 +162,31 @@ export class ServerStatusReader {
       rate: this.#rates.of(backend, seconds, bytes),
     };
   }
+}
+
+function identifierKinds({ identifiers: { ipv4, ipv6, host, cidr } }: AgentInfo) {
+  return Object.entries({ ipv4, ipv6, host, cidr });
+}
+
+/** Who an agent is, and how it is connected. */
+export function agentEntryBase(
+  { info, link }: Backend,
+): Pick<AgentEntry, "id" | "name" | "address" | "link" | "identifierCount"> {
+  return {
+    id: shown(info.agentId),
+    name: shown(peerName(info.peer)),
+    address: info.peer.address,
+    link: link.direct === true ? "direct" : "grpc",
+    identifierCount: identifierKinds(info).reduce(
+      (sum, [, values]) => sum + values.length,
+      info.identifiers.defaultRoute ? 1 : 0,
+    ),
+  };
+}
+
+/** Who a client is. */
+export function clientEntry({ frontend, peer }: TunnelClient): ClientEntry {
+  return { frontend, name: shown(peerName(peer)), address: peer.address };
 }
 
 function* onBackends(
@@ -185,7 +207,7 @@ function dialEntry({ backend, tunnel }: OnBackend): DialEntry {
   const { id, target, client, seconds } = tunnel;
   return {
     id: String(id),
-    client: { frontend: client.frontend, name: shown(peerName(client.peer)), address: client.peer.address },
+    client: clientEntry(client),
     destination: shown(target.address),
     agent: shown(backend.info.agentId),
     seconds: rounded(seconds),

@@ -18,7 +18,23 @@ const sliceMs = 5;
 const entriesOfStep = 256;
 
 /**
- * Reads a page of a table that may be long and may change meanwhile: the event loop is held for some milliseconds at most.
+ * Goes through a table that may be long and may change meanwhile: the event loop is held for some milliseconds at most.
+ * @param step entries between two looks at the clock
+ */
+export async function visit<S>(table: Iterable<S>, each: (entry: S) => void, step = entriesOfStep): Promise<void> {
+  let count = 0;
+  let sliceEnd = performance.now() + sliceMs;
+  for (const entry of table) {
+    if (++count % step === 0 && performance.now() > sliceEnd) {
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      sliceEnd = performance.now() + sliceMs;
+    }
+    each(entry);
+  }
+}
+
+/**
+ * Reads a page of a table, as {@link visit} goes through it.
  * @param matches what the request's filters let pass
  */
 export async function readPage<S, T>(
@@ -30,17 +46,12 @@ export async function readPage<S, T>(
   const items: T[] = [];
   let total = 0;
   let matched = 0;
-  let sliceEnd = performance.now() + sliceMs;
-  for (const entry of table) {
+  await visit(table, (entry) => {
     total++;
-    if (total % entriesOfStep === 0 && performance.now() > sliceEnd) {
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
-      sliceEnd = performance.now() + sliceMs;
-    }
-    if (!matches(entry)) continue;
+    if (!matches(entry)) return;
     matched++;
     if (matched > from && items.length < size) items.push(show(entry));
-  }
+  });
   return { total, matched, from, items };
 }
 

@@ -25,7 +25,7 @@ export interface StatusQuery {
 /** A table that pages are taken of. */
 type Table = "agents" | "links" | "tunnels" | "dials";
 
-/** A request asks for what there is not. Its message is for whoever sent it. */
+/** A request for `/status` or `/events` asks for what there is not. Its message is for whoever sent it. */
 export class StatusQueryError extends Error {
   override readonly name = "StatusQueryError";
   readonly code = "bad-status-query";
@@ -36,10 +36,10 @@ const defaultSize = 100;
 /** A page of so many entries is written in some milliseconds. */
 const largestSize = 1_000;
 
-const parameters: ReadonlySet<string> = new Set([
+const parameters: readonly string[] = [
   ...["agents", "links", "tunnels", "dials"].flatMap((table) => [table, `${table}_from`]),
   ...["agent", "server", "client", "destination"],
-]);
+];
 
 /**
  * Reads the parameters of a request: for each table its name with the size of a page (100 unless told, 0 for none, at most
@@ -47,17 +47,11 @@ const parameters: ReadonlySet<string> = new Set([
  * @throws {StatusQueryError}
  */
 export function parseStatusQuery(query: URLSearchParams): StatusQuery {
-  for (const name of query.keys()) {
-    if (!parameters.has(name)) {
-      throw new StatusQueryError(`unknown parameter ${JSON.stringify(name)}; there are ${[...parameters].join(", ")}`);
-    }
-    if (query.getAll(name).length > 1) throw new StatusQueryError(`parameter ${name} is there twice`);
-  }
+  const text = textParameters(query, parameters);
   const page = (table: Table): PageQuery => ({
     from: numberOf(query, `${table}_from`, 0, Number.MAX_SAFE_INTEGER),
     size: numberOf(query, table, defaultSize, largestSize),
   });
-  const text = (name: string) => query.get(name) ?? "";
   return {
     agents: page("agents"),
     links: page("links"),
@@ -68,6 +62,28 @@ export function parseStatusQuery(query: URLSearchParams): StatusQuery {
     client: text("client"),
     destination: text("destination"),
   };
+}
+
+/**
+ * Checks that a query has known parameters alone.
+ * @param repeatable those that may be there more than once
+ * @returns what reads one; empty where it is not there
+ * @throws {StatusQueryError}
+ */
+export function textParameters(
+  query: URLSearchParams,
+  known: readonly string[],
+  repeatable: readonly string[] = [],
+): (name: string) => string {
+  for (const name of query.keys()) {
+    if (!known.includes(name)) {
+      throw new StatusQueryError(`unknown parameter ${JSON.stringify(name)}; there are ${known.join(", ")}`);
+    }
+    if (query.getAll(name).length > 1 && !repeatable.includes(name)) {
+      throw new StatusQueryError(`parameter ${name} is there twice`);
+    }
+  }
+  return (name) => query.get(name) ?? "";
 }
 
 function numberOf(query: URLSearchParams, name: string, otherwise: number, most: number): number {
