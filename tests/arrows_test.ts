@@ -56,12 +56,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What may be imported for its types alone: metrics and status read the tables of each role as the role defines them, and the runtime's reader of certificates says what the policies of `wire` ask of them.
+ * What may be imported for its types alone: metrics and pages for operators read the tables of each role as the role defines them, and the runtime's reader of certificates says what the policies of `wire` ask of them.
  */
 const allowedTypes: Readonly<Record<string, readonly string[]>> = {
   "src/runtime": ["src/wire"],
   "src/metrics": ["src/server", "src/agent", "src/client"],
-  "src/ops": ["src/server", "src/agent"],
+  "src/ops": ["src/server", "src/agent", "src/streams", "src/runtime"],
 };
 
 /** Folders whose code runs without I/O, clock or timers, so that every state is testable without them. */

@@ -7,8 +7,12 @@ import type { AgentLimits } from "./agent_limits.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Dialler, DialResult } from "./dialler.ts";
 import { Endpoint, type EndpointLink } from "./endpoint.ts";
+import type { LinkServer } from "./link_context.ts";
 
 const log = getLogger(["agent", "link"]);
+
+/** Nobody reads it but who watches the agent. */
+const givenUp = "the client gave the dial up, or the link was lost";
 
 /** What the dials of a link need. */
 export interface DialsOptions {
@@ -18,6 +22,8 @@ export interface DialsOptions {
   readonly events: AgentEvents;
   /** The link whose dials these are. */
   readonly link: EndpointLink;
+  /** At the link's other end. */
+  readonly server: LinkServer;
   /** The server takes the address that was dialled. */
   readonly reportsResolved: boolean;
   readonly sendPacket: (packet: Packet) => void;
@@ -82,10 +88,14 @@ export class Dials {
   /** Dials a destination for a client and answers it. */
   begin(network: string, address: string, random: bigint): void {
     const id = ++this.#lastId;
-    const { dial, limits, link, sendPacket, clock } = this.#options;
+    const { dial, limits, link, sendPacket, clock, events, server } = this.#options;
     const refusal = this.#refusal ??
       (this.size >= limits.maxPendingDials ? `agent has ${this.size} dials in flight` : undefined);
-    if (refusal !== undefined) return sendPacket(dialFailed(random, refusal));
+    if (refusal !== undefined) {
+      sendPacket(dialFailed(random, refusal));
+      const reason = this.#refusal === undefined ? "too_many_dials" : "draining";
+      return events.dialDropped(reason, refusal, 0, random, address, server);
+    }
     const giveUp = new AbortController();
     const since = clock.now();
     const endpoint = new Endpoint({ id, random, address, since }, giveUp, link, limits);
@@ -113,22 +123,28 @@ export class Dials {
   }
 
   #ended(endpoint: Endpoint, startedAt: number, result: DialResult): void {
-    const { clock, events, sendPacket, reportsResolved } = this.#options;
+    const { clock, events, sendPacket, reportsResolved, server } = this.#options;
+    const seconds = (clock.now() - startedAt) / 1000;
     this.#forget(endpoint);
     if (result.ok) {
-      if (!endpoint.dialed(result.stream)) return result.stream.destroy();
-      events.endpointDialed((clock.now() - startedAt) / 1000);
+      if (!endpoint.dialed(result.stream)) {
+        result.stream.destroy();
+        return events.dialDropped("given_up", givenUp, seconds, endpoint.random, endpoint.destination, server);
+      }
+      events.endpointDialed(seconds, endpoint, server);
       this.#unconfirmed.set(endpoint.random, endpoint);
       sendPacket(dialed(endpoint.random, endpoint.id, reportsResolved ? result.stream.remoteAddress : undefined));
       log.debug("tunnel {tunnel} is connection {id}", { tunnel: endpoint.random, id: endpoint.id });
       endpoint.start();
     } else if (endpoint.dialFailed()) {
       const { reason, message } = result.failure;
-      events.endpointDialFailed(reason, { address: endpoint.destination, message });
+      events.endpointDialFailed(reason, message, seconds, endpoint, server);
       // At most a line a minute for each destination; see LogLimiter.
       if (reason === "not_allowed") log.warn("refused: {error}", { error: message, tunnel: endpoint.random });
       else log.debug("tunnel {tunnel} failed: {error}", { tunnel: endpoint.random, error: message });
       sendPacket(dialFailed(endpoint.random, message));
+    } else {
+      events.dialDropped("given_up", givenUp, seconds, endpoint.random, endpoint.destination, server);
     }
   }
 }

@@ -66,6 +66,7 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     this.#dials = new Dials({
       ...context,
       link: this,
+      server,
       reportsResolved: server.features.has("resolved-address"),
       sendPacket: (packet) => this.#session.sendPacket(packet),
       onEnded: () => guard(this, () => this.#reportIdle()),
@@ -293,7 +294,7 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     this.#tunnels--;
     this.#dials.confirmed(endpoint);
     if (endpoint.queuedBytes === endpoint.heldBytes) this.#session.forget(endpoint.id);
-    events.endpointClosed((clock.now() - endpoint.since) / 1000, reason, initiator);
+    events.endpointClosed((clock.now() - endpoint.since) / 1000, reason, initiator, endpoint, this.server);
     log.debug("tunnel {tunnel} has ended: {reason} by {initiator}", { tunnel: endpoint.random, reason, initiator });
     // The socket goes on until it has written its last bytes; it reports when it is gone.
     this.#closing.add(endpoint);

@@ -1,4 +1,6 @@
-import type { AgentEvents, AgentGauges, AgentSegment } from "../agent/agent_events.ts";
+import type { AgentEvents, AgentGauges, AgentSegment, EndpointCloseReason } from "../agent/agent_events.ts";
+import type { DialFailure } from "../agent/dialler.ts";
+import type { EndpointCloseInitiator } from "../agent/endpoint.ts";
 import { agentMetricDeclarations as metrics } from "./agent_metric_declarations.ts";
 import { type AgentLeaseEvents, statusLabel } from "./kube_events.ts";
 import { MetricRegistry } from "./metric_registry.ts";
@@ -12,9 +14,16 @@ export interface AgentMetricsOptions {
   readonly process?: ProcessGauges;
 }
 
+/** What of {@link AgentEvents} is counted, and all that the metrics need of it. */
+export interface CountedAgentEvents extends Pick<AgentEvents, "streamFailed"> {
+  endpointDialed(seconds: number): void;
+  endpointDialFailed(reason: DialFailure["reason"]): void;
+  endpointClosed(seconds: number, reason: EndpointCloseReason, initiator: EndpointCloseInitiator): void;
+}
+
 /** The agent's metrics: events go in, Prometheus' text comes out. */
 export interface AgentMetrics extends ProcessMetrics {
-  readonly events: AgentEvents;
+  readonly events: CountedAgentEvents;
   readonly leaseEvents: AgentLeaseEvents;
   text(): Promise<string>;
   readonly contentType: string;

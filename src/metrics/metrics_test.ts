@@ -306,7 +306,7 @@ Deno.test("[agent 7] the agent's events and tables are all shown", async () => {
   });
   const metrics = createAgentMetrics(() => tables, { version: "1" });
   metrics.events.endpointDialed(0.05);
-  metrics.events.endpointDialFailed("timeout", { address: "a:1", message: "no" });
+  metrics.events.endpointDialFailed("timeout");
   metrics.events.endpointClosed(2, "reset", "destination");
   metrics.events.streamFailed("to_agent", "Unavailable", "Unknown");
   metrics.events.streamFailed("from_agent", "Canceled", "DATA");

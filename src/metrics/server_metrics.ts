@@ -1,5 +1,13 @@
 import type { DialFailureReason } from "../server/dial_outcome.ts";
-import type { PeerRefusal, PeerRole, ServerEvents, ServerGauges, ServerSegment } from "../server/server_events.ts";
+import type {
+  CloseInitiator,
+  CloseReason,
+  PeerRefusal,
+  PeerRole,
+  ServerEvents,
+  ServerGauges,
+  ServerSegment,
+} from "../server/server_events.ts";
 import type { StrategyName } from "../server/strategies.ts";
 import {
   type ServerLeaseEvents,
@@ -35,9 +43,16 @@ export interface ServerListenerEvents {
   callRefused(listener: string, reason: string): void;
 }
 
+/** What of {@link ServerEvents} is counted, and all that the metrics need of it. */
+export interface CountedServerEvents extends Pick<ServerEvents, "frontendWritten" | "streamFailed" | "peerRefused"> {
+  dialFailed(reason: DialFailureReason): void;
+  dialed(seconds: number): void;
+  tunnelClosed(seconds: number, reason: CloseReason, initiator: CloseInitiator): void;
+}
+
 /** The server's metrics: events go in, Prometheus' text comes out. */
 export interface ServerMetrics extends ProcessMetrics {
-  readonly events: ServerEvents;
+  readonly events: CountedServerEvents;
   readonly leaseEvents: ServerLeaseEvents;
   readonly tokenEvents: TokenEvents;
   readonly listenerEvents: ServerListenerEvents;

@@ -1,4 +1,6 @@
 import type { Context, Hono } from "hono";
+import type { EventHub } from "./events/event_hub.ts";
+import { addEvents } from "./events/event_pages.ts";
 import { metricsAnswer, type MetricsSource, movedPermanently, plainApp, refusal } from "./http_answers.ts";
 import { isLoopbackHost } from "./loopback_host.ts";
 import { addProfiling, type ProfilingOptions } from "./profiling.ts";
@@ -24,13 +26,14 @@ export function profilingOptions(
 export interface ServerAdminOptions {
   readonly metrics: MetricsSource;
   readonly status: StatusSource;
+  readonly events: EventHub;
   /** Undefined without `--enable-profiling`. */
   readonly profiling: ProfilingOptions | undefined;
 }
 
-/** The server's admin port: `/metrics`, as on the health port, `/status`, and profiles where they are enabled. */
-export function serverAdminApp({ metrics, status, profiling }: ServerAdminOptions): Hono {
-  return adminApp((context) => metricsAnswer(context, metrics), status, profiling);
+/** The server's admin port: `/metrics`, as on the health port, `/status`, `/events`, and profiles where they are enabled. */
+export function serverAdminApp({ metrics, ...pages }: ServerAdminOptions): Hono {
+  return adminApp((context) => metricsAnswer(context, metrics), pages);
 }
 
 /** What the agent's admin port shows. */
@@ -39,12 +42,13 @@ export interface AgentAdminOptions {
   readonly healthHost: string;
   readonly healthPort: number;
   readonly status: StatusSource;
+  readonly events: EventHub;
   /** Undefined without `--enable-profiling`. */
   readonly profiling: ProfilingOptions | undefined;
 }
 
-/** The agent's admin port: `/metrics` leads to the health port, `/status`, and profiles where they are enabled. */
-export function agentAdminApp({ healthHost, healthPort, status, profiling }: AgentAdminOptions): Hono {
+/** The agent's admin port: `/metrics` leads to the health port, `/status`, `/events`, and profiles where they are enabled. */
+export function agentAdminApp({ healthHost, healthPort, ...pages }: AgentAdminOptions): Hono {
   return adminApp(
     (context) => {
       if (!URL.canParse(context.req.url)) return refusal("400 Bad Request: malformed Host header", 400);
@@ -52,8 +56,7 @@ export function agentAdminApp({ healthHost, healthPort, status, profiling }: Age
       const host = anyAddress.has(healthHost) ? hostname : bracketed(healthHost);
       return movedPermanently(context, `//${host}:${healthPort}/metrics${search}`);
     },
-    status,
-    profiling,
+    pages,
   );
 }
 
@@ -62,12 +65,12 @@ const anyAddress: ReadonlySet<string> = new Set(["", "0.0.0.0", "::", "[::]"]);
 
 function adminApp(
   metrics: (context: Context) => Response | Promise<Response>,
-  status: StatusSource,
-  profiling: ProfilingOptions | undefined,
+  { status, events, profiling }: Pick<ServerAdminOptions, "status" | "events" | "profiling">,
 ): Hono {
   const app = plainApp();
   app.all("/metrics", metrics);
   addStatus(app, status);
+  addEvents(app, events);
   if (profiling !== undefined) addProfiling(app, profiling);
   return app;
 }

@@ -1,9 +1,11 @@
 import type { Hono } from "hono";
 import assert from "node:assert/strict";
+import { eventHub } from "../../tests/support/memory/watched_hub.ts";
 import { agentAdminApp, serverAdminApp } from "./admin.ts";
 import { agentHealthApp, serverHealthApp } from "./health.ts";
 
 const noStatus = () => Promise.resolve("{}");
+const noEvents = eventHub();
 
 const metrics = {
   text: () => Promise.resolve("# TYPE up gauge\nup 1\n"),
@@ -68,8 +70,8 @@ Deno.test("[server 10] [agent 6] every other path is Go's 404", async () => {
   const apps = [
     serverHealthApp({ readiness, metrics }),
     agentHealthApp({ readiness, metrics }),
-    serverAdminApp({ metrics, profiling: undefined, status: noStatus }),
-    agentAdminApp({ healthHost: "", healthPort: 8093, profiling: undefined, status: noStatus }),
+    serverAdminApp({ metrics, profiling: undefined, status: noStatus, events: noEvents }),
+    agentAdminApp({ healthHost: "", healthPort: 8093, profiling: undefined, status: noStatus, events: noEvents }),
   ];
   for (const app of apps) {
     for (
@@ -86,7 +88,7 @@ Deno.test("[server 10] /metrics is on the health and on the admin port, compress
   for (
     const app of [
       serverHealthApp({ readiness: () => undefined, metrics }),
-      serverAdminApp({ metrics, profiling: undefined, status: noStatus }),
+      serverAdminApp({ metrics, profiling: undefined, status: noStatus, events: noEvents }),
     ]
   ) {
     const plain = await expect(app, "/metrics", 200, "# TYPE up gauge\nup 1\n");
@@ -107,7 +109,13 @@ Deno.test("[server 10] /metrics is on the health and on the admin port, compress
 });
 
 Deno.test("[agent 6] the agent's admin port sends /metrics to the health port", async () => {
-  const app = agentAdminApp({ healthHost: "", healthPort: 8093, profiling: undefined, status: noStatus });
+  const app = agentAdminApp({
+    healthHost: "",
+    healthPort: 8093,
+    profiling: undefined,
+    status: noStatus,
+    events: noEvents,
+  });
   const cases: readonly (readonly [url: string, location: string])[] = [
     ["http://127.0.0.1:8094/metrics", "//127.0.0.1:8093/metrics"],
     ["http://127.0.0.1:8094/metrics?a=b&c=%22d", "//127.0.0.1:8093/metrics?a=b&c=%22d"],
@@ -124,7 +132,13 @@ Deno.test("[agent 6] the agent's admin port sends /metrics to the health port", 
 });
 
 Deno.test("[agent weak 30] the redirect of /metrics works for IPv6, heeds the health host, and is not cached", async () => {
-  const anywhere = agentAdminApp({ healthHost: "::", healthPort: 8093, profiling: undefined, status: noStatus });
+  const anywhere = agentAdminApp({
+    healthHost: "::",
+    healthPort: 8093,
+    profiling: undefined,
+    status: noStatus,
+    events: noEvents,
+  });
   for (const url of ["http://[::1]/metrics", "http://[::1]:8094/metrics"]) {
     const response = await anywhere.request(url);
     assert.equal(response.headers.get("location"), "//[::1]:8093/metrics");
@@ -137,7 +151,7 @@ Deno.test("[agent weak 30] the redirect of /metrics works for IPv6, heeds the he
       "[fd00::7]",
     ]] as const
   ) {
-    const app = agentAdminApp({ healthHost, healthPort: 9, profiling: undefined, status: noStatus });
+    const app = agentAdminApp({ healthHost, healthPort: 9, profiling: undefined, status: noStatus, events: noEvents });
     const response = await app.request("http://127.0.0.1:8094/metrics");
     assert.equal(response.headers.get("location"), `//${host}:9/metrics`);
     await response.body?.cancel();

@@ -104,6 +104,7 @@ export class BackendPool {
   dial(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure {
     const id = ++lastTunnelId;
     const audit = this.#audit?.dial(id, target, client);
+    this.#events.dialing(client);
     const opened = this.#dial(id, target, client, audit);
     if (!(opened instanceof ServerTunnel)) audit?.failed(opened);
     return opened;
@@ -119,7 +120,7 @@ export class BackendPool {
     if (refusal !== undefined) {
       const { peer } = client;
       const failure: DialFailure = { reason: "not_allowed", message: refusal };
-      this.#events.dialFailed("not_allowed", { ...failure, address: target.address, client });
+      this.#failed(failure, id, target, client);
       // At most a line a minute for each client and destination; see LogLimiter.
       log.warn("refused client {client}: {reason}", { client: peerName(peer), reason: refusal, address: peer.address });
       return failure;
@@ -127,12 +128,17 @@ export class BackendPool {
     const backend = this.#draining ? undefined : this.pick(target.address);
     if (backend === undefined) {
       const failure = this.#draining ? shuttingDown : noAgent;
-      this.#events.dialFailed(failure.reason, { ...failure, address: target.address, client });
+      this.#failed(failure, id, target, client);
       return failure;
     }
     const tunnel = new ServerTunnel(id, target, client, this.#events, this.#clock, audit);
     backend.dial(tunnel);
     return tunnel;
+  }
+
+  /** Reports a dial for which no agent was asked. */
+  #failed({ reason, message }: DialFailure, id: bigint, target: DialTarget, client: TunnelClient): void {
+    this.#events.dialFailed(reason, message, { id, target, client, agent: undefined, seconds: 0 });
   }
 
   /** Moves a dial that `failed` did not take to a backend that was not tried yet. */

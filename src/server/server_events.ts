@@ -1,7 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { PacketCounts } from "../wire/packet_counts.ts";
-import type { DialFailure, DialFailureReason } from "./dial_outcome.ts";
+import type { StreamEnd } from "../streams/packet_stream.ts";
+import type { DialTarget } from "../wire/packet.ts";
+import type { AgentInfo } from "./agents/agent_info.ts";
+import type { Backend } from "./backend.ts";
+import type { DialFailureReason } from "./dial_outcome.ts";
 import type { StrategyName } from "./strategies.ts";
+import type { ServerTunnel } from "./tunnel.ts";
 import type { TunnelClient } from "./tunnel_sides.ts";
 
 /** A hop of a packet stream as metrics label it, seen from the server. */
@@ -28,21 +33,46 @@ export type CloseReason = "closed" | "reset" | "link_lost" | "mismatch" | "stall
 /** For what a peer was refused. */
 export type PeerRefusal = "name" | "identifier";
 
-/** A dial that failed. */
-export interface FailedDial extends DialFailure {
-  /** The destination, as the client asked for it. */
-  readonly address: string;
+/** A dial, as far as it came. A tunnel is its own. */
+export interface ServerDial {
+  /** As in the logs of server and agent. */
+  readonly id: bigint;
+  readonly target: DialTarget;
   readonly client: TunnelClient;
+  /** The agent that was asked last; undefined: none was. */
+  readonly agent: AgentInfo | undefined;
+  /** Since it began. */
+  readonly seconds: number;
 }
 
-/** What the server's parts report as it happens: counters and histograms. Everything else is read from {@link ServerGauges}. */
+/**
+ * What the server's parts report as it happens. Everything else is read from {@link ServerGauges}. Who is told gets what
+ * there is, and nothing is made for it.
+ */
 export interface ServerEvents {
-  /** @param dial absent where nobody waits for it any more */
-  dialFailed(reason: DialFailureReason, dial?: FailedDial): void;
+  agentConnected(backend: Backend): void;
+  /** Its tunnels have not been told yet. */
+  agentDisconnected(backend: Backend, end: StreamEnd): void;
+  /** A client asks for a destination. */
+  dialing(client: TunnelClient): void;
+  /**
+   * @param message what the client reads
+   * @param dial absent, as the message is, where nobody waits for it any more
+   */
+  dialFailed(reason: DialFailureReason, message?: string, dial?: ServerDial): void;
   /** @param seconds from the dial's start to the agent's answer */
-  dialed(seconds: number): void;
-  /** @param seconds from the agent's answer to the end */
-  tunnelClosed(seconds: number, reason: CloseReason, initiator: CloseInitiator): void;
+  dialed(seconds: number, dial: ServerDial): void;
+  /**
+   * @param seconds from the agent's answer to the end
+   * @param message what the client reads; empty where there is nothing to say
+   */
+  tunnelClosed(
+    seconds: number,
+    reason: CloseReason,
+    initiator: CloseInitiator,
+    tunnel: ServerTunnel,
+    message: string,
+  ): void;
   /** @param seconds that a frontend kept bytes waiting; 0 for bytes that it took at once */
   frontendWritten(seconds: number): void;
   /** A stream ended in an error. @param code gRPC code name, such as `Canceled` @param packetType or `Unknown` on receipt */
@@ -86,6 +116,9 @@ export interface ServerGauges {
 
 /** Events that nobody asked for. */
 export const noServerEvents: ServerEvents = {
+  agentConnected: () => {},
+  agentDisconnected: () => {},
+  dialing: () => {},
   dialFailed: () => {},
   dialed: () => {},
   tunnelClosed: () => {},

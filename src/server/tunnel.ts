@@ -5,9 +5,10 @@ import type { Clock } from "../runtime/clock.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
+import type { AgentInfo } from "./agents/agent_info.ts";
 import type { DialAudit } from "./audit_trail.ts";
 import type { DialFailure } from "./dial_outcome.ts";
-import type { CloseInitiator, CloseReason, ServerEvents } from "./server_events.ts";
+import type { CloseInitiator, CloseReason, ServerDial, ServerEvents } from "./server_events.ts";
 import { serverLimits } from "./server_limits.ts";
 import type { TunnelClient, TunnelLink } from "./tunnel_sides.ts";
 
@@ -21,7 +22,7 @@ const internalError = "internal error of the proxy server";
  * in; each event is taken at most once, and what comes after the end is ignored. What throws on its way through a tunnel
  * ends that tunnel ({@link faulted}), neither its link nor its neighbours.
  */
-export class ServerTunnel implements ChannelOwner {
+export class ServerTunnel implements ChannelOwner, ServerDial {
   readonly place = "tunnel";
   /** Pairs the agent's answer with the dial; it names the tunnel in the logs of both sides. */
   readonly id: bigint;
@@ -71,6 +72,10 @@ export class ServerTunnel implements ChannelOwner {
   /** The agent's id for the connection; 0 while dialing. */
   get connectId(): ConnectId {
     return this.#channel?.id ?? 0;
+  }
+
+  get agent(): AgentInfo | undefined {
+    return this.#link?.info;
   }
 
   /** Seconds since the dial began, or, once the agent has answered, since then. */
@@ -185,7 +190,7 @@ export class ServerTunnel implements ChannelOwner {
     if (!this.#moved("dialed")) return false;
     this.#channel = channel;
     const now = this.#clock.now();
-    this.#events.dialed((now - this.#since) / 1000);
+    this.#events.dialed((now - this.#since) / 1000, this);
     this.#since = now;
     this.#audit?.connected(resolved);
     this.client.tunnelDialed(channel.id);
@@ -200,7 +205,7 @@ export class ServerTunnel implements ChannelOwner {
   }
 
   #dialFailed(failure: DialFailure): void {
-    this.#events.dialFailed(failure.reason, { ...failure, address: this.target.address, client: this.client });
+    this.#events.dialFailed(failure.reason, failure.message, this);
     this.#audit?.failed(failure);
   }
 
@@ -210,8 +215,7 @@ export class ServerTunnel implements ChannelOwner {
     this.#receivedBytes += payload.length;
     const channel = this.#channel;
     if (channel?.received(payload.length) === false) {
-      this.abort("reset", "server", "agent sent more than the tunnel's window");
-      return;
+      return this.abort("reset", "server", "agent sent more than the tunnel's window");
     }
     const taken = this.#clientDone || this.client.tunnelData(payload);
     if (taken && this.#heldBytes === 0) {
@@ -247,10 +251,7 @@ export class ServerTunnel implements ChannelOwner {
   /** The destination sends no more. */
   agentEnded(): void {
     if (this.#state !== "open") return;
-    if (this.client.halfCloses) {
-      this.client.tunnelEnded();
-      return;
-    }
+    if (this.client.halfCloses) return this.client.tunnelEnded();
     this.#close("agent", "closed", false);
     this.#notifyClosed("");
   }
@@ -324,7 +325,7 @@ export class ServerTunnel implements ChannelOwner {
 
   #closed(reason: CloseReason, initiator: CloseInitiator, error: string): void {
     const { seconds } = this;
-    this.#events.tunnelClosed(seconds, reason, initiator);
+    this.#events.tunnelClosed(seconds, reason, initiator, this, error);
     this.#audit?.closed({ seconds, reason, initiator, message: error, bytes: this.bytes });
   }
 

@@ -66,6 +66,11 @@ export class ServerConnection implements Owner {
     return this.route.target.host === route.target.host || this.#opened.connection.serverNames === serverNames;
   }
 
+  /** It closes once it carries no tunnel: another link has taken its place, or there are too many. */
+  get retired(): boolean {
+    return this.#retired;
+  }
+
   start(): void {
     this.#keepalive.start();
     this.link.start();

@@ -175,6 +175,7 @@ export class ServerSet implements LinkOwner, Owner {
       connection.route.notBefore = Math.max(connection.route.notBefore, soon);
       this.#routes.serverLost(this.#now());
     }
+    this.#context.events.linkClosed(connection, end, this.#stop.signal.aborted);
     this.#onChange("links");
     this.#reconcile();
   }
@@ -266,6 +267,7 @@ export class ServerSet implements LinkOwner, Owner {
       const level = route.failure === refusal.message ? "debug" : "warn";
       route.failure = refusal.message;
       log[level]("cannot connect to server at {address}: {reason}", { address, reason: refusal.message });
+      this.#context.events.linkFailed(address, refusal.message);
     } finally {
       attemptEnded(route, this.#now(), this.serverCount);
     }
@@ -302,6 +304,7 @@ export class ServerSet implements LinkOwner, Owner {
       known.probeNow();
       this.#retired.add(connection);
     }
+    this.#context.events.linkOpened(connection);
     connection.start();
     follow(this, connection.renewOnceLeaving(this.#options, this.#random).then(() => this.#reconcile()));
     if (this.#draining) link.drain();

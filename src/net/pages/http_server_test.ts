@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { eventHub } from "../../../tests/support/memory/watched_hub.ts";
 import { connect, type Socket } from "node:net";
 import { expectFaults } from "../../../tests/support/assert/faults.ts";
 import { leakTest } from "../../../tests/support/assert/leak_free.ts";
@@ -10,6 +11,7 @@ import { ListenError } from "../tcp/listen.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 
 const noStatus = () => Promise.resolve("{}");
+const noEvents = eventHub();
 
 const local = { host: "127.0.0.1", port: 0 };
 
@@ -146,7 +148,13 @@ leakTest("[agent 6] HEAD gets the header of GET, length included, and no body", 
 });
 
 leakTest("requests that Fetch does not know get answers too: CONNECT, TRACE, no host, a broken host", async () => {
-  const app = agentAdminApp({ healthHost: "", healthPort: 8093, profiling: undefined, status: noStatus });
+  const app = agentAdminApp({
+    healthHost: "",
+    healthPort: 8093,
+    profiling: undefined,
+    status: noStatus,
+    events: noEvents,
+  });
   await using server = await serveHttp(local, app.fetch, systemClock);
   const cases: readonly (readonly [request: string, status: string])[] = [
     ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "404"],

@@ -21,6 +21,8 @@ import { type AgentMetrics, createAgentMetrics } from "../../metrics/agent_metri
 import { GrowthBudget } from "../../streams/growth_budget.ts";
 import { trimWhenIdle } from "../../runtime/idle_heap_trimmer.ts";
 import { watchEventLoop } from "../../metrics/event_loop.ts";
+import { agentEvents } from "../../ops/events/agent_event.ts";
+import { EventHub } from "../../ops/events/event_hub.ts";
 import { AgentStatusReader } from "../../ops/status/agent_status.ts";
 import { RecentFailures } from "../../ops/status/recent_failures.ts";
 import { agentHealthApp } from "../../ops/health.ts";
@@ -29,6 +31,7 @@ import { serveHttpPatiently } from "../../net/pages/patient_server.ts";
 import { formatHostPort } from "../../wire/destination/host_port.ts";
 import { PacketCounts } from "../../wire/packet_counts.ts";
 import { agentLinks } from "./agent_links.ts";
+import { reporting } from "./agent_reports.ts";
 import type { AgentOptions } from "./agent_options.ts";
 import { destinationLists } from "../destination_flags.ts";
 import { isLocalAddress } from "../local_addresses.ts";
@@ -92,6 +95,13 @@ export async function startAgent(
   const servers = new ServerAddresses(options.proxyServerHosts, options.proxyServerPort);
   const listeners: HttpServer[] = [];
   const failures = new RecentFailures();
+  const notReady = (): string | undefined => agent.ready ? undefined : "no servers connected";
+  const events = new EventHub({
+    facts: { name: "proxy-agent", version, notReady },
+    id: options.agentId,
+    vocabulary: agentEvents,
+    clock: systemClock,
+  });
   const refusal = dialGuard({
     lists: destinationLists(options.destinations, options.denyDestinations),
     ownPorts: () => listeners.map(({ port }) => port),
@@ -99,20 +109,14 @@ export async function startAgent(
     servers,
   });
   const destinations = dialContext("destinations", systemClock);
-  const agent = new ProxyAgent({
+  const agent: ProxyAgent = new ProxyAgent({
     dial: countedDialler(
       (network, address, dialOptions) => dialTcp(network, address, { ...dialOptions, refusal }, destinations),
       new DialAdmission(descriptors, metrics),
     ),
     clock: systemClock,
     growth: new GrowthBudget(memory.windowGrowthBytes),
-    events: {
-      ...metrics.events,
-      endpointDialFailed(reason, dial) {
-        metrics.events.endpointDialFailed(reason, dial);
-        failures.add({ reason, message: dial.message, destination: dial.address });
-      },
-    },
+    events: reporting(metrics.events, failures, events, systemClock),
     packets,
     servers: {
       hosts: options.proxyServerHosts,
@@ -145,7 +149,6 @@ export async function startAgent(
   undo.defer(() => agent.destroy());
   undo.use(watchEventLoop((seconds) => metrics.eventLoopDelay.observe(seconds)));
   undo.use(trimWhenIdle(bytesReadSoFar));
-  const notReady = () => agent.ready ? undefined : "no servers connected";
   const set = agent.serverSet;
   const status = new AgentStatusReader({
     facts: {
@@ -188,6 +191,7 @@ export async function startAgent(
         healthHost: options.healthServerHost,
         healthPort: health.port,
         status: async (query) => JSON.stringify(await status.read(query)),
+        events,
         profiling: profilingOptions(options),
       }).fetch,
       systemClock,
@@ -195,6 +199,8 @@ export async function startAgent(
       new PagesAdmission("admin", descriptors, metrics),
     ),
   );
+  // Ended before the port, which would wait for whoever watches.
+  undo.use(events);
   listeners.push(health, admin);
   for (const host of options.proxyServerHosts) {
     const proxy = proxyFor(host, options.proxyServerPort)?.shown;

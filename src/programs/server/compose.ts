@@ -9,9 +9,12 @@ import { keepaliveTimeoutMs } from "../../net/http2/keepalive.ts";
 import type { TlsFiles } from "../../net/tls/tls_files.ts";
 import type { ServerTls } from "../../net/tls/tls_server.ts";
 import { type WatchedTls, watchTls } from "../../net/tls/tls_watch.ts";
+import { follow, ownerOf } from "../../faults/owned.ts";
 import { GrowthBudget } from "../../streams/growth_budget.ts";
 import { trimWhenIdle } from "../../runtime/idle_heap_trimmer.ts";
 import { watchEventLoop } from "../../metrics/event_loop.ts";
+import { type EventOutlet, noOutlet } from "../../ops/events/program_event.ts";
+import { ServerEventFeed } from "../../ops/events/server_event_feed.ts";
 import type { ProgramFacts } from "../../ops/status/program_status.ts";
 import { RecentFailures } from "../../ops/status/recent_failures.ts";
 import { healthMethods, healthRoutes, HealthStatus } from "../../ops/grpc_health.ts";
@@ -20,8 +23,6 @@ import { AllowedNames } from "../../wire/destination/allowed_names.ts";
 import { DialPolicy } from "../../server/dial_policy.ts";
 import type { AuditSink } from "../../server/audit_trail.ts";
 import { ProxyServer } from "../../server/proxy_server.ts";
-import type { ServerEvents } from "../../server/server_events.ts";
-import { peerName } from "../../wire/peer_identity.ts";
 import { clientRules, destinationLists } from "../destination_flags.ts";
 import { parseProxyStrategies } from "./proxy_strategies.ts";
 import { memoryLimit } from "../memory_limit.ts";
@@ -36,6 +37,7 @@ import {
   listenFrontend,
   type ServerListener,
 } from "./server_listeners.ts";
+import { reporting } from "./server_reports.ts";
 import { peerKey } from "../../server/frontends/rpc_routes.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { needsKubernetes } from "./server_validation.ts";
@@ -67,6 +69,8 @@ export interface ServerComposition extends AsyncDisposable {
   readonly metrics: ServerMetrics;
   /** The last dials that failed. */
   readonly failures: RecentFailures;
+  /** To be called when somebody begins to watch other events than before. */
+  watched(): void;
   /** When each certificate ends, in seconds since the epoch. */
   certificates(): ReturnType<ProgramFacts["certificates"]>;
   /**
@@ -82,6 +86,8 @@ export interface PrepareOptions {
   readonly onReadiness?: () => void;
   /** Takes the lines of the audit log; absent: there is none. */
   readonly audit?: AuditSink | undefined;
+  /** Takes the events that somebody watches; absent: nobody can. */
+  readonly outlet?: EventOutlet;
   /** Whether it is one of several in its process, whose command shows what they share. */
   readonly isWorker?: boolean;
 }
@@ -94,7 +100,7 @@ export interface PrepareOptions {
 export async function prepareServer(
   options: ServerOptions,
   descriptors: Descriptors,
-  { onReadiness = () => {}, audit, isWorker = false }: PrepareOptions = {},
+  { onReadiness = () => {}, audit, outlet = noOutlet, isWorker = false }: PrepareOptions = {},
 ): Promise<ServerComposition> {
   await using undo = new AsyncDisposableStack();
   const strategies = parseProxyStrategies(options.proxyStrategies);
@@ -107,6 +113,7 @@ export async function prepareServer(
     ...(isWorker ? {} : { process: { descriptors, virtualMemory, memoryLimit: await memoryLimit() } }),
   });
   const failures = new RecentFailures();
+  const feed = new ServerEventFeed(outlet, systemClock.timeOfDay);
   const kube = needsKubernetes(options) ? undo.use(await kubeFor(options, metrics)) : undefined;
   const server: ProxyServer = new ProxyServer({
     serverId: options.serverId,
@@ -116,7 +123,7 @@ export async function prepareServer(
     maxLinkAgeMs: options.maxLinkAgeMs,
     keepalive: { timeMs: options.keepaliveTimeMs, timeoutMs: keepaliveTimeoutMs },
     clock: systemClock,
-    events: recording(metrics.events, failures),
+    events: reporting(metrics.events, failures, feed),
     growth: new GrowthBudget(memory.windowGrowthBytes),
     ...(options.clientAllowedNames.length === 0 ? {} : { clientNames: new AllowedNames(options.clientAllowedNames) }),
     ...(options.agentAllowedNames.length === 0 ? {} : { agentNames: new AllowedNames(options.agentAllowedNames) }),
@@ -161,6 +168,7 @@ export async function prepareServer(
     server,
     metrics,
     failures,
+    watched: () => follow(ownerOf("request"), feed.settle(server.pool.all())),
     certificates: () => [
       { name: "server", expirySeconds: frontendTls?.files.expirySeconds },
       { name: "cluster", expirySeconds: clusterTls.files.expirySeconds },
@@ -219,19 +227,6 @@ export async function prepareServer(
       };
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
-  };
-}
-
-/** Events as they are, with failed dials kept for the status. */
-function recording(events: ServerEvents, failures: RecentFailures): ServerEvents {
-  return {
-    ...events,
-    dialFailed(reason, dial) {
-      events.dialFailed(reason);
-      if (dial === undefined) return;
-      const { address, client, message } = dial;
-      failures.add({ reason, message, destination: address, client: peerName(client.peer) });
-    },
   };
 }
 

@@ -1,5 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { profilingOptions, serverAdminApp } from "../../ops/admin.ts";
+import { EventHub } from "../../ops/events/event_hub.ts";
+import { serverEvents } from "../../ops/events/server_event.ts";
 import { serverHealthApp } from "../../ops/health.ts";
 import { ServerStatusReader } from "../../ops/status/server_status.ts";
 import { PagesAdmission } from "../../net/edge/admission.ts";
@@ -15,6 +17,7 @@ import type { ServerListener } from "./server_listeners.ts";
 import { serverFacts, serverProgramFacts } from "./server_facts.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { endingSignals } from "../signals.ts";
+import { version } from "../version.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 
 const log = getLogger(["server"]);
@@ -45,10 +48,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (audit !== undefined) undo.use(audit);
   const { descriptors } = undo.use(await processDescriptors(serverPools));
   await logMemoryLimit();
-  const prepared = undo.use(await prepareServer(options, descriptors, { audit: audit?.write }));
+  const notReady = (): string | undefined => server.notReady ?? noRoomFor(serverPeers, descriptors);
+  const events: EventHub = new EventHub({
+    facts: { name: "proxy-server", version, notReady },
+    id: options.serverId,
+    vocabulary: serverEvents,
+    clock: systemClock,
+    onWanted: () => prepared.watched(),
+  });
+  const prepared = undo.use(
+    await prepareServer(options, descriptors, {
+      audit: audit?.write,
+      outlet: events,
+      onReadiness: () => events.readinessChanged(),
+    }),
+  );
   const { server, metrics, listen } = prepared;
   if (audit !== undefined) metrics.auditLost(() => audit.lost);
-  const notReady = () => server.notReady ?? noRoomFor(serverPeers, descriptors);
   const facts = serverProgramFacts(options, {
     notReady,
     draining: () => server.draining,
@@ -81,6 +97,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       serverAdminApp({
         metrics,
         status: async (query) => JSON.stringify(await status.read(query)),
+        events,
         profiling: profilingOptions(options),
       }).fetch,
       systemClock,
@@ -88,6 +105,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       new PagesAdmission("admin", descriptors, metrics),
     ),
   );
+  // Ended before the port, which would wait for whoever watches, and behind all that there is to see.
+  undo.use(events);
   const { frontend, agents, stop } = undo.use(await listen());
   descriptors.calibrate();
   const resources = undo.move();

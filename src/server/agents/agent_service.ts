@@ -199,6 +199,7 @@ export class AgentService {
     const links = this.#byAgentId.get(info.agentId) ?? new Set();
     this.#byAgentId.set(info.agentId, links.add(backend));
     try {
+      this.#options.events.agentConnected(backend);
       this.#pool.add(backend);
       log.info("agent {agentId} connected, {agents} connected", { agentId: info.agentId, agents: this.#pool.size });
     } finally {
@@ -213,6 +214,8 @@ export class AgentService {
     links?.delete(backend);
     if (links?.size === 0) this.#byAgentId.delete(agentId);
     this.#backends.delete(backend);
+    // Where it throws, the link is out of every table all the same.
+    guard(backend, () => this.#options.events.agentDisconnected(backend, end));
     this.#pool.remove(backend);
     if (end.kind === "failed") {
       this.#options.events.streamFailed("from_agent", receiptCode(end.error), "Unknown");

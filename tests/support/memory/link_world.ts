@@ -107,6 +107,14 @@ export class AgentEventLog implements AgentEvents {
     this.log.push(`dial failed: ${reason}`);
   }
 
+  linkOpened(): void {}
+
+  linkClosed(): void {}
+
+  linkFailed(): void {}
+
+  dialDropped(): void {}
+
   endpointClosed(_seconds: number, reason: string, initiator: string): void {
     this.log.push(`closed: ${reason} by ${initiator}`);
   }
@@ -128,7 +136,8 @@ export class LinkWorld {
   idleReports = 0;
   readonly #settle: () => void;
 
-  constructor(features: readonly Feature[] = [], limits: Partial<AgentLimits> = {}) {
+  /** @param events what hears of it instead of {@link events} */
+  constructor(features: readonly Feature[] = [], limits: Partial<AgentLimits> = {}, events?: AgentEvents) {
     const pair = packetPair();
     this.near = pair.near;
     this.#settle = pair.settle;
@@ -141,7 +150,7 @@ export class LinkWorld {
           new Promise((resolve) => this.dials.push({ network, address, options, end: resolve })),
         clock: this.clock,
         limits: { ...agentLimits, ...limits },
-        events: this.events,
+        events: events ?? this.events,
         budget: new GrowthBudget(flowLimits.growthBudgetBytes),
       },
       {

@@ -61,6 +61,12 @@ export class EventCounts implements ServerEvents {
     this.dialFailures.push(reason);
   }
 
+  agentConnected(): void {}
+
+  agentDisconnected(): void {}
+
+  dialing(): void {}
+
   dialed(): void {
     this.dials++;
   }

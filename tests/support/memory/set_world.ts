@@ -1,3 +1,4 @@
+import type { AgentEvents } from "../../../src/agent/agent_events.ts";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { turns, VirtualClock } from "../fakes/virtual_clock.ts";
 import { packetPair } from "./packet_pair.ts";
@@ -56,7 +57,7 @@ export class SetWorld {
   names = new Map<string, readonly string[]>();
   token: (() => Promise<string>) | undefined;
 
-  constructor(options: Partial<ServerSetOptions> = {}) {
+  constructor(options: Partial<ServerSetOptions> = {}, events: AgentEvents = new AgentEventLog()) {
     this.set = new ServerSet(
       {
         hosts: ["lb"],
@@ -79,7 +80,7 @@ export class SetWorld {
         dial: () => new Promise(() => {}),
         clock: this.clock,
         limits: agentLimits,
-        events: new AgentEventLog(),
+        events,
         budget: new GrowthBudget(flowLimits.growthBudgetBytes),
       },
       () => {},

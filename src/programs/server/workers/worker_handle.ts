@@ -3,6 +3,7 @@ import { owned } from "../../../faults/owned.ts";
 import type { SharedDescriptors } from "../../../net/edge/descriptors.ts";
 import { RelayedLog } from "../../../logging/log_relay.ts";
 import { RelayReceipts } from "../../../logging/relay_bound.ts";
+import type { RelayedEvents } from "../../../ops/events/event_relay.ts";
 import type { ServerStatus } from "../../../ops/status/server_status.ts";
 import type { StatusQuery } from "../../../ops/status/status_query.ts";
 import type { ServerOptions } from "../server_options.ts";
@@ -23,6 +24,16 @@ export class WorkerError extends Error {
   }
 }
 
+/** What a command hears of its workers without having asked. */
+export interface WorkerListener {
+  /** A line of the worker's audit log. */
+  onAudit?(line: string): void;
+  /** Events that somebody watches. */
+  onEvents?(events: RelayedEvents, worker: number): void;
+  /** {@link WorkerHandle.notReady} may have changed. */
+  onReadiness?(): void;
+}
+
 /** A question that waits for its answer. */
 interface Question {
   resolve(text: string): void;
@@ -36,7 +47,7 @@ export class WorkerHandle implements Owner {
   /** Rejects with a {@link WorkerError} when the worker ends, which it never should; settles in no other way. */
   readonly ended: Promise<never>;
   readonly #entry: string;
-  readonly #onAudit: (line: string) => void;
+  readonly #listener: WorkerListener;
   readonly #answerLimitMs: number;
   readonly #end = Promise.withResolvers<never>();
   readonly #loaded = Promise.withResolvers<void>();
@@ -44,6 +55,9 @@ export class WorkerHandle implements Owner {
   readonly #stopped = Promise.withResolvers<void>();
   readonly #log: RelayedLog;
   readonly #auditReceipts = new RelayReceipts((chars) => this.#send({ kind: "auditRead", chars }));
+  readonly #eventReceipts = new RelayReceipts((chars) => this.#send({ kind: "eventsRead", chars }));
+  /** Types of events. */
+  #watched: readonly string[] = [];
   #auditLost = 0;
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
@@ -56,18 +70,18 @@ export class WorkerHandle implements Owner {
   /**
    * @param number from 0
    * @param entry address of the module that the worker runs
-   * @param onAudit takes the lines of the worker's audit log
+   * @param answerLimitMs how long a worker that is busy may take to answer, in milliseconds
    */
   constructor(
     number: number,
     entry: string,
-    onAudit: (line: string) => void = () => {},
+    listener: WorkerListener = {},
     answerLimitMs: number = defaultAnswerLimitMs,
   ) {
     this.number = number;
     this.#answerLimitMs = answerLimitMs;
     this.#entry = entry;
-    this.#onAudit = onAudit;
+    this.#listener = listener;
     this.#log = new RelayedLog(number, (chars) => this.#send({ kind: "logRead", chars }));
     this.ended = this.#end.promise;
     // Whoever waits for one of them hears of it; the others are nobody's.
@@ -104,6 +118,8 @@ export class WorkerHandle implements Owner {
       }),
     );
     await this.#loaded.promise;
+    // Nobody waits for the answer: it has no clients yet.
+    if (this.#watched.length > 0) this.#send({ kind: "watchEvents", id: 0, types: this.#watched });
   }
 
   /**
@@ -121,6 +137,15 @@ export class WorkerHandle implements Owner {
     const opened = await this.#listening.promise;
     this.#listens = true;
     return opened;
+  }
+
+  /**
+   * Events of these types are watched from now on, and no others; before it is loaded they are noted. Waits until it makes
+   * them. @throws {WorkerError} it does not answer
+   */
+  async watchEvents(types: readonly string[]): Promise<void> {
+    this.#watched = types;
+    if (this.#worker !== undefined) await this.#ask("watchEvents", { types });
   }
 
   /** Its metrics, in Prometheus' text form; none before it listens. @throws {WorkerError} it does not answer */
@@ -158,7 +183,8 @@ export class WorkerHandle implements Owner {
 
   async #ask(kind: "metrics" | "ping"): Promise<string>;
   async #ask(kind: "status", about: { readonly query: StatusQuery }): Promise<string>;
-  async #ask(kind: "metrics" | "ping" | "status", about: object = {}): Promise<string> {
+  async #ask(kind: "watchEvents", about: { readonly types: readonly string[] }): Promise<string>;
+  async #ask(kind: "metrics" | "ping" | "status" | "watchEvents", about: object = {}): Promise<string> {
     if (this.#failure !== undefined) throw this.#failure;
     const id = ++this.#lastQuestion;
     // Whoever asks waits for this promise alone: a race with the worker's end would keep each answer for as long as it lives.
@@ -190,17 +216,20 @@ export class WorkerHandle implements Owner {
         return this.#log.log(message.record);
       case "audit":
         this.#auditReceipts.read(message.line.length);
-        return this.#onAudit(message.line);
+        return this.#listener.onAudit?.(message.line);
       case "auditLost":
         this.#auditLost += message.count;
         return;
+      case "events":
+        this.#eventReceipts.read(message.events.chars);
+        return this.#listener.onEvents?.(message.events, this.number);
       case "failed":
         return this.#fail(new WorkerError("failed", `worker ${this.number}: ${message.reason}`));
       case "listening":
         return this.#listening.resolve(message.socketFd);
       case "readiness":
         if (this.#failure === undefined) this.#notReady = message.reason;
-        return;
+        return this.#listener.onReadiness?.();
       case "pong":
         return this.#questions.get(message.id)?.resolve("");
       case "metrics":
@@ -218,5 +247,6 @@ export class WorkerHandle implements Owner {
     this.#notReady = error.message;
     for (const waiting of [this.#end, this.#loaded, this.#listening, this.#stopped]) waiting.reject(error);
     for (const question of this.#questions.values()) question.reject(error);
+    this.#listener.onReadiness?.();
   }
 }

@@ -5,7 +5,9 @@ import { until } from "../../../../tests/support/assert/until.ts";
 import { parseServerFlags } from "../server_flags.ts";
 import type { ServerOptions } from "../server_options.ts";
 import { Descriptors } from "../../../net/edge/descriptors.ts";
-import { WorkerError, WorkerHandle } from "./worker_handle.ts";
+import { WorkerError, WorkerHandle, type WorkerListener } from "./worker_handle.ts";
+import { relayLimitChars } from "../../../logging/relay_bound.ts";
+import type { RelayedEvents } from "../../../ops/events/event_relay.ts";
 import { liveness } from "./liveness.ts";
 import { workerOptions } from "./worker_options.ts";
 
@@ -17,15 +19,15 @@ function options(...args: string[]): ServerOptions {
 }
 
 /** A worker that runs a script; `receive(message)` is called with what it is told. */
-function scripted(script: string, answerLimitMs?: number, onAudit?: (line: string) => void): WorkerHandle {
+function scripted(script: string, answerLimitMs?: number, listener?: WorkerListener): WorkerHandle {
   const code = `addEventListener("message", ({ data }) => receive(data)); ${script}; postMessage({ kind: "loaded" });`;
-  return new WorkerHandle(7, `data:text/javascript,${encodeURIComponent(code)}`, onAudit, answerLimitMs);
+  return new WorkerHandle(7, `data:text/javascript,${encodeURIComponent(code)}`, listener, answerLimitMs);
 }
 
 async function started(
   script: string,
   answerLimitMs?: number,
-  onAudit?: (line: string) => void,
+  listener?: WorkerListener,
 ): Promise<WorkerHandle> {
   const worker = scripted(
     `const receive = (message) => {
@@ -33,7 +35,7 @@ async function started(
       else react(message);
     }; ${script}`,
     answerLimitMs,
-    onAudit,
+    listener,
   );
   await worker.load();
   assert.equal(await worker.start(options(), 12, descriptors), 12);
@@ -184,10 +186,62 @@ Deno.test("a worker is told how much of its logs was read, and what its audit lo
     }
     postMessage({ kind: "auditLost", count: 3 });`,
     undefined,
-    (line) => audit.push(line),
+    { onAudit: (line) => audit.push(line) },
   );
   assert.deepEqual(JSON.parse(await worker.metrics()), { logRead: 1024 * 1024, auditRead: 512 * 1024 });
   assert.equal(audit.length, 64);
   assert.equal(worker.auditLost, 3);
+  worker.terminate();
+});
+
+Deno.test("a worker is told which events are watched, also where that was known before it was loaded", async () => {
+  const heard: RelayedEvents[] = [];
+  const script = `const told = [];
+    const receive = ({ kind, id, types }) => {
+      told.push(types);
+      if (id > 0) postMessage({ kind: "pong", id });
+      postMessage({ kind: "events", events: { text: JSON.stringify(told), chars: 1, lost: 0 } });
+    }`;
+  const worker = scripted(script, undefined, { onEvents: (events) => heard.push(events) });
+  await worker.watchEvents(["dial"]);
+  await worker.load();
+  await worker.watchEvents([]);
+  await until("it has heard both", () => heard.length === 2);
+  assert.equal(heard[1]?.text, JSON.stringify([["dial"], []]));
+  worker.terminate();
+});
+
+Deno.test("events of a worker reach the command with its number, and are acknowledged in portions", async () => {
+  const heard: string[] = [];
+  const portion = relayLimitChars / 8;
+  const worker = await started(
+    `const send = (text, chars) => postMessage({ kind: "events", events: { text, chars, lost: 0 } });
+    const react = ({ kind, id, chars }) => {
+      if (kind === "watchEvents") postMessage({ kind: "pong", id });
+      if (kind === "watchEvents") { send("first", ${portion - 1}); send("second", 1); }
+      else send(kind + " " + chars, 1);
+    }`,
+    undefined,
+    { onEvents: ({ text }, number) => heard.push(`${number} ${text}`) },
+  );
+  await worker.watchEvents(["dial"]);
+  await until("the acknowledgement has come back", () => heard.length === 3);
+  assert.deepEqual(heard, ["7 first", "7 second", `7 eventsRead ${portion}`]);
+  worker.terminate();
+});
+
+Deno.test("who waits for a worker's readiness hears of each change, its end included", async () => {
+  const reasons: (string | undefined)[] = [];
+  const worker: WorkerHandle = await started(
+    `const react = () => {
+      postMessage({ kind: "readiness", reason: undefined });
+      postMessage({ kind: "failed", reason: "broken" });
+    }`,
+    undefined,
+    { onReadiness: () => reasons.push(worker.notReady) },
+  );
+  await assert.rejects(worker.watchEvents([]), /^WorkerError: worker 7: broken$/);
+  await until("it has failed", () => reasons.length === 2);
+  assert.deepEqual(reasons, [undefined, "worker 7: broken"]);
   worker.terminate();
 });

@@ -4,8 +4,10 @@ import { Descriptors } from "../../../net/edge/descriptors.ts";
 import { type LogRelay, relayLogs } from "../../../logging/log_relay.ts";
 import { RelayBound } from "../../../logging/relay_bound.ts";
 import { prepareServer, type ServerComposition, type ServerListeners } from "../compose.ts";
+import { EventRelay } from "../../../ops/events/event_relay.ts";
 import { ServerStatusReader } from "../../../ops/status/server_status.ts";
 import type { StatusQuery } from "../../../ops/status/status_query.ts";
+import { systemClock } from "../../../runtime/system_clock.ts";
 import { serverFacts, serverProgramFacts } from "../server_facts.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
@@ -37,6 +39,8 @@ export function runServerWorker(): void {
     if (auditBound.admit(line.length)) send({ kind: "audit", line });
   };
 
+  const relay = new EventRelay((events) => send({ kind: "events", events }), systemClock);
+
   const start = async ({ options, socketFd, descriptors }: ToWorker & { kind: "start" }) => {
     logRelay = relayLogs(options.logging, (record) => send({ kind: "log", record }));
     try {
@@ -44,6 +48,7 @@ export function runServerWorker(): void {
       const prepared = await prepareServer(options, new Descriptors(descriptors), {
         onReadiness: () => tellReadiness(),
         audit: options.auditLog === "" ? undefined : audit,
+        outlet: relay,
         isWorker: true,
       });
       const listeners = await prepared.listen({ socketFd });
@@ -99,6 +104,12 @@ export function runServerWorker(): void {
         const count = auditBound.acknowledged(data.chars);
         return count > 0 ? send({ kind: "auditLost", count }) : undefined;
       }
+      case "eventsRead":
+        return relay.acknowledged(data.chars);
+      case "watchEvents":
+        relay.want(data.types);
+        worker?.prepared.watched();
+        return send({ kind: "pong", id: data.id });
       case "stop":
         return void stop(data.graceMs);
     }

@@ -1,5 +1,6 @@
 import type { SharedDescriptors } from "../../../net/edge/descriptors.ts";
 import type { RelayedRecord } from "../../../logging/log_relay.ts";
+import type { RelayedEvents } from "../../../ops/events/event_relay.ts";
 import type { StatusQuery } from "../../../ops/status/status_query.ts";
 import type { ServerOptions } from "../server_options.ts";
 
@@ -18,8 +19,10 @@ export type ToWorker =
   | { readonly kind: "status"; readonly id: number; readonly query: StatusQuery }
   /** Asks for a sign of life, and for nothing that costs. */
   | { readonly kind: "ping"; readonly id: number }
-  /** Log records, or lines of the audit log, of so many characters were read. */
-  | { readonly kind: "logRead" | "auditRead"; readonly chars: number }
+  /** Log records, lines of the audit log, or events, of so many characters were read. */
+  | { readonly kind: "logRead" | "auditRead" | "eventsRead"; readonly chars: number }
+  /** Events of these types are watched from now on, and no others; answered as a ping is. */
+  | { readonly kind: "watchEvents"; readonly id: number; readonly types: readonly string[] }
   | { readonly kind: "stop"; readonly graceMs: number };
 
 /** Messages from a worker to the command. */
@@ -29,6 +32,7 @@ export type FromWorker =
   | { readonly kind: "audit"; readonly line: string }
   /** Lines that were not sent, since the command read too slowly. */
   | { readonly kind: "auditLost"; readonly count: number }
+  | { readonly kind: "events"; readonly events: RelayedEvents }
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "listening"; /** Where it opened a Unix socket. */ readonly socketFd: number | undefined }
   /** Why it should get no traffic; undefined when it should. */

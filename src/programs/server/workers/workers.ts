@@ -6,6 +6,10 @@ import { requireFree } from "../../../net/tcp/listen.ts";
 import { isSameFile, socketFileAt } from "../../../net/tcp/unix_socket.ts";
 import { virtualMemory } from "../../../runtime/virtual_memory.ts";
 import { profilingOptions, serverAdminApp } from "../../../ops/admin.ts";
+import { EventHub } from "../../../ops/events/event_hub.ts";
+import type { RelayedEvents } from "../../../ops/events/event_relay.ts";
+import type { ProgramEvent } from "../../../ops/events/program_event.ts";
+import { serverEvents } from "../../../ops/events/server_event.ts";
 import type { StatusQuery } from "../../../ops/status/status_query.ts";
 import { workersStatus } from "../../../ops/status/workers_status.ts";
 import { serverHealthApp } from "../../../ops/health.ts";
@@ -47,7 +51,12 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
   if (audit !== undefined) undo.use(audit);
   const workers = Array.from(
     { length: options.workers },
-    (_, number) => new WorkerHandle(number, Deno.mainModule, audit?.write),
+    (_, number) =>
+      new WorkerHandle(number, Deno.mainModule, {
+        ...(audit === undefined ? {} : { onAudit: audit.write }),
+        onEvents: (relayed, worker) => publishAll(events, relayed, worker),
+        onReadiness: () => events.readinessChanged(),
+      }),
   );
   const { descriptors } = undo.use(await processDescriptors(serverPools));
   await logMemoryLimit(options.workers);
@@ -57,8 +66,16 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
       process: { descriptors, virtualMemory, memoryLimit: await memoryLimit() },
     }),
   );
-  const readiness = () =>
+  const readiness = (): string | undefined =>
     stopping ? "proxy server is shutting down" : notReady(workers) ?? noRoomFor(serverPeers, descriptors);
+  const events: EventHub = new EventHub({
+    facts: { name: "proxy-server", version, notReady: readiness },
+    id: options.serverId,
+    vocabulary: serverEvents,
+    clock: systemClock,
+    // One that does not answer keeps nobody from watching the others.
+    onWanted: async (types) => void await Promise.allSettled(workers.map((worker) => worker.watchEvents(types))),
+  });
   const facts = serverProgramFacts(options, {
     notReady: readiness,
     draining: () => stopping,
@@ -90,6 +107,7 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
       serverAdminApp({
         metrics,
         status: async (query) => JSON.stringify(await workersStatus(status, query)),
+        events,
         profiling: profilingOptions(options),
       }).fetch,
       systemClock,
@@ -97,6 +115,8 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
       new PagesAdmission("admin", descriptors, metrics),
     ),
   );
+  // Ended before the port, which would wait for whoever watches.
+  undo.use(events);
   await requireFree(frontendAddress(options));
   await requireFree(agentsAddress(options));
   await Promise.all(workers.map((worker) => worker.load()));
@@ -113,6 +133,7 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
     ended: Promise.race(workers.map((worker) => worker.ended)),
     async stop(graceMs) {
       stopping = true;
+      events.readinessChanged();
       // A socket that workers share stays open until the process ends; nobody new finds it from now on.
       if (socketFile !== undefined && isSameFile(socketFile)) await Deno.remove(socketFile.path).catch(() => {});
       await Promise.all(workers.map((worker) => worker.stop(graceMs)));
@@ -120,6 +141,13 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Hands on what happened in a worker. */
+function publishAll(hub: EventHub, { text, lost }: RelayedEvents, worker: number): void {
+  // Made by this program, in another thread.
+  for (const event of JSON.parse(text) as ProgramEvent[]) hub.publish({ ...event, worker } as ProgramEvent);
+  if (lost > 0) hub.lost(lost, worker);
 }
 
 function notReady(workers: readonly WorkerHandle[]): string | undefined {
