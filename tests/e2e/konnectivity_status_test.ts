@@ -6,6 +6,7 @@ import { serverAdminApp } from "../../src/ops/admin.ts";
 import { RecentFailures } from "../../src/ops/status/recent_failures.ts";
 import { ServerStatusReader } from "../../src/ops/status/server_status.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
+import { eventHub } from "../support/memory/watched_hub.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
 import { Conversation } from "../support/in_process/conversation.ts";
@@ -172,6 +173,7 @@ leakTest(
         requests.push(`${query.agents.from}+${query.agents.size}`);
         return JSON.stringify(await reader.read(query));
       },
+      events: eventHub(),
       profiling: undefined,
     });
     await using served = await serveHttp({ host: "127.0.0.1", port: 0 }, app.fetch, systemClock);
