@@ -29,6 +29,7 @@ function serverTables(): Mutable<ServerGauges> & { packets: Record<ServerSegment
     queuedBytes: 0,
     readyBackends: () => 0,
     backends: () => [],
+    probeReports: () => [],
     packets: {
       from_client: new PacketCounts(),
       to_client: new PacketCounts(),
@@ -200,6 +201,32 @@ Deno.test("[server 13.5-20] [server W33] every tunnel that ends is observed, wit
   assert.equal(values.get(`${duration}_bucket{le="+Inf"}`), 3);
   assert.equal(values.get(`${server}tunnels_closed_total{initiator="client",reason="closed"}`), 2);
   assert.equal(values.get(`${server}tunnels_closed_total{initiator="agent",reason="link_lost"}`), 1);
+});
+
+Deno.test("probes have a series for each destination from the start, their last outcome, and their failures by reason", async () => {
+  const tables = serverTables();
+  const of = (destination: string, success: boolean | undefined) => {
+    const reachable = success ?? false;
+    return { destination, success, reachable, failures: 0, lastSuccess: undefined, lastFailure: undefined };
+  };
+  tables.probeReports = () => [of("a:1", undefined), of("b:1", true)];
+  const probeDestinations = ["a:1", "b:1"];
+  const metrics = createServerMetrics(() => tables, { strategies: ["default"], version: "1", probeDestinations });
+  let values = parse(await metrics.text());
+  const now = (name: string) => values.get(server + name);
+  assert.deepEqual([now('probe_success{destination="a:1"}'), now('probe_success{destination="b:1"}')], [0, 1]);
+  for (const reason of ["no_agent", "error_response", "backend_close", "backend_dial_timeout", "timeout"]) {
+    assert.equal(now(`probe_failures_total{destination="a:1",reason="${reason}"}`), 0, reason);
+  }
+  metrics.probeEvents.probeFailed("a:1", "timeout");
+  metrics.probeEvents.probeSucceeded("b:1", 0.02);
+  tables.probeReports = () => [of("b:1", false)];
+  values = parse(await metrics.text());
+  assert.equal(now('probe_failures_total{destination="a:1",reason="timeout"}'), 1);
+  assert.equal(now('probe_duration_seconds_bucket{destination="b:1",le="0.01"}'), 0);
+  assert.equal(now('probe_duration_seconds_bucket{destination="b:1",le="0.025"}'), 1);
+  assert.equal(now('probe_duration_seconds_count{destination="b:1"}'), 1);
+  assert.equal(now('probe_success{destination="b:1"}'), 0);
 });
 
 Deno.test("[server W13] packet types that a peer invents share one series", async () => {

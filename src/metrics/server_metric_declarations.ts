@@ -198,6 +198,31 @@ export const serverMetricDeclarations = {
     labels: [],
     origin: "ours",
   },
+  probeSuccess: {
+    name: `${prefix}_probe_success`,
+    type: "gauge",
+    help:
+      "Whether the last probe reached its destination of --probe-destination (1), or it did not, or none has ended (0).",
+    labels: ["destination"],
+    origin: "ours",
+    // One worker that does not reach it fails those clients that came to it.
+    ofWorkers: "min",
+  },
+  probeDuration: {
+    name: `${prefix}_probe_duration_seconds`,
+    type: "histogram",
+    help: "Time of probes that reached their destination, from the dial to the agent's answer, in seconds.",
+    labels: ["destination"],
+    buckets: defaultBuckets,
+    origin: "ours",
+  },
+  probeFailures: {
+    name: `${prefix}_probe_failures_total`,
+    type: "counter",
+    help: "Count of probes that did not reach their destination, by reason as dial_failure_count has it, or timeout.",
+    labels: ["destination", "reason"],
+    origin: "ours",
+  },
   refusedCalls: {
     name: `${prefix}_calls_refused_total`,
     type: "counter",

@@ -8,6 +8,8 @@ import type {
   ServerGauges,
   ServerSegment,
 } from "../server/server_events.ts";
+import type { ProbeEvents } from "../server/probes/destination_probe.ts";
+import type { ProbeFailureReason } from "../server/probes/probe_dial.ts";
 import type { StrategyName } from "../server/strategies.ts";
 import {
   type ServerLeaseEvents,
@@ -25,6 +27,8 @@ import { countedBytes, countedPackets } from "./stream_metrics.ts";
 export interface ServerMetricsOptions {
   /** Those that `--proxy-strategies` names: each has a series. */
   readonly strategies: readonly StrategyName[];
+  /** Those of `--probe-destination`: each has series from the start. */
+  readonly probeDestinations?: readonly string[];
   /** Of this program. */
   readonly version: string;
   /** Whether clients speak gRPC. Absent: they do. */
@@ -53,6 +57,7 @@ export interface CountedServerEvents extends Pick<ServerEvents, "frontendWritten
 /** The server's metrics: events go in, Prometheus' text comes out. */
 export interface ServerMetrics extends ProcessMetrics {
   readonly events: CountedServerEvents;
+  readonly probeEvents: ProbeEvents;
   readonly leaseEvents: ServerLeaseEvents;
   readonly tokenEvents: TokenEvents;
   readonly listenerEvents: ServerListenerEvents;
@@ -73,6 +78,16 @@ const dialFailureReasons: Readonly<Record<DialFailureReason, true>> = {
   frontend_close: true,
   not_allowed: true,
 };
+
+/** The reasons for which a probe can fail; the policy judges its destination at the start. */
+const probeFailureReasons: readonly ProbeFailureReason[] = [
+  "no_agent",
+  "error_response",
+  "unrecognized_response",
+  "backend_close",
+  "backend_dial_timeout",
+  "timeout",
+];
 
 const segments: readonly ServerSegment[] = ["from_client", "to_client", "from_agent", "to_agent"];
 
@@ -106,7 +121,7 @@ export function createServerMetrics(gauges: () => ServerGauges, options: ServerM
   const refusedPeers = registry.counter(metrics.refusedPeers, peerRefusals);
   const closedTunnels = registry.counter(metrics.closedTunnels);
 
-  const { strategies, grpcClients = true } = options;
+  const { strategies, grpcClients = true, probeDestinations = [] } = options;
   // Of a service that nobody can call the original shows nothing.
   const byMethod = (agents: number, clients: number): Series[] =>
     grpcClients ? [[["Connect"], agents], [["Proxy"], clients]] : [[["Connect"], agents]];
@@ -136,6 +151,16 @@ export function createServerMetrics(gauges: () => ServerGauges, options: ServerM
   registry.gauge(metrics.drainingBackends, () => new Set(agentIds(gauges(), true)).size);
   registry.gauge(metrics.queuedBytes, () => gauges().queuedBytes);
 
+  registry.gauge(
+    metrics.probeSuccess,
+    () => Array.from(gauges().probeReports(), ({ destination, success }) => [[destination], success === true ? 1 : 0]),
+  );
+  const probeDuration = registry.labelledHistogram(metrics.probeDuration);
+  const probeFailures = registry.counter(
+    metrics.probeFailures,
+    probeDestinations.flatMap((destination) => probeFailureReasons.map((reason) => [destination, reason])),
+  );
+
   let auditLost = () => 0;
   registry.readCounter(metrics.auditLost, () => auditLost());
 
@@ -162,6 +187,10 @@ export function createServerMetrics(gauges: () => ServerGauges, options: ServerM
       frontendWritten: (seconds) => frontendWriteDuration.observe(seconds),
       peerRefused: (role, reason) => refusedPeers(role, reason),
       streamFailed: (segment, code, packetType) => streamErrors(code, packetType, segment),
+    },
+    probeEvents: {
+      probeSucceeded: (destination, seconds) => probeDuration(seconds, destination),
+      probeFailed: (destination, reason) => probeFailures(destination, reason),
     },
     listenerEvents: {
       connectionClosed: (listener, reason) => closedConnections(listener, reason),

@@ -7,6 +7,15 @@ const log = getLogger(["ops", "health"]);
 /** Says why a program should get no traffic now; undefined when it should. */
 export type Readiness = () => string | undefined;
 
+/** One of the checks that a program's readiness is made of, as `?verbose` lists them. */
+export interface ReadinessCheck {
+  readonly name: string;
+  /** Undefined: it passes. */
+  readonly failure: string | undefined;
+  /** Whether the program is not ready where it fails. */
+  readonly counts: boolean;
+}
+
 /** What a health port shows. */
 export interface HealthOptions {
   /** Says why the program should be started anew. Absent: what answers is alive. */
@@ -15,9 +24,30 @@ export interface HealthOptions {
   readonly metrics: MetricsSource;
 }
 
-/** The server's health port: `/healthz`, `/readyz` with its old name `/ready`, and `/metrics`; any method. */
-export function serverHealthApp(options: HealthOptions): Hono {
-  return healthApp(options, (reason) => reason === undefined ? plainText("ok") : plainText(reason, 500));
+/** What the server's health port shows. */
+export interface ServerHealthOptions extends HealthOptions {
+  /** What `?verbose` lists; absent: it is answered as without, as the original does it. */
+  readonly checks?: () => readonly ReadinessCheck[];
+}
+
+/**
+ * The server's health port: `/healthz`, `/readyz` with its old name `/ready`, and `/metrics`; any method. With `?verbose`
+ * (any value) the checks are listed where there are some.
+ */
+export function serverHealthApp({ checks, ...options }: ServerHealthOptions): Hono {
+  return healthApp(options, (reason, verbose) => {
+    const text = verbose && checks !== undefined ? checksText(checks(), reason === undefined) : reason ?? "ok";
+    return plainText(text, reason === undefined ? 200 : 500);
+  });
+}
+
+/** The checks in the form of Kubernetes' own health pages. */
+function checksText(checks: readonly ReadinessCheck[], passed: boolean): string {
+  const lines = checks.map(({ name, failure, counts }) => {
+    if (failure === undefined) return `[+]${name} ok\n`;
+    return `[-]${name} failed${counts ? "" : " (does not count by itself)"}: ${failure}\n`;
+  });
+  return `${lines.join("")}check ${passed ? "passed" : "failed"}\n`;
 }
 
 /**

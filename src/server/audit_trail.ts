@@ -7,8 +7,8 @@ import type { DialFailure } from "./dial_outcome.ts";
 import type { CloseInitiator, CloseReason } from "./server_events.ts";
 import type { TunnelClient } from "./tunnel_sides.ts";
 
-/** What a client speaks. */
-export type FrontendKind = "grpc" | "http-connect";
+/** What a client speaks; `probe` is the server itself, which dials a destination to see whether it can be reached. */
+export type FrontendKind = "grpc" | "http-connect" | "probe";
 
 /** Takes the lines of the audit log, each a JSON object without a line break. */
 export type AuditSink = (line: string) => void;

@@ -6,7 +6,7 @@ import type { AuditTrail, DialAudit } from "./audit_trail.ts";
 import type { Backend } from "./backend.ts";
 import { type DialFailure, noAgent, shuttingDown } from "./dial_outcome.ts";
 import { anyDial, DialPolicy } from "./dial_policy.ts";
-import type { ServerEvents } from "./server_events.ts";
+import { noServerEvents, type ServerEvents } from "./server_events.ts";
 import { canonicalHost, hostOf, type Reach, reachOf, strategies, type StrategyName } from "./strategies.ts";
 import { ServerTunnel } from "./tunnel.ts";
 import type { TunnelClient } from "./tunnel_sides.ts";
@@ -104,8 +104,10 @@ export class BackendPool {
   dial(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure {
     const id = ++lastTunnelId;
     const audit = this.#audit?.dial(id, target, client);
-    this.#events.dialing(client);
-    const opened = this.#dial(id, target, client, audit);
+    // The server's own dials are no client's: they have metrics of their own, and no list of client destinations.
+    const events = client.frontend === "probe" ? noServerEvents : this.#events;
+    events.dialing(client);
+    const opened = this.#dial(id, target, client, audit, events);
     if (!(opened instanceof ServerTunnel)) audit?.failed(opened);
     return opened;
   }
@@ -115,12 +117,13 @@ export class BackendPool {
     target: DialTarget,
     client: TunnelClient,
     audit: DialAudit | undefined,
+    events: ServerEvents,
   ): ServerTunnel | DialFailure {
-    const refusal = this.#policy.refusal(target, client.peer);
+    const { peer } = client;
+    const refusal = this.#policy.refusal(target, client.frontend === "probe" ? undefined : peer);
     if (refusal !== undefined) {
-      const { peer } = client;
       const failure: DialFailure = { reason: "not_allowed", message: refusal };
-      this.#failed(failure, id, target, client);
+      events.dialFailed(failure.reason, failure.message, { id, target, client, agent: undefined, seconds: 0 });
       // At most a line a minute for each client and destination; see LogLimiter.
       log.warn("refused client {client}: {reason}", { client: peerName(peer), reason: refusal, address: peer.address });
       return failure;
@@ -128,17 +131,12 @@ export class BackendPool {
     const backend = this.#draining ? undefined : this.pick(target.address);
     if (backend === undefined) {
       const failure = this.#draining ? shuttingDown : noAgent;
-      this.#failed(failure, id, target, client);
+      events.dialFailed(failure.reason, failure.message, { id, target, client, agent: undefined, seconds: 0 });
       return failure;
     }
-    const tunnel = new ServerTunnel(id, target, client, this.#events, this.#clock, audit);
+    const tunnel = new ServerTunnel(id, target, client, events, this.#clock, audit);
     backend.dial(tunnel);
     return tunnel;
-  }
-
-  /** Reports a dial for which no agent was asked. */
-  #failed({ reason, message }: DialFailure, id: bigint, target: DialTarget, client: TunnelClient): void {
-    this.#events.dialFailed(reason, message, { id, target, client, agent: undefined, seconds: 0 });
   }
 
   /** Moves a dial that `failed` did not take to a backend that was not tried yet. */

@@ -50,22 +50,25 @@ export class DialPolicy {
     this.#open = lists.allow.length === 0 && lists.deny.length === 0 && clients.length === 0;
   }
 
-  /** Why a dial is refused, as its client reads it; undefined when it may go to an agent. */
-  refusal(target: DialTarget, peer: PeerIdentity): string | undefined {
+  /**
+   * Why a dial is refused, as its client reads it; undefined when it may go to an agent.
+   * @param peer undefined: the server itself, whom `--client-destinations` do not name
+   */
+  refusal(target: DialTarget, peer: PeerIdentity | undefined): string | undefined {
     const why = target.protocol === onlyProtocol
       ? this.#open ? undefined : this.#why(target.address, peer)
       : `this server passes only ${onlyProtocol} on`;
     return why === undefined ? undefined : `dial ${target.protocol} ${target.address}: ${notAllowed}: ${why}`;
   }
 
-  #why(address: string, peer: PeerIdentity): string | undefined {
+  #why(address: string, peer: PeerIdentity | undefined): string | undefined {
     const target = parseHostPort(address);
     // An agent may read it in another way.
     if (typeof target === "string") return target;
     const asked = readHost(target.host);
     const verdict = judgeAsked(this.#lists, asked, target.port);
     if (verdict !== undefined) return reasons[verdict];
-    if (this.#clients.length === 0) return undefined;
+    if (this.#clients.length === 0 || peer === undefined) return undefined;
     const own = this.#clients.filter(({ client }) => client === undefined || client.allows(peer.certificate));
     if (own.length === 0) return "no --client-destinations name this client";
     const lists = { allow: own.map(({ rule }) => rule), deny: [] };

@@ -93,6 +93,14 @@ Deno.test("a client reaches what the lists of its names allow, and the lists of 
   assert.equal(why(clients, "10.1.1.1:9100", unixPeer), stranger);
 });
 
+Deno.test("the server's own dials are held against the lists of all, and against no client's", () => {
+  const clients = policy("*:443", "10.0.0.1", { "kube-apiserver": "10.0.0.2:443" });
+  const own = (address: string) => clients.refusal({ protocol: "tcp", address }, undefined);
+  assert.equal(own("10.0.0.9:443"), undefined);
+  assert.match(own("10.0.0.9:80") ?? "", /not among this server's --destinations$/);
+  assert.match(own("10.0.0.1:443") ?? "", /among this server's --deny-destinations$/);
+});
+
 Deno.test("a list for * is everybody's, with or without a certificate", () => {
   const clients = policy("", "", { "*": "*.svc:443", "admin": "*" });
   assert.equal(why(clients, "web.svc:443"), "");

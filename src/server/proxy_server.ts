@@ -12,6 +12,8 @@ import { BackendPool } from "./backend_pool.ts";
 import { ConnectFrontend } from "./frontends/http_connect_frontend.ts";
 import type { DialPolicy } from "./dial_policy.ts";
 import { ProxyService } from "./frontends/proxy_service.ts";
+import type { ProbeReport } from "./probes/destination_probe.ts";
+import { DestinationProbes, type ProbeOptions } from "./probes/destination_probes.ts";
 import type { ServerEvents, ServerGauges, ServerSegment } from "./server_events.ts";
 import type { StrategyName } from "./strategies.ts";
 
@@ -44,7 +46,12 @@ export interface ProxyServerOptions {
   readonly audit?: AuditSink;
   /** What all receive windows may grow by together; absent: the default. */
   readonly growth?: GrowthBudget;
+  /** Destinations that the server dials to see whether they can be reached; absent: none. */
+  readonly probes?: ProbeOptions;
 }
+
+/** Why a server without agents should get no traffic. */
+export const noAgentConnected = "no connection to any proxy agent";
 
 /** The proxy-server without its sockets: agents in, clients in, tunnels between them. */
 export class ProxyServer implements ServerGauges {
@@ -52,6 +59,8 @@ export class ProxyServer implements ServerGauges {
   readonly agents: AgentService;
   readonly proxy: ProxyService;
   readonly connect: ConnectFrontend;
+  /** Begin with {@link DestinationProbes.start}, and end when the server drains. */
+  readonly probes: DestinationProbes;
   /** What all receive windows may grow by together, those of listeners too. */
   readonly growth: GrowthBudget;
   readonly packets: Readonly<Record<ServerSegment, PacketCounts>> = {
@@ -70,7 +79,10 @@ export class ProxyServer implements ServerGauges {
     const audit = options.audit === undefined ? undefined : new AuditTrail(options.audit, clock);
     this.pool = new BackendPool(options.strategies, options.events, {
       clock,
-      onChange: this.#onChange,
+      onChange: () => {
+        this.probes.agentsChanged();
+        this.#onChange();
+      },
       ...(audit === undefined ? {} : { audit }),
       ...(options.policy === undefined ? {} : { policy: options.policy }),
     });
@@ -88,6 +100,7 @@ export class ProxyServer implements ServerGauges {
       growth: this.growth,
       ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
     });
+    this.probes = new DestinationProbes(this.pool, clock, options.probes, this.#onChange);
     const clients = new Admission("client", options.clientNames, options.events);
 
     this.proxy = new ProxyService(this.pool, clients, options.events, clock, audit);
@@ -102,12 +115,13 @@ export class ProxyServer implements ServerGauges {
   /** Why the server should get no traffic now; undefined when it should. */
   get notReady(): string | undefined {
     if (this.#draining) return "proxy server is shutting down";
-    return this.pool.ready ? undefined : "no connection to any proxy agent";
+    return this.pool.ready ? this.probes.notReady : noAgentConnected;
   }
 
   /** Refuses new agents and new tunnels; those that are open run on. */
   drain(): void {
     this.#draining = true;
+    this.probes.stop();
     this.agents.drain();
     this.pool.drain();
     this.#onChange();
@@ -137,11 +151,15 @@ export class ProxyServer implements ServerGauges {
   }
 
   get pendingDials(): number {
-    return this.#sum((backend) => backend.pendingDials);
+    return this.#sum((backend) => backend.pendingDials) - this.probes.pendingDials;
   }
 
   get establishedTunnels(): number {
-    return this.#sum((backend) => backend.tunnelCount);
+    return this.#sum((backend) => backend.tunnelCount) - this.probes.tunnels;
+  }
+
+  probeReports(): Iterable<ProbeReport> {
+    return this.probes.reports();
   }
 
   get heldClientStreams(): number {
@@ -161,8 +179,9 @@ export class ProxyServer implements ServerGauges {
   }
 
   *backends(): IterableIterator<{ readonly agentId: string; readonly tunnels: number; readonly draining: boolean }> {
-    for (const backend of this.pool.all()) {
-      yield { agentId: backend.info.agentId, tunnels: backend.tunnelCount, draining: backend.draining };
+    const own = this.probes.tunnelsByAgent();
+    for (const { info, tunnelCount, draining } of this.pool.all()) {
+      yield { agentId: info.agentId, tunnels: tunnelCount - (own.get(info) ?? 0), draining };
     }
   }
 

@@ -5,6 +5,7 @@ import type { DialTarget } from "../wire/packet.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
 import type { Backend } from "./backend.ts";
 import type { DialFailureReason } from "./dial_outcome.ts";
+import type { ProbeReport } from "./probes/destination_probe.ts";
 import type { StrategyName } from "./strategies.ts";
 import type { ServerTunnel } from "./tunnel.ts";
 import type { TunnelClient } from "./tunnel_sides.ts";
@@ -100,6 +101,7 @@ export interface ServerGauges {
   readonly linksOpened: number;
   /** CONNECT requests in progress, open tunnels included. */
   readonly connectRequests: number;
+  /** Without those of probes; so for tunnels. */
   readonly pendingDials: number;
   readonly establishedTunnels: number;
   /** Streams from clients, and from agents, whose reading is paused now. */
@@ -112,6 +114,8 @@ export interface ServerGauges {
   /** Every connected agent stream with its tunnels. */
   backends(): Iterable<{ readonly agentId: string; readonly tunnels: number; readonly draining: boolean }>;
   readonly packets: Readonly<Record<ServerSegment, PacketCounts>>;
+  /** Each destination that is probed. */
+  probeReports(): Iterable<ProbeReport>;
 }
 
 /** Events that nobody asked for. */

@@ -47,6 +47,9 @@ export interface TokenSubject {
 /** A peer on a Unix socket: the file's mode decides who may connect, and callers are not distinguished. */
 export const unixPeer: PeerIdentity = { address: "unix", certificate: undefined };
 
+/** A server that dials for itself, to see whether a destination can be reached. */
+export const probePeer: PeerIdentity = { address: "probe", certificate: undefined };
+
 /** A peer of whom nothing is known: in every list of names it is a stranger. */
 export const unknownPeer: PeerIdentity = { address: "unknown", certificate: undefined };
 

@@ -166,6 +166,7 @@ leakTest(
       server: () => ({ id: "large", serverCount: 1, strategies: ["default"] }),
       backends: () => world.server.pool.all(),
       failures: new RecentFailures(),
+      probes: () => [],
     });
     const app = serverAdminApp({
       metrics: { text: () => Promise.resolve(""), contentType: "text/plain" },

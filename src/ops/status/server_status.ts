@@ -4,6 +4,8 @@ import type { StrategyName } from "../../server/strategies.ts";
 import type { ServerTunnel } from "../../server/tunnel.ts";
 import type { TunnelClient } from "../../server/tunnel_sides.ts";
 import { peerName } from "../../wire/peer_identity.ts";
+import type { ProbeReport } from "../../server/probes/destination_probe.ts";
+import { type ProbeStatus, probeStatus } from "./probe_status.ts";
 import { type ProgramFacts, type ProgramStatus, programStatus } from "./program_status.ts";
 import type { FailureStatus, RecentFailures } from "./recent_failures.ts";
 import { type ByteCounts, Rates, readPage, rounded, shown, type StatusPage } from "./status_page.ts";
@@ -16,6 +18,8 @@ export interface ServerStatus extends ProgramStatus {
   readonly tunnels: StatusPage<TunnelEntry>;
   /** Dials that no agent has answered yet. */
   readonly dials: StatusPage<DialEntry>;
+  /** Destinations that the server probes. */
+  readonly probes: readonly ProbeStatus[];
   /** The last dials that failed, the last one first. */
   readonly failures: readonly FailureStatus[];
 }
@@ -57,7 +61,8 @@ export interface AgentEntry {
 
 /** Who asked for a tunnel. */
 export interface ClientEntry {
-  readonly frontend: "grpc" | "http-connect";
+  /** `probe`: the server itself, for a destination of `--probe-destination`. */
+  readonly frontend: "grpc" | "http-connect" | "probe";
   /** Its certificate's name, or its address. */
   readonly name: string;
   readonly address: string;
@@ -89,6 +94,7 @@ export interface ServerTables {
   readonly facts: ProgramFacts;
   readonly server: () => ServerFacts;
   readonly backends: () => Iterable<Backend>;
+  readonly probes: () => Iterable<ProbeReport>;
   readonly failures: RecentFailures;
 }
 
@@ -137,6 +143,7 @@ export class ServerStatusReader {
         matches,
         (entry) => dialEntry(entry),
       ),
+      probes: Array.from(this.#tables.probes(), probeStatus),
       failures: failures.list(),
     };
   }

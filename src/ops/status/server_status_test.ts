@@ -22,6 +22,7 @@ Deno.test("what peers choose is shown to a bound: identifiers, destinations and 
     },
     server: () => ({ id: "s", serverCount: 1, strategies: [] }),
     backends: () => world.server.pool.all(),
+    probes: () => [],
     failures,
   });
   const status = await reader.read(parseStatusQuery(new URLSearchParams()));

@@ -52,6 +52,7 @@ export async function workersStatus(
   const agents = new JoinedPage<ServerStatus["agents"]["items"][number]>(query.agents);
   const tunnels = new JoinedPage<ServerStatus["tunnels"]["items"][number]>(query.tunnels);
   const dials = new JoinedPage<ServerStatus["dials"]["items"][number]>(query.dials);
+  const probes: ServerStatus["probes"][number][] = [];
   const failures: ServerStatus["failures"][number][] = [];
   let certificates: ServerStatus["certificates"] = [];
   for (const [number, ask] of workers().entries()) {
@@ -60,6 +61,7 @@ export async function workersStatus(
     agents.add(number, part.agents);
     tunnels.add(number, part.tunnels);
     dials.add(number, part.dials);
+    for (const probe of part.probes) probes.push({ ...probe, worker: number });
     failures.push(...part.failures);
     // All of them serve the same files.
     if (number === 0) ({ certificates } = part);
@@ -71,6 +73,7 @@ export async function workersStatus(
     agents: agents.page,
     tunnels: tunnels.page,
     dials: dials.page,
+    probes,
     failures: failures.toSorted((a, b) => a.time < b.time ? 1 : a.time > b.time ? -1 : 0).slice(0, maxFailures),
   };
 }

@@ -106,6 +106,11 @@ Deno.test("a server with workers may read its own code, which the runtime asks f
   assert.deepEqual(await read("--workers=2"), [...(alone === true ? [] : alone ?? []), "/code/main.ts", "/code/src"]);
 });
 
+Deno.test("probes of destinations take no permission: agents dial them", async () => {
+  const probes = ["--probe-destination=10.96.0.1:443,kubernetes.default.svc:443", "--probe-readiness"];
+  assert.deepEqual(await lists("server", ...serverFiles, ...probes), await lists("server", ...serverFiles));
+});
+
 Deno.test("the server's bind addresses are taken as they are, a name also as the addresses that it means", async () => {
   const addresses = [
     "--server-bind-address=10.0.0.1",

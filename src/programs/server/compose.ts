@@ -107,6 +107,7 @@ export async function prepareServer(
   const memory = await boundMemory(options.workers);
   const metrics = createServerMetrics(() => server, {
     strategies,
+    probeDestinations: options.probeDestinations,
     version,
     grpcClients: options.mode === "grpc",
     perAgent: options.perAgentMetrics,
@@ -132,6 +133,13 @@ export async function prepareServer(
       clients: clientRules(options.clientDestinations),
     }),
     bindIdentifiers: options.bindIdentifiers,
+    probes: {
+      destinations: options.probeDestinations,
+      intervalMs: options.probeIntervalMs,
+      timeoutMs: options.probeTimeoutMs,
+      readiness: options.probeReadiness,
+      events: metrics.probeEvents,
+    },
     ...(audit === undefined ? {} : { audit }),
     ...(kube?.authenticate === undefined ? {} : { authenticate: kube.authenticate }),
     onChange: () => {
@@ -201,6 +209,8 @@ export async function prepareServer(
         ),
       );
       kube?.announce();
+      opened.defer(() => server.probes.stop());
+      server.probes.start();
       const listeners = opened.move();
       return {
         frontend,

@@ -14,6 +14,7 @@ import { pagesEvents } from "../pages_events.ts";
 import { noRoomFor, processDescriptors, serverPeers, serverPools } from "../process_descriptors.ts";
 import { logMemoryLimit } from "../process_memory.ts";
 import type { ServerListener } from "./server_listeners.ts";
+import { serverChecks } from "./probes/readiness_checks.ts";
 import { serverFacts, serverProgramFacts } from "./server_facts.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { endingSignals } from "../signals.ts";
@@ -75,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     facts,
     server: () => serverFacts(options),
     backends: () => server.pool.all(),
+    probes: () => server.probeReports(),
     failures: prepared.failures,
   });
   // Health comes first and goes last: a probe sees a server that starts or stops as one that is not ready.
@@ -84,6 +86,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       serverHealthApp({
         liveness: () => descriptors.lastingExhaustion(systemClock),
         readiness: notReady,
+        ...(options.probeDestinations.length === 0
+          ? {}
+          : { checks: () => serverChecks(server, noRoomFor(serverPeers, descriptors)) }),
         metrics,
       }).fetch,
       systemClock,

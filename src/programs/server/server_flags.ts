@@ -16,6 +16,7 @@ import { type Env, type ParsedFlags, parseProgramFlags, type Program } from "../
 import { adminFlags, kubeApiContentTypeFlag } from "../../flags/shared_flags.ts";
 import { backendFlags } from "./backend_flags.ts";
 import { frontendFlags } from "./frontend_flags.ts";
+import { probeFlags } from "./probes/probe_flags.ts";
 import type { ServerOptions } from "./server_options.ts";
 
 /** proxy-server and its flags. */
@@ -138,6 +139,7 @@ export const serverProgram: Program = {
           "them, a series each would make each scrape long, and there is none; 0 means never",
       },
     ]),
+    ...probeFlags,
     ...inGroup("Shutdown", [
       {
         name: "graceful-shutdown-timeout",
@@ -155,6 +157,12 @@ export const serverProgram: Program = {
 /** Parses the command line of proxy-server. */
 export function parseServerFlags(args: readonly string[], env: Env): ParsedFlags<ServerOptions> {
   return parseProgramFlags(serverProgram, args, (values) => toOptions(values, env));
+}
+
+/** The default is no longer than the interval; what was given is checked against it. */
+function probeTimeoutMs(values: FlagValues): number {
+  const timeoutMs = timerMs(values.number("probe-timeout"));
+  return values.given("probe-timeout") ? timeoutMs : Math.min(timeoutMs, values.number("probe-interval"));
 }
 
 function toOptions(values: FlagValues, env: Env): ServerOptions {
@@ -196,6 +204,10 @@ function toOptions(values: FlagValues, env: Env): ServerOptions {
     agentAllowedNames: values.list("agent-allowed-names"),
     bindIdentifiers: values.bool("bind-identifiers"),
     auditLog: values.string("audit-log"),
+    probeDestinations: values.list("probe-destination"),
+    probeIntervalMs: timerMs(values.number("probe-interval")),
+    probeTimeoutMs: probeTimeoutMs(values),
+    probeReadiness: values.bool("probe-readiness"),
     kubeconfig: values.string("kubeconfig"),
     kubeconfigQps: values.number("kubeconfig-qps"),
     kubeconfigBurst: values.number("kubeconfig-burst"),

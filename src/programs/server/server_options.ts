@@ -58,6 +58,13 @@ export interface ServerOptions {
   readonly bindIdentifiers: boolean;
   /** Ours: file of the audit log, `-` for standard output; empty: there is none. */
   readonly auditLog: string;
+  /** Ours: host:port each, which the server dials through agents to see whether they can be reached. */
+  readonly probeDestinations: readonly string[];
+  readonly probeIntervalMs: number;
+  /** Not longer than the interval. */
+  readonly probeTimeoutMs: number;
+  /** Ours: ready only while one of the destinations can be reached. */
+  readonly probeReadiness: boolean;
   readonly kubeconfig: string;
   /** Requests a second to the Kubernetes API; 0: the client's default (5). */
   readonly kubeconfigQps: number;

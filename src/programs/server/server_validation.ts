@@ -5,6 +5,7 @@ import { type FileProbe, missing, probeFile } from "../../flags/file_probe.ts";
 import { quote } from "../../flags/flag_error.ts";
 import { LabelsError, parseLabels } from "./lease_label.ts";
 import { parseProxyStrategies, ProxyStrategiesError } from "./proxy_strategies.ts";
+import { probesFault } from "./probes/probe_validation.ts";
 import type { ServerOptions } from "./server_options.ts";
 import { cipherSuiteFault, tlsVersionFault, tlsWarnings, unavailableSuitesFault } from "./tls_policy.ts";
 import { maxWorkers } from "./workers/worker_options.ts";
@@ -201,6 +202,7 @@ async function furtherServerFault(options: ServerOptions, probe: FileProbe): Pro
     heapSnapshotsFault(options) ??
     destinationsFault({ destinations: options.destinations, "deny-destinations": options.denyDestinations }) ??
     clientDestinationsFault(options.clientDestinations, options.udsName === "") ??
+    probesFault(options) ??
     idFault("server-id", options.serverId) ??
     identityFault(options) ??
     siblingsFault(options) ??

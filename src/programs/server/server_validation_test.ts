@@ -212,6 +212,7 @@ Deno.test("what the original fails on after its start, or runs unsafely with, is
     [["--workers=-1"], "--workers must be from 1 to 64, got -1"],
     [["--workers=65"], "--workers must be from 1 to 64, got 65"],
     [["--per-agent-metrics=-1"], "--per-agent-metrics must be >= 0, got -1"],
+    [["--probe-interval=0"], "--probe-interval must be greater than 0, got 0s"],
     [["--server-count=0"], "--server-count must be greater than 0, got 0"],
     [
       ["--enable-lease-controller", "--lease-namespace="],

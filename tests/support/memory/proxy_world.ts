@@ -43,6 +43,8 @@ export class ProxyWorld {
   readonly sockets: FakeSocket[] = [];
   /** Dials of destinations that never answer, given up or not. */
   readonly silent: AbortSignal[] = [];
+  /** Destinations that refuse connections. */
+  readonly refusing = new Set<string>();
   /** There is a network between agent and server. */
   connected = true;
 
@@ -124,6 +126,12 @@ export class ProxyWorld {
     }
     return new Promise((resolve) => {
       this.clock.after(connectMs, () => {
+        if (this.refusing.has(address)) {
+          return resolve({
+            ok: false,
+            failure: { reason: "unknown", message: `dial tcp ${address}: connection refused` },
+          });
+        }
         const socket = new FakeSocket();
         this.sockets.push(socket);
         resolve({ ok: true, stream: socket });

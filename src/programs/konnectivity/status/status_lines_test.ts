@@ -56,6 +56,7 @@ function server(changes: Partial<ServerStatus> = {}): ServerStatus {
     agents: pageOf(agent("a1")),
     tunnels: empty,
     dials: empty,
+    probes: [],
     ...changes,
   };
 }

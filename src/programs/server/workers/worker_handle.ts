@@ -6,6 +6,7 @@ import { RelayReceipts } from "../../../logging/relay_bound.ts";
 import type { RelayedEvents } from "../../../ops/events/event_relay.ts";
 import type { ServerStatus } from "../../../ops/status/server_status.ts";
 import type { StatusQuery } from "../../../ops/status/status_query.ts";
+import type { ProbeCheck } from "../../../server/probes/destination_probes.ts";
 import type { ServerOptions } from "../server_options.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 import { workerName } from "./worker_name.ts";
@@ -66,6 +67,7 @@ export class WorkerHandle implements Owner {
   #failure: WorkerError | undefined;
   #worker: Worker | undefined;
   #notReady: string | undefined = "starting";
+  #probes: readonly ProbeCheck[] = [];
 
   /**
    * @param number from 0
@@ -96,6 +98,11 @@ export class WorkerHandle implements Owner {
   /** Why it should get no traffic now; undefined when it should. */
   get notReady(): string | undefined {
     return this.#notReady;
+  }
+
+  /** Its destinations that are probed. */
+  get probes(): readonly ProbeCheck[] {
+    return this.#probes;
   }
 
   /** Lines of its audit log that did not reach the command. */
@@ -229,6 +236,7 @@ export class WorkerHandle implements Owner {
         return this.#listening.resolve(message.socketFd);
       case "readiness":
         if (this.#failure === undefined) this.#notReady = message.reason;
+        this.#probes = message.probes;
         return this.#listener.onReadiness?.();
       case "pong":
         return this.#questions.get(message.id)?.resolve("");

@@ -44,7 +44,10 @@ export function runServerWorker(): void {
   const start = async ({ options, socketFd, descriptors }: ToWorker & { kind: "start" }) => {
     logRelay = relayLogs(options.logging, (record) => send({ kind: "log", record }));
     try {
-      const tellReadiness = () => send({ kind: "readiness", reason: prepared.server.notReady });
+      const tellReadiness = () => {
+        const { notReady, probes } = prepared.server;
+        send({ kind: "readiness", reason: notReady, probes: probes.checks() });
+      };
       const prepared = await prepareServer(options, new Descriptors(descriptors), {
         onReadiness: () => tellReadiness(),
         audit: options.auditLog === "" ? undefined : audit,
@@ -62,6 +65,7 @@ export function runServerWorker(): void {
         }),
         server: () => serverFacts(options),
         backends: () => prepared.server.pool.all(),
+        probes: () => prepared.server.probeReports(),
         failures: prepared.failures,
       });
       worker = { prepared, listeners, status };

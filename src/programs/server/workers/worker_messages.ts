@@ -2,6 +2,7 @@ import type { SharedDescriptors } from "../../../net/edge/descriptors.ts";
 import type { RelayedRecord } from "../../../logging/log_relay.ts";
 import type { RelayedEvents } from "../../../ops/events/event_relay.ts";
 import type { StatusQuery } from "../../../ops/status/status_query.ts";
+import type { ProbeCheck } from "../../../server/probes/destination_probes.ts";
 import type { ServerOptions } from "../server_options.ts";
 
 /** Messages from the command to a worker. */
@@ -35,8 +36,12 @@ export type FromWorker =
   | { readonly kind: "events"; readonly events: RelayedEvents }
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "listening"; /** Where it opened a Unix socket. */ readonly socketFd: number | undefined }
-  /** Why it should get no traffic; undefined when it should. */
-  | { readonly kind: "readiness"; readonly reason: string | undefined }
+  | {
+    readonly kind: "readiness";
+    /** Why it should get no traffic; undefined when it should. */
+    readonly reason: string | undefined;
+    readonly probes: readonly ProbeCheck[];
+  }
   | { readonly kind: "metrics"; readonly id: number; readonly text: string }
   | { readonly kind: "status"; readonly id: number; /** JSON. */ readonly text: string }
   | { readonly kind: "pong"; readonly id: number }

@@ -20,6 +20,7 @@ import { memoryLimit } from "../../memory_limit.ts";
 import { logMemoryLimit } from "../../process_memory.ts";
 import { agentsAddress, frontendAddress } from "../server_addresses.ts";
 import { openServerAudit } from "../server_audit.ts";
+import { workersChecks } from "../probes/readiness_checks.ts";
 import { serverFacts, serverProgramFacts } from "../server_facts.ts";
 import type { ServerOptions } from "../server_options.ts";
 import { endingSignals } from "../../signals.ts";
@@ -94,6 +95,9 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
       serverHealthApp({
         liveness: async () => await descriptors.lastingExhaustion(systemClock) ?? await liveness(workers),
         readiness,
+        ...(options.probeDestinations.length === 0
+          ? {}
+          : { checks: () => workersChecks(workers, stopping, noRoomFor(serverPeers, descriptors)) }),
         metrics,
       }).fetch,
       systemClock,
