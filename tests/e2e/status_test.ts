@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import type { AgentStatus } from "../../src/ops/status/agent_status.ts";
 import type { ServerStatus } from "../../src/ops/status/server_status.ts";
+import { assertDocumented } from "../support/assert/documented.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
 import { Conversation } from "../support/in_process/conversation.ts";
@@ -29,21 +30,6 @@ function asked(port: number, method: string, host: string): Promise<number | und
       response.resume().once("close", () => resolve(response.statusCode));
     }).once("error", reject).end();
   });
-}
-
-/** The names of all members of an answer, however deep. */
-function membersOf(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(membersOf);
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([name, member]) => [name, ...membersOf(member)]);
-}
-
-/** Fails where the reference does not name what an answer holds. */
-async function assertDocumented(answer: unknown): Promise<void> {
-  const reference = await Deno.readTextFile(new URL("../../docs/reference.md", import.meta.url));
-  const section = reference.split("\n## Status\n")[1]?.split("\n## ")[0] ?? "";
-  const missing = [...new Set(membersOf(answer))].filter((name) => !section.includes(`\`${name}\``));
-  assert.deepEqual(missing, []);
 }
 
 for (const kind of ["grpc-tls", "connect-uds"] as const) {

@@ -148,11 +148,12 @@ export class DestinationProbe implements Owner {
 
   #begin(): void {
     const { clock, intervalMs, timeoutMs } = this.#options;
-    const before = this.dial;
+    // An agent that drains ends some time after its last tunnel, which probes would put off; what was known stays.
+    const skips = this.dial !== undefined || this.#pool.pick(this.destination)?.draining === true;
     // Set before the next probe, whose time may be the same: that one finds this one over.
-    if (before === undefined) this.#limit = clock.after(timeoutMs, () => this.#timedOut(), this);
+    if (!skips) this.#limit = clock.after(timeoutMs, () => this.#timedOut(), this);
     this.#wait(intervalMs);
-    if (before !== undefined) return;
+    if (skips) return;
     this.#began = clock.now();
     this.#awaited = true;
     const dial = new ProbeDial((failure) => this.#ended(failure));

@@ -3,7 +3,7 @@ import { connectMs, ProxyWorld } from "../../../tests/support/memory/proxy_world
 import { type Peer, ServerWorld } from "../../../tests/support/memory/server_world.ts";
 import { expectFaults } from "../../../tests/support/assert/faults.ts";
 import { clientRules, destinationLists } from "../../programs/destination_flags.ts";
-import { closeResponse, dialed } from "../../wire/packet.ts";
+import { closeResponse, dialed, drain } from "../../wire/packet.ts";
 import { DialPolicy } from "../dial_policy.ts";
 import type { ProxyServerOptions } from "../proxy_server.ts";
 import type { ProbeEvents } from "./destination_probe.ts";
@@ -208,6 +208,20 @@ Deno.test("the next probe waits until the agent has answered the close of the on
   world.settle();
   await run(intervalMs);
   assert.equal(dialsOf(agent), 2);
+});
+
+Deno.test("an agent that drains is not probed: it ends once nothing is on it", async () => {
+  const { world, agent, log, run } = await played();
+  await run(100);
+  agent.stream.sendPacket(dialed(agent.lastRandom, 7));
+  agent.stream.sendPacket(closeResponse(7));
+  agent.stream.sendPacket(drain());
+  world.settle();
+  await run(5 * intervalMs);
+  assert.deepEqual([dialsOf(agent), log.lines.length, world.server.notReady], [1, 1, undefined]);
+  const other = await world.agent({ agentid: "agent-2" });
+  await run(intervalMs);
+  assert.equal(dialsOf(other), 1);
 });
 
 Deno.test("a link that is lost fails the probe on it, or moves it to another agent", async () => {
