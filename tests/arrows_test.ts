@@ -30,6 +30,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/client": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux", "src/net"],
   "src/logging": ["src/faults"],
   "src/metrics": ["src/wire", "src/faults"],
+  "src/tracing": ["src/wire"],
   "src/ops": ["gen", "src/wire", "src/faults", "src/logging"],
   "src/flags": ["src/wire"],
   "src/programs": [
@@ -49,6 +50,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/client",
     "src/logging",
     "src/metrics",
+    "src/tracing",
     "src/ops",
   ],
   "deno.json": [],
@@ -61,6 +63,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const allowedTypes: Readonly<Record<string, readonly string[]>> = {
   "src/runtime": ["src/wire"],
   "src/metrics": ["src/server", "src/agent", "src/client"],
+  "src/tracing": ["src/server", "src/agent"],
   "src/ops": ["src/server", "src/agent", "src/streams", "src/runtime"],
 };
 

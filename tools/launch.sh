@@ -164,10 +164,11 @@ export KONNECTIVITY_MAX_FDS
 umask 077
 
 # One flag a line, so that spaces in values stay within theirs. A command line in error is refused here, in the
-# program's own words.
-permissions_of() {
+# program's own words. What the runtime would export of this run, to the console perhaps, is nobody's.
+permissions_of() (
+  unset OTEL_DENO OTEL_DENO_TRACING OTEL_DENO_METRICS
   "$deno" run --quiet --no-prompt $engine --allow-read --allow-env $config "$entry" permissions "$program" "$@"
-}
+)
 
 permissions=$(permissions_of "$@") || {
   refused=$?

@@ -5,6 +5,7 @@ import { dialed, dialFailed, type Packet } from "../wire/packet.ts";
 import type { AgentEvents } from "./agent_events.ts";
 import type { AgentLimits } from "./agent_limits.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { AgentDialSpan, AgentTracer } from "./dial_span.ts";
 import type { Dialler, DialResult } from "./dialler.ts";
 import { Endpoint, type EndpointLink } from "./endpoint.ts";
 import type { LinkServer } from "./link_context.ts";
@@ -20,6 +21,7 @@ export interface DialsOptions {
   readonly clock: Clock;
   readonly limits: AgentLimits;
   readonly events: AgentEvents;
+  readonly tracer?: AgentTracer;
   /** The link whose dials these are. */
   readonly link: EndpointLink;
   /** At the link's other end. */
@@ -85,10 +87,10 @@ export class Dials {
     this.#unconfirmed.clear();
   }
 
-  /** Dials a destination for a client and answers it. */
-  begin(network: string, address: string, random: bigint): void {
+  /** Dials a destination for a client and answers it. @param traceparent of the server's span; empty: none */
+  begin(network: string, address: string, random: bigint, traceparent = ""): void {
     const id = ++this.#lastId;
-    const { dial, limits, link, sendPacket, clock, events, server } = this.#options;
+    const { dial, limits, link, sendPacket, clock, events, server, tracer } = this.#options;
     const refusal = this.#refusal ??
       (this.size >= limits.maxPendingDials ? `agent has ${this.size} dials in flight` : undefined);
     if (refusal !== undefined) {
@@ -102,13 +104,21 @@ export class Dials {
     this.#pending.add(endpoint);
     this.#byNumber.set(random, endpoint);
     const options = { timeoutMs: limits.dialTimeoutMs, signal: giveUp.signal, asker: link };
-    follow(endpoint, this.#outcome(endpoint, since, () => dial(network, address, options)));
+    const span = traceparent === "" ? undefined : tracer?.dial(traceparent, address, random);
+    follow(endpoint, this.#outcome(endpoint, since, () => dial(network, address, options), span));
   }
 
   /** Waits for a dial's outcome. Never rejects: what throws ends the dial's tunnel. */
-  async #outcome(endpoint: Endpoint, startedAt: number, dial: () => Promise<DialResult>): Promise<void> {
+  async #outcome(
+    endpoint: Endpoint,
+    startedAt: number,
+    dial: () => Promise<DialResult>,
+    span: AgentDialSpan | undefined,
+  ): Promise<void> {
     try {
-      this.#ended(endpoint, startedAt, await dial());
+      const result = await dial();
+      span?.ended(result);
+      this.#ended(endpoint, startedAt, result);
     } catch (error) {
       fault(endpoint, error);
     } finally {

@@ -218,8 +218,8 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     switch (packet.type) {
       case PacketType.DIAL_REQ:
         if (payload.case === "dialRequest") {
-          const { protocol, address, random } = payload.value;
-          return this.#dials.begin(protocol, address, random);
+          const { protocol, address, random, traceparent } = payload.value;
+          return this.#dials.begin(protocol, address, random, traceparent);
         }
         break;
       case PacketType.CLOSE_REQ:

@@ -3,6 +3,7 @@ import type { GrowthBudget } from "../streams/growth_budget.ts";
 import type { Feature } from "../wire/metadata.ts";
 import type { AgentEvents } from "./agent_events.ts";
 import type { AgentLimits } from "./agent_limits.ts";
+import type { AgentTracer } from "./dial_span.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Dialler } from "./dialler.ts";
 import type { Link } from "./link.ts";
@@ -14,6 +15,8 @@ export interface LinkContext {
   readonly limits: AgentLimits;
   readonly events: AgentEvents;
   readonly budget: GrowthBudget;
+  /** Absent: nothing is traced. */
+  readonly tracer?: AgentTracer;
 }
 
 /** What a link reports to its owner. */

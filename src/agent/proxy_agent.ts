@@ -6,6 +6,7 @@ import type { PacketCounts } from "../wire/packet_counts.ts";
 import type { AgentEvents, AgentGauges, AgentSegment } from "./agent_events.ts";
 import { type AgentLimits, agentLimits } from "./agent_limits.ts";
 import type { Clock, Deadline } from "../runtime/clock.ts";
+import type { AgentTracer } from "./dial_span.ts";
 import type { Dialler } from "./dialler.ts";
 import { ServerSet, type ServerSetChange } from "./servers/server_set.ts";
 import type { ServerSetOptions } from "./servers/server_set_options.ts";
@@ -21,6 +22,8 @@ export interface ProxyAgentOptions {
   readonly limits?: AgentLimits;
   /** What all receive windows may grow by together; absent: the default. */
   readonly growth?: GrowthBudget;
+  /** Traces dials; absent: nothing is traced. */
+  readonly tracer?: AgentTracer;
   readonly times?: AgentTimes;
 }
 
@@ -68,6 +71,7 @@ export class ProxyAgent implements AgentGauges, Owner {
       limits: options.limits ?? agentLimits,
       events: options.events,
       budget: this.growth,
+      ...(options.tracer === undefined ? {} : { tracer: options.tracer }),
     };
     this.#set = new ServerSet(options.servers, context, (change) => this.#changed(change));
   }

@@ -4,6 +4,7 @@ import type { DialTarget } from "../wire/packet.ts";
 import { type PeerCertificate, type PeerIdentity, peerName } from "../wire/peer_identity.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
 import type { DialFailure } from "./dial_outcome.ts";
+import type { DialRecord } from "./dial_record.ts";
 import type { CloseInitiator, CloseReason } from "./server_events.ts";
 import type { TunnelClient } from "./tunnel_sides.ts";
 
@@ -91,7 +92,7 @@ export interface TunnelEnd {
 }
 
 /** One dial in the audit log. */
-export class DialAudit {
+export class DialAudit implements DialRecord {
   readonly #trail: AuditTrail;
   readonly #clock: Clock;
   readonly #about: string;

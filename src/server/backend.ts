@@ -162,7 +162,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
   dial(tunnel: ServerTunnel): void {
     tunnel.assign(this);
     this.#dials.add(tunnel);
-    this.#session.sendPacket(dialRequest(tunnel.target, tunnel.id));
+    this.#session.sendPacket(dialRequest(tunnel.target, tunnel.id, this.info.features.has("trace-context")));
   }
 
   /** Informs the agent that this server will end and sends it no new dials. */

@@ -2,9 +2,10 @@ import { getLogger } from "@logtape/logtape";
 import type { Clock } from "../runtime/clock.ts";
 import type { DialTarget } from "../wire/packet.ts";
 import { peerName } from "../wire/peer_identity.ts";
-import type { AuditTrail, DialAudit } from "./audit_trail.ts";
+import type { AuditTrail } from "./audit_trail.ts";
 import type { Backend } from "./backend.ts";
 import { type DialFailure, noAgent, shuttingDown } from "./dial_outcome.ts";
+import { bothRecords, type DialRecord, type DialTracer } from "./dial_record.ts";
 import { anyDial, DialPolicy } from "./dial_policy.ts";
 import { noServerEvents, type ServerEvents } from "./server_events.ts";
 import { canonicalHost, hostOf, type Reach, reachOf, strategies, type StrategyName } from "./strategies.ts";
@@ -25,6 +26,8 @@ export interface BackendPoolOptions {
   readonly onChange?: () => void;
   /** Absent: there is no audit log. */
   readonly audit?: AuditTrail;
+  /** Absent: nothing is traced. */
+  readonly tracer?: DialTracer;
   /** Uniform in [0, 1); a parameter so that tests can choose. */
   readonly random?: () => number;
   /** Absent: everything may be dialled over tcp. */
@@ -51,6 +54,7 @@ export class BackendPool {
   readonly #onChange: () => void;
   readonly #policy: DialPolicy;
   readonly #audit: AuditTrail | undefined;
+  readonly #tracer: DialTracer | undefined;
 
   constructor(strategyNames: readonly StrategyName[], events: ServerEvents, options: BackendPoolOptions) {
     this.#strategies = strategyNames;
@@ -58,6 +62,7 @@ export class BackendPool {
     this.#events = events;
     this.#clock = options.clock;
     this.#audit = options.audit;
+    this.#tracer = options.tracer;
     this.#random = options.random ?? Math.random;
     this.#onChange = options.onChange ?? (() => {});
     this.#policy = options.policy ?? new DialPolicy(anyDial);
@@ -95,6 +100,11 @@ export class BackendPool {
     for (const { backend } of this.#members) yield backend;
   }
 
+  /** Whether clients' traces are of use. */
+  get traces(): boolean {
+    return this.#tracer !== undefined;
+  }
+
   /** Refuses new tunnels from now on. */
   drain(): void {
     this.#draining = true;
@@ -103,12 +113,14 @@ export class BackendPool {
   /** Opens a tunnel through a chosen backend, or says why none was even asked. */
   dial(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure {
     const id = ++lastTunnelId;
-    const audit = this.#audit?.dial(id, target, client);
+    const span = this.#tracer?.dial(id, target, client);
+    const record = bothRecords(this.#audit?.dial(id, target, client), span);
+    const traced = span === undefined ? target : { ...target, traceparent: span.traceparent };
     // The server's own dials are no client's: they have metrics of their own, and no list of client destinations.
     const events = client.frontend === "probe" ? noServerEvents : this.#events;
     events.dialing(client);
-    const opened = this.#dial(id, target, client, audit, events);
-    if (!(opened instanceof ServerTunnel)) audit?.failed(opened);
+    const opened = this.#dial(id, traced, client, record, events);
+    if (!(opened instanceof ServerTunnel)) record?.failed(opened);
     return opened;
   }
 
@@ -116,7 +128,7 @@ export class BackendPool {
     id: bigint,
     target: DialTarget,
     client: TunnelClient,
-    audit: DialAudit | undefined,
+    record: DialRecord | undefined,
     events: ServerEvents,
   ): ServerTunnel | DialFailure {
     const { peer } = client;
@@ -134,7 +146,7 @@ export class BackendPool {
       events.dialFailed(failure.reason, failure.message, { id, target, client, agent: undefined, seconds: 0 });
       return failure;
     }
-    const tunnel = new ServerTunnel(id, target, client, events, this.#clock, audit);
+    const tunnel = new ServerTunnel(id, target, client, events, this.#clock, record);
     backend.dial(tunnel);
     return tunnel;
   }

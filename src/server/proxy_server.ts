@@ -11,6 +11,7 @@ import type { Backend } from "./backend.ts";
 import { BackendPool } from "./backend_pool.ts";
 import { ConnectFrontend } from "./frontends/http_connect_frontend.ts";
 import type { DialPolicy } from "./dial_policy.ts";
+import type { DialTracer } from "./dial_record.ts";
 import { ProxyService } from "./frontends/proxy_service.ts";
 import type { ProbeReport } from "./probes/destination_probe.ts";
 import { DestinationProbes, type ProbeOptions } from "./probes/destination_probes.ts";
@@ -44,6 +45,8 @@ export interface ProxyServerOptions {
   readonly bindIdentifiers?: boolean;
   /** Takes the lines of the audit log; absent: there is none. */
   readonly audit?: AuditSink;
+  /** Traces dials; absent: nothing is traced. */
+  readonly tracer?: DialTracer;
   /** What all receive windows may grow by together; absent: the default. */
   readonly growth?: GrowthBudget;
   /** Destinations that the server dials to see whether they can be reached; absent: none. */
@@ -84,6 +87,7 @@ export class ProxyServer implements ServerGauges {
         this.#onChange();
       },
       ...(audit === undefined ? {} : { audit }),
+      ...(options.tracer === undefined ? {} : { tracer: options.tracer }),
       ...(options.policy === undefined ? {} : { policy: options.policy }),
     });
     this.agents = new AgentService(this.pool, {
@@ -97,6 +101,7 @@ export class ProxyServer implements ServerGauges {
       admission: new Admission("agent", options.agentNames, options.events),
       bindIdentifiers: options.bindIdentifiers ?? false,
       asksResolved: options.audit !== undefined,
+      traces: options.tracer !== undefined,
       growth: this.growth,
       ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
     });

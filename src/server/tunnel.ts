@@ -6,8 +6,8 @@ import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_sta
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
-import type { DialAudit } from "./audit_trail.ts";
 import type { DialFailure } from "./dial_outcome.ts";
+import type { DialRecord } from "./dial_record.ts";
 import type { CloseInitiator, CloseReason, ServerDial, ServerEvents } from "./server_events.ts";
 import { serverLimits } from "./server_limits.ts";
 import type { TunnelClient, TunnelLink } from "./tunnel_sides.ts";
@@ -30,8 +30,8 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   readonly client: TunnelClient;
   readonly #events: ServerEvents;
   readonly #clock: Clock;
-  /** Absent where there is no audit log. */
-  readonly #audit: DialAudit | undefined;
+  /** Absent where there is neither audit log nor trace. */
+  readonly #record: DialRecord | undefined;
   /** When the dial began, then when the tunnel opened; milliseconds of the monotonic clock. */
   #since: number;
   #link: TunnelLink | undefined;
@@ -54,7 +54,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     client: TunnelClient,
     events: ServerEvents,
     clock: Clock,
-    audit?: DialAudit,
+    record?: DialRecord,
   ) {
     this.id = id;
     this.target = target;
@@ -62,7 +62,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#events = events;
     this.#clock = clock;
     this.#since = clock.now();
-    this.#audit = audit;
+    this.#record = record;
   }
 
   get state(): TunnelState {
@@ -102,7 +102,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   /** The link that the dial goes over; again when the dial moves to another backend. */
   assign(link: TunnelLink): void {
     this.#link = link;
-    this.#audit?.assigned(link.info);
+    this.#record?.assigned(link.info);
   }
 
   // ---- from the client ----
@@ -192,7 +192,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     const now = this.#clock.now();
     this.#events.dialed((now - this.#since) / 1000, this);
     this.#since = now;
-    this.#audit?.connected(resolved);
+    this.#record?.connected(resolved);
     this.client.tunnelDialed(channel.id);
     return true;
   }
@@ -206,7 +206,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   #dialFailed(failure: DialFailure): void {
     this.#events.dialFailed(failure.reason, failure.message, this);
-    this.#audit?.failed(failure);
+    this.#record?.failed(failure);
   }
 
   /** Bytes from the destination; a client that is closing may still take what was on its way. */
@@ -326,7 +326,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #closed(reason: CloseReason, initiator: CloseInitiator, error: string): void {
     const { seconds } = this;
     this.#events.tunnelClosed(seconds, reason, initiator, this, error);
-    this.#audit?.closed({ seconds, reason, initiator, message: error, bytes: this.bytes });
+    this.#record?.closed({ seconds, reason, initiator, message: error, bytes: this.bytes });
   }
 
   #notifyClosed(error: string): void {

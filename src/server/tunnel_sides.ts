@@ -11,6 +11,8 @@ export interface TunnelClient extends Owner {
   readonly frontend: FrontendKind;
   /** Who it is, by what its connection proves. */
   readonly peer: PeerIdentity;
+  /** The trace that the client's request is a part of, as it came; absent: none, or nobody traces. */
+  readonly traceparent?: string | undefined;
   /** The client understands that the destination sends no more while it may still send itself. */
   readonly halfCloses: boolean;
   /** The destination was reached. */

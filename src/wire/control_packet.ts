@@ -8,8 +8,8 @@ const largestSafe = BigInt(Number.MAX_SAFE_INTEGER);
 /** Longest text that is written here; its length takes one byte. */
 const maxTextBytes = 127;
 
-/** Where a payload's fields are put together: room for two texts, and for two numbers of eleven bytes each. */
-const fields = new Uint8Array(2 * (3 + maxTextBytes) + 2 * 11);
+/** Where a payload's fields are put together: room for three texts, and for two numbers of eleven bytes each. */
+const fields = new Uint8Array(3 * (3 + maxTextBytes) + 2 * 11);
 
 /** Where the next field is written; negative once one was met that is left to the generated code. */
 let at = 0;
@@ -30,6 +30,7 @@ export function encodeControlPacket(packet: Packet): Uint8Array<ArrayBuffer> | u
       text(1, payload.value.protocol);
       text(2, payload.value.address);
       int64(3, payload.value.random);
+      text(100, payload.value.traceparent);
       break;
     case "dialResponse":
       field = 3;

@@ -24,7 +24,7 @@ const asciiText = fc.string({ unit: "binary-ascii", maxLength: 127 });
 const payload = fc.oneof(
   fc.record({
     case: fc.constant("dialRequest" as const),
-    value: fc.record({ protocol: asciiText, address: asciiText, random: int64 }),
+    value: fc.record({ protocol: asciiText, address: asciiText, random: int64, traceparent: asciiText }),
   }),
   fc.record({
     case: fc.constant("dialResponse" as const),

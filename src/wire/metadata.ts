@@ -23,16 +23,25 @@ export const metadataKeys = {
  * - `half-close`: CLOSE_WRITE packets announce the end of one direction
  * - `ping`: PING and PONG packets on a link over HTTP/2, which an HTTP proxy passes on; direct links have pings of their own
  * - `resolved-address`: a server that wants to know which address a dial has led to
+ * - `trace-context`: an agent that traces its dials, and takes the trace that a dial is a part of
  * - `window`: DATA on a link stays within a window per tunnel and direction, and WINDOW packets return credit
  * - `window-return`: WINDOW packets of a negative number of bytes give credit back that a sender does not need
  */
-export type Feature = "early-data" | "half-close" | "ping" | "resolved-address" | "window" | "window-return";
+export type Feature =
+  | "early-data"
+  | "half-close"
+  | "ping"
+  | "resolved-address"
+  | "trace-context"
+  | "window"
+  | "window-return";
 
 const knownFeatures: ReadonlySet<string> = new Set<Feature>([
   "early-data",
   "half-close",
   "ping",
   "resolved-address",
+  "trace-context",
   "window",
   "window-return",
 ]);

@@ -13,13 +13,25 @@ export interface DialTarget {
   readonly protocol: string;
   /** host:port; an IPv6 host stands in brackets. */
   readonly address: string;
+  /** The trace that the dial is a part of; absent: none. */
+  readonly traceparent?: string;
 }
 
-/** Asks the agent to connect to a destination. */
-export function dialRequest(target: DialTarget, random: bigint): Packet {
+/**
+ * Asks the agent to connect to a destination.
+ * @param traced the agent has the feature `trace-context`
+ */
+export function dialRequest(
+  { protocol, address, traceparent = "" }: DialTarget,
+  random: bigint,
+  traced = false,
+): Packet {
   return create(PacketSchema, {
     type: PacketType.DIAL_REQ,
-    payload: { case: "dialRequest", value: { protocol: target.protocol, address: target.address, random } },
+    payload: {
+      case: "dialRequest",
+      value: { protocol, address, random, traceparent: traced ? traceparent : "" },
+    },
   });
 }
 

@@ -49,6 +49,8 @@ export interface AgentIdentity {
   readonly identifiers: string;
   /** Reads the token anew for each connection, so that it can rotate; undefined: none is sent. */
   readonly readToken?: () => Promise<string>;
+  /** The agent traces its dials. */
+  readonly traces?: boolean;
 }
 
 /** Bounds of one attempt, in milliseconds. */
@@ -74,8 +76,15 @@ export interface OpenedLink {
   readonly features: ReadonlySet<Feature>;
 }
 
-/** What this agent can do beyond the original's protocol; `ping` where the connection has none that reaches the server. */
-const ownFeatures: readonly Feature[] = ["half-close", "ping", "resolved-address", "window", "window-return"];
+/** What this agent can do beyond the original's protocol; `trace-context` where it traces, `ping` where the connection has none that reaches the server. */
+const ownFeatures: readonly Feature[] = [
+  "half-close",
+  "ping",
+  "resolved-address",
+  "trace-context",
+  "window",
+  "window-return",
+];
 
 /**
  * Makes one attempt at a server: token, connection, call, headers. An attempt that fails releases everything.
@@ -104,7 +113,9 @@ export async function openLink(
     (attempt) => transport(target, attempt),
   );
   try {
-    const able = ownFeatures.filter((feature) => feature !== "ping" || !connection.direct);
+    const able = ownFeatures.filter((feature) =>
+      (feature !== "ping" || !connection.direct) && (feature !== "trace-context" || identity.traces === true)
+    );
     const call = connection.open({ ...metadata, [metadataKeys.features]: formatFeatures(able) });
     const cancelPing = pingLater(connection, clock, limits.headerPingMs);
     const answer = await within(

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { follow, ownerOf } from "../../faults/owned.ts";
 import { dialGuard } from "../../agent/dial_guard.ts";
 import type { KeepaliveOptions } from "../../mux/keepalive.ts";
+import type { AgentTracer } from "../../agent/dial_span.ts";
 import { ProxyAgent } from "../../agent/proxy_agent.ts";
 import { ServerAddresses } from "../../agent/servers/server_addresses.ts";
 import type { ServerCounter } from "../../agent/servers/server_count.ts";
@@ -13,6 +14,7 @@ import { countedDialler } from "../../net/tcp/counted_dialler.ts";
 import { dialTcp } from "../../net/tcp/dial_tcp.ts";
 import { readBoundedFile } from "../../runtime/files/bounded_file.ts";
 import { bytesReadSoFar } from "../../runtime/read_meter.ts";
+import { exportsTraces } from "../../runtime/telemetry.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 import { virtualMemory } from "../../runtime/virtual_memory.ts";
 import { watchTls } from "../../net/tls/tls_watch.ts";
@@ -109,6 +111,7 @@ export async function startAgent(
     servers,
   });
   const destinations = dialContext("destinations", systemClock);
+  const tracer = exportsTraces() ? await tracerOf(version) : undefined;
   const agent: ProxyAgent = new ProxyAgent({
     dial: countedDialler(
       (network, address, dialOptions) => dialTcp(network, address, { ...dialOptions, refusal }, destinations),
@@ -118,12 +121,14 @@ export async function startAgent(
     growth: new GrowthBudget(memory.windowGrowthBytes),
     events: reporting(metrics.events, failures, events, systemClock),
     packets,
+    ...(tracer === undefined ? {} : { tracer }),
     servers: {
       hosts: options.proxyServerHosts,
       port: options.proxyServerPort,
       identity: {
         agentId: options.agentId,
         identifiers: options.agentIdentifiers,
+        traces: tracer !== undefined,
         ...(options.serviceAccountTokenPath === "" ? {} : {
           readToken: () => readToken(options.serviceAccountTokenPath),
         }),
@@ -285,4 +290,10 @@ async function resolve(host: string, port: number, servers: ServerAddresses, pro
     if (state !== "granted") return [host];
   }
   return [...found];
+}
+
+/** Code for traces is loaded only where they are exported. */
+async function tracerOf(version: string): Promise<AgentTracer> {
+  const { AgentDialTracer } = await import("../../tracing/agent_tracer.ts");
+  return new AgentDialTracer(version);
 }

@@ -2,6 +2,7 @@ import { AgentService as AgentDescriptor } from "../../../gen/agent/agent_pb.ts"
 import { ProxyService as ProxyDescriptor } from "../../../gen/client/client_pb.ts";
 import { getLogger } from "@logtape/logtape";
 import { bytesReadSoFar } from "../../runtime/read_meter.ts";
+import { exportsTraces } from "../../runtime/telemetry.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 import { virtualMemory } from "../../runtime/virtual_memory.ts";
 import type { Descriptors } from "../../net/edge/descriptors.ts";
@@ -21,6 +22,7 @@ import { healthMethods, healthRoutes, HealthStatus } from "../../ops/grpc_health
 import { createServerMetrics, type ServerMetrics } from "../../metrics/server_metrics.ts";
 import { AllowedNames } from "../../wire/destination/allowed_names.ts";
 import { DialPolicy } from "../../server/dial_policy.ts";
+import type { DialTracer } from "../../server/dial_record.ts";
 import type { AuditSink } from "../../server/audit_trail.ts";
 import { ProxyServer } from "../../server/proxy_server.ts";
 import { clientRules, destinationLists } from "../destination_flags.ts";
@@ -116,6 +118,7 @@ export async function prepareServer(
   const failures = new RecentFailures();
   const feed = new ServerEventFeed(outlet, systemClock.timeOfDay);
   const kube = needsKubernetes(options) ? undo.use(await kubeFor(options, metrics)) : undefined;
+  const tracer = exportsTraces() ? await tracerOf(version) : undefined;
   const server: ProxyServer = new ProxyServer({
     serverId: options.serverId,
     serverCount: () => options.serverCount,
@@ -141,6 +144,7 @@ export async function prepareServer(
       events: metrics.probeEvents,
     },
     ...(audit === undefined ? {} : { audit }),
+    ...(tracer === undefined ? {} : { tracer }),
     ...(kube?.authenticate === undefined ? {} : { authenticate: kube.authenticate }),
     onChange: () => {
       frontendHealth.changed();
@@ -245,6 +249,12 @@ async function kubeFor(options: ServerOptions, metrics: ServerMetrics): Promise<
   const { openServerKube } = await import("./server_kube.ts");
   const events = { leases: metrics.leaseEvents, tokens: metrics.tokenEvents };
   return await openServerKube(options, events, systemClock);
+}
+
+/** Code for traces is loaded only where they are exported. */
+async function tracerOf(version: string): Promise<DialTracer> {
+  const { ServerTracer } = await import("../../tracing/server_tracer.ts");
+  return new ServerTracer(version);
 }
 
 /** What a listener says of its health, to every kind of caller. */

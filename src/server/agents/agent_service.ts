@@ -52,6 +52,8 @@ export interface AgentServiceOptions {
   readonly bindIdentifiers: boolean;
   /** Ask agents which address a dial has led to. */
   readonly asksResolved: boolean;
+  /** Tell agents which trace a dial is a part of. */
+  readonly traces: boolean;
   /** Absent: the listener's TLS decides alone. */
   readonly authenticate?: Authenticate;
   /** What all receive windows of the process may grow by together. */
@@ -59,7 +61,14 @@ export interface AgentServiceOptions {
 }
 
 /** What this server offers to agents beyond the original's protocol; `resolved-address` only where somebody reads it. */
-const offered: readonly Feature[] = ["half-close", "ping", "resolved-address", "window", "window-return"];
+const offered: readonly Feature[] = [
+  "half-close",
+  "ping",
+  "resolved-address",
+  "trace-context",
+  "window",
+  "window-return",
+];
 
 interface Admitted {
   readonly agentId: string;
@@ -151,7 +160,8 @@ export class AgentService {
     this.#makeRoom(agentId);
     const asked = parseFeatures(call.metadata(metadataKeys.features)[0]);
     const features = offered.filter((feature) =>
-      asked.has(feature) && (feature !== "resolved-address" || this.#options.asksResolved)
+      asked.has(feature) && (feature !== "resolved-address" || this.#options.asksResolved) &&
+      (feature !== "trace-context" || this.#options.traces)
     );
     const accepted = call.accept({
       [metadataKeys.serverId]: this.#options.serverId,

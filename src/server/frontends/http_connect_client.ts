@@ -28,6 +28,7 @@ export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner
   readonly peer: PeerIdentity;
   readonly frontend = "http-connect";
   readonly halfCloses = true;
+  readonly traceparent: string | undefined;
   readonly #clock: Clock;
   readonly #onGone: (client: HttpConnectClient) => void;
   readonly #outcome = Promise.withResolvers<DialFailure | undefined>();
@@ -43,8 +44,10 @@ export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner
   /** When the destination's last bytes were written, on the monotonic clock. */
   #lastWrite = 0;
 
-  constructor(peer: PeerIdentity, clock: Clock, onGone: (client: HttpConnectClient) => void) {
+  /** @param traceparent see {@link TunnelClient} */
+  constructor(peer: PeerIdentity, clock: Clock, onGone: (client: HttpConnectClient) => void, traceparent?: string) {
     this.peer = peer;
+    this.traceparent = traceparent;
     this.#clock = clock;
     this.#onGone = onGone;
   }

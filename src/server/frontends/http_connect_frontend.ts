@@ -7,6 +7,7 @@ import type { ByteStream } from "../../streams/byte_stream.ts";
 import { isNotAllowed } from "../../wire/destination/destination_policy.ts";
 import { parseHostPort } from "../../wire/destination/host_port.ts";
 import type { PeerIdentity } from "../../wire/peer_identity.ts";
+import { traceparentKey } from "../../wire/trace_context.ts";
 import { wireLimits } from "../../wire/limits.ts";
 import type { Admission } from "../admission.ts";
 import type { AuditTrail } from "../audit_trail.ts";
@@ -70,7 +71,8 @@ export class ConnectFrontend {
         return c.text(`dial tcp: address of ${target.length} characters is longer than any can be\n`, 400, plain);
       }
       if (typeof parsed === "string") return c.text(`dial tcp: address ${target}: ${parsed}\n`, 400, plain);
-      const client = new HttpConnectClient(c.env.peer, clock, (gone) => this.#clients.delete(gone));
+      const traceparent = this.#pool.traces ? c.req.header(traceparentKey) : undefined;
+      const client = new HttpConnectClient(c.env.peer, clock, (gone) => this.#clients.delete(gone), traceparent);
       const tunnel = this.#pool.dial({ protocol: "tcp", address: target }, client);
       if (!(tunnel instanceof ServerTunnel)) {
         if (tunnel.reason === "not_allowed") return c.text(`${tunnel.message}\n`, 403, plain);

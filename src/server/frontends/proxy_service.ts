@@ -3,6 +3,7 @@ import type { Owner } from "../../faults/fault.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../../streams/packet_stream.ts";
 import { type ConnectId, connectId } from "../../wire/connect_id.ts";
+import { traceparentKey } from "../../wire/trace_context.ts";
 import { wireLimits } from "../../wire/limits.ts";
 import { type Feature, formatFeatures, metadataKeys, parseFeatures } from "../../wire/metadata.ts";
 import {
@@ -69,6 +70,7 @@ export class ProxyService {
     const accepted = call.accept(asked.size === 0 ? {} : { [metadataKeys.features]: formatFeatures(features) });
     const stream = new ProxyStream(accepted, call.peer, features, {
       clock: this.#clock,
+      traceparent: this.#pool.traces ? call.metadata(traceparentKey)[0] : undefined,
       open: (target, client) => this.#pool.dial(target, client),
       gone: (end) => {
         this.#streams.delete(stream);
@@ -96,6 +98,8 @@ export class ProxyService {
 /** What a client stream needs of its service. */
 interface ProxyStreamOwner {
   readonly clock: Clock;
+  /** See {@link TunnelClient}. */
+  readonly traceparent: string | undefined;
   /** Opens a tunnel, or says why not. */
   open(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure;
   /** The stream is closed. */
@@ -119,6 +123,7 @@ class ProxyStream implements PacketStreamHandler, TunnelClient, Owner {
   readonly peer: PeerIdentity;
   readonly frontend = "grpc";
   readonly halfCloses: boolean;
+  readonly traceparent: string | undefined;
   readonly #stream: PacketStream;
   readonly #owner: ProxyStreamOwner;
   readonly #holdsEarlyData: boolean;
@@ -142,6 +147,7 @@ class ProxyStream implements PacketStreamHandler, TunnelClient, Owner {
     this.#stream = stream;
     this.#owner = owner;
     this.halfCloses = features.has("half-close");
+    this.traceparent = owner.traceparent;
     this.#holdsEarlyData = !features.has("early-data");
   }
 

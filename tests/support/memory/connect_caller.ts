@@ -17,9 +17,9 @@ export class Caller {
   readonly #abort = new AbortController();
   readonly #answer: Promise<Response>;
 
-  constructor({ server }: ServerWorld, target: string) {
+  constructor({ server }: ServerWorld, target: string, headers: Readonly<Record<string, string>> = {}) {
     const url = `http://connect/${encodeURIComponent(target)}`;
-    const request = new ConnectRequest(url, { signal: this.#abort.signal });
+    const request = new ConnectRequest(url, { signal: this.#abort.signal, headers });
     this.#answer = Promise.resolve(server.connect.fetch(request, this.bindings));
   }
 

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { agentLimits } from "../../../src/agent/agent_limits.ts";
+import type { AgentTracer } from "../../../src/agent/dial_span.ts";
 import type { DialResult } from "../../../src/agent/dialler.ts";
 import { ProxyAgent } from "../../../src/agent/proxy_agent.ts";
 import type { LinkConnection } from "../../../src/agent/servers/open_link.ts";
@@ -48,7 +49,8 @@ export class ProxyWorld {
   /** There is a network between agent and server. */
   connected = true;
 
-  constructor(options: Partial<Omit<ProxyServerOptions, "clock">> = {}) {
+  /** @param agentTracer absent: the agent traces nothing */
+  constructor(options: Partial<Omit<ProxyServerOptions, "clock">> = {}, agentTracer?: AgentTracer) {
     this.serverWorld = new ServerWorld(options);
     this.agent = new ProxyAgent({
       dial: (_network, address, { signal }) => this.#dial(address, signal),
@@ -56,10 +58,11 @@ export class ProxyWorld {
       events: this.agentEvents,
       packets: { from_agent: new PacketCounts(), to_agent: new PacketCounts() },
       limits: agentLimits,
+      ...(agentTracer === undefined ? {} : { tracer: agentTracer }),
       servers: {
         hosts: ["server"],
         port: 8091,
-        identity: { agentId: "agent-1", identifiers: "" },
+        identity: { agentId: "agent-1", identifiers: "", traces: agentTracer !== undefined },
         transport: () => this.#connect(),
         resolve: (host) => Promise.resolve([host]),
         syncIntervalMs: 1_000,

@@ -18,6 +18,8 @@ type Flags = readonly string[];
 export interface LaunchOptions {
   readonly serverFlags?: Flags;
   readonly agentFlags?: Flags;
+  /** Variables that both programs' launchers see beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** The server's program and first arguments, where it is not the launcher. */
   readonly serverCommand?: readonly string[];
   /** The same for the agent. */
@@ -98,7 +100,7 @@ export class Launched implements AsyncDisposable {
           `--admin-port=${before.adminPort}`,
         ]),
       ],
-      {},
+      this.#options.env ?? {},
       this.#options.serverCommand ?? await launcherOf("server"),
     );
     this.#own(this.#server);
@@ -108,7 +110,7 @@ export class Launched implements AsyncDisposable {
   async startAgent(): Promise<void> {
     this.#agent = await startAgent(
       [...agentFlagsOf(this.certificates, this.server.agentPort), ...(this.#options.agentFlags ?? [])],
-      {},
+      this.#options.env ?? {},
       this.#options.agentCommand ?? await launcherOf("agent"),
     );
     this.#own(this.#agent);
