@@ -60,6 +60,7 @@ const refusals: readonly (readonly [set: string, message: RegExp])[] = [
     "server.kind=DaemonSet,server.certificate.secret=a,server.gracefulShutdownTimeout=45s",
     /Kubernetes kills servers after 45 s .* server\.gracefulShutdownTimeout \(45s\): make that shorter/,
   ],
+  ["server.probeDestinations={10.96.0.1}", /at '\/server\/probeDestinations\/0': '10.96.0.1' does not match pattern/],
   ["agent.authentication.type=certificate", /name a Secret .* in agent\.authentication\.certificateSecret/],
   ["agent.serverCa.configMap=a,agent.serverCa.secret=b", /agent\.serverCa has a configMap and a secret: give one/],
   [

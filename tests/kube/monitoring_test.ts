@@ -164,6 +164,7 @@ async function withPair(use: (launched: Launched, shown: string) => Promise<void
   await using echo = await echoDestination();
   await using launched = await Launched.start("grpc-tls", {
     serverCommand: [...limited, ...await launcherOf("server")],
+    serverFlags: [`--probe-destination=${echo.address}`],
     agentCommand: [...limited, ...await launcherOf("agent")],
   });
   await using client = await launched.client();
@@ -176,6 +177,8 @@ async function withPair(use: (launched: Launched, shown: string) => Promise<void
     return (await Promise.all(pages)).map(({ body }) => body).join("");
   };
   await until("the tunnel's end is counted", async () => /tunnels_closed_total\{/.test(await scrape()));
+  const probed = /^konnectivity_network_proxy_server_probe_duration_seconds_count\{.*\} [1-9]/m;
+  await until("a probe has succeeded", async () => probed.test(await scrape()));
   await use(launched, await scrape());
 }
 

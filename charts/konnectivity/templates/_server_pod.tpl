@@ -50,6 +50,9 @@ args:
   - --lease-namespace={{ .Values.leases.namespace }}
   {{- end }}
   - --graceful-shutdown-timeout={{ $server.gracefulShutdownTimeout }}
+  {{- range $server.probeDestinations }}
+  - {{ printf "--probe-destination=%s" . | quote }}
+  {{- end }}
   {{- range $server.extraArgs }}
   - {{ quote . }}
   {{- end }}
