@@ -7,6 +7,7 @@ import type { Admission } from "../edge/accepting.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 import { closingAnswer, type RefusedClient, RefusedClients } from "../edge/refused_client.ts";
 import { listen, stopListening } from "../tcp/listen.ts";
+import { requestFaultOf } from "../http_connect/connect_request.ts";
 import { rawRequest } from "../http_connect/raw_request.ts";
 import type { Clock } from "../../runtime/clock.ts";
 
@@ -52,7 +53,7 @@ export async function serveHttp(
     keepAliveTimeout: edgeLimits.idleRequestConnectionMs,
     maxHeaderSize: edgeLimits.requestHeadBytes,
     noDelay: true,
-    // As with Go's server, a request without one is answered; see the URL below.
+    // requestFaultOf says what a request needs: one of version 1.0 no Host header.
     requireHostHeader: false,
   });
   const inProgress = new Set<Promise<void>>();
@@ -85,6 +86,10 @@ export async function serveHttp(
     const { socket } = message;
     const before = answers.get(socket);
     if (before !== undefined && !before.writableFinished) return dropPipelined(refused, message, before);
+    const wrong = requestFaultOf(message);
+    if (wrong !== undefined) {
+      return refused.refuse(socket, message)?.answer(plainAnswer(wrong.status, `${wrong.status} ${wrong.reason}\n`));
+    }
     if (closing === undefined && hasBody(message)) {
       const client = refused.refuse(socket, message);
       if (client !== undefined) start(answerLast(fetch, message, client, urlOf(message)));

@@ -147,32 +147,38 @@ leakTest("[agent 6] HEAD gets the header of GET, length included, and no body", 
   }
 });
 
-leakTest("requests that Fetch does not know get answers too: CONNECT, TRACE, no host, a broken host", async () => {
-  const app = agentAdminApp({
-    healthHost: "",
-    healthPort: 8093,
-    profiling: undefined,
-    status: noStatus,
-    events: noEvents,
-  });
-  await using server = await serveHttp(local, app.fetch, systemClock);
-  const cases: readonly (readonly [request: string, status: string])[] = [
-    ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "404"],
-    ["TRACE /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "301"],
-    ["GET /metrics HTTP/1.1\r\n\r\n", "301"],
-    ["GET /metrics HTTP/1.1\r\nHost: bad host\r\n\r\n", "400"],
-    ["garbage\r\n\r\n", "400"],
-  ];
-  for (const [request, status] of cases) {
-    const client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-    await client.write(new TextEncoder().encode(request));
-    const buffer = new Uint8Array(4_000);
-    const read = await client.read(buffer);
-    const line = new TextDecoder().decode(buffer.subarray(0, read ?? 0)).split("\r\n")[0];
-    assert.ok(line?.includes(` ${status} `), `${JSON.stringify(request)}: ${line}`);
-    client.close();
-  }
-});
+leakTest(
+  "requests that Fetch does not know get answers, as Go's server answers them: CONNECT, TRACE, no host, two hosts",
+  async () => {
+    const app = agentAdminApp({
+      healthHost: "",
+      healthPort: 8093,
+      profiling: undefined,
+      status: noStatus,
+      events: noEvents,
+    });
+    await using server = await serveHttp(local, app.fetch, systemClock);
+    const cases: readonly (readonly [request: string, status: string])[] = [
+      ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "404"],
+      ["TRACE /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "301"],
+      ["GET /metrics HTTP/1.0\r\n\r\n", "301"],
+      ["GET /metrics HTTP/1.1\r\n\r\n", "400"],
+      ["GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", "400"],
+      ["GET /metrics HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n", "400"],
+      ["GET /metrics HTTP/1.1\r\nHost: bad host\r\n\r\n", "400"],
+      ["garbage\r\n\r\n", "400"],
+    ];
+    for (const [request, status] of cases) {
+      const client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      await client.write(new TextEncoder().encode(request));
+      const buffer = new Uint8Array(4_000);
+      const read = await client.read(buffer);
+      const line = new TextDecoder().decode(buffer.subarray(0, read ?? 0)).split("\r\n")[0];
+      assert.ok(line?.includes(` ${status} `), `${JSON.stringify(request)}: ${line}`);
+      client.close();
+    }
+  },
+);
 
 leakTest("a client that asks for a tunnel at a port of pages and leaves is forgotten", async () => {
   let open = 0;

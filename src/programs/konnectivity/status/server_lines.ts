@@ -1,3 +1,4 @@
+import type { ProbeStatus } from "../../../ops/status/probe_status.ts";
 import type { AgentEntry, DialEntry, ServerStatus, TunnelEntry } from "../../../ops/status/server_status.ts";
 import { programLine } from "./program_lines.ts";
 import { count, heading, listed, size, span, type StatusLine } from "./status_line.ts";
@@ -16,7 +17,7 @@ export function serverLines(status: ServerStatus, limit: number): StatusLine {
     text: `${serverCount === 1 ? "the only server" : `one of ${serverCount} servers`}, strategies ${
       strategies.join(", ")
     }`,
-    own: [agentsLine(status, limit), tunnelsLine(status, limit), dialsLine(status, limit)],
+    own: [agentsLine(status, limit), ...probesLines(status), tunnelsLine(status, limit), dialsLine(status, limit)],
     limit,
   });
 }
@@ -84,6 +85,31 @@ function identifiersOf({ identifiers, identifierCount }: AgentEntry): string[] {
   if (identifierCount === 0) return [];
   const shown = identifiers.slice(0, shownIdentifiers).join(" ");
   return [identifierCount > shownIdentifiers ? `${shown} and ${identifierCount - shownIdentifiers} more` : shown];
+}
+
+/** Nothing where the server probes no destination. */
+function probesLines({ probes }: ServerStatus): StatusLine[] {
+  if (probes.length === 0) return [];
+  const reached = probes.filter(({ success }) => success === true).length;
+  return [heading("probes", `${reached} of ${count(probes.length, "destination")} reached`, probes.map(probeLine))];
+}
+
+function probeLine({ destination, success, lastSuccess, lastFailure, worker }: ProbeStatus): StatusLine {
+  const by = worker === undefined ? "" : `, worker ${worker}`;
+  if (success === undefined) return { health: "Inactive", name: destination, text: `no probe has ended yet${by}` };
+  if (success) {
+    const took = lastSuccess === undefined ? "" : ` in ${Math.round(lastSuccess.seconds * 1000)} ms`;
+    const agent = lastSuccess?.agent === undefined ? "" : ` by agent ${lastSuccess.agent}`;
+    return { health: "Healthy", name: destination, text: `reached${took}${agent}${by}` };
+  }
+  return {
+    health: "Degraded",
+    name: destination,
+    text: `not reached (${lastFailure?.reason ?? "unknown"}): ${lastFailure?.message ?? ""}${by}`,
+    action: lastFailure?.agent === undefined
+      ? "no agent was there to dial it: see the agents above"
+      : `see whether agent ${lastFailure.agent} can reach ${destination} from where it runs`,
+  };
 }
 
 function tunnelsLine({ tunnels }: ServerStatus, limit: number): StatusLine {

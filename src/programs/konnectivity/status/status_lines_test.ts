@@ -122,7 +122,45 @@ const dial = {
 
 const failure = { reason: "no_agent", message: "No agent available", destination: "10.0.0.9:1", client: "@" };
 
+const reached = { time: "2026-01-01T00:00:00.000Z", seconds: 0.012, agent: "a1" } as const;
+const destination = "10.0.0.9:443";
+
 const cases: readonly Case[] = [
+  {
+    what: "a probe that reaches its destination",
+    line: serverLines(
+      server({
+        probes: [{ destination, success: true, reachable: true, consecutiveFailures: 0, lastSuccess: reached }],
+      }),
+      10,
+    ),
+    whole: "Healthy",
+    name: destination,
+    health: "Healthy",
+    text: /^reached in 12 ms by agent a1$/,
+  },
+  {
+    what: "a probe that does not reach its destination, of one worker",
+    line: serverLines(
+      server({
+        probes: [{
+          destination,
+          success: false,
+          reachable: true,
+          consecutiveFailures: 1,
+          lastSuccess: reached,
+          lastFailure: { ...reached, reason: "error_response", message: "connection refused" },
+          worker: 1,
+        }],
+      }),
+      10,
+    ),
+    whole: "Degraded",
+    name: destination,
+    health: "Degraded",
+    text: /^not reached \(error_response\): connection refused, worker 1$/,
+    action: /^see whether agent a1 can reach 10\.0\.0\.9:443 from where it runs$/,
+  },
   {
     what: "a sound server",
     line: serverLines(server(), 10),
