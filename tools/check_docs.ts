@@ -1,5 +1,5 @@
 /**
- * Holds the documents against the project: relative links lead somewhere, tasks and tests that are named exist, and flags
+ * Holds the documents against the project: relative links lead to a file, and to a chapter of it, tasks and tests that are named exist, and flags
  * belong to a program. `deno run --allow-read --allow-env tools/check_docs.ts`; exit code 1 with a line for each fault.
  * @module
  */
@@ -20,13 +20,20 @@ const documents = [
   "BENCHMARKS.md",
   "RELEASE.md",
   "SECURITY.md",
+  "CONTRIBUTING.md",
+  "examples/kubernetes/README.md",
   "charts/konnectivity/README.md",
   "docs/balancers.md",
   "docs/checks.md",
+  "docs/compatibility.md",
   "docs/distributions.md",
+  "docs/getting-started.md",
+  "docs/migration.md",
+  "docs/operating.md",
   "docs/reference.md",
   "docs/runbook.md",
   "docs/security.md",
+  "docs/troubleshooting.md",
   ...["README", "agent", "client", "pains", "server", "tests", "tunnels", "wire"].map((name) =>
     `docs/original/${name}.md`
   ),
@@ -89,10 +96,41 @@ const foreignFlags = new Set([
   "tail",
   "prefix",
   "previous",
+  // Of deno, and of tools/readme_tables.ts.
+  "allow-env",
+  "no-check",
+  "filter",
+  "check",
 ]);
 
 const flags = new Set([...foreignFlags, ...programs.flatMap((program) => program.flags.map((flag) => flag.name))]);
 const tasks = new Set(Object.keys(config.tasks));
+
+/** What a link to a chapter of a Markdown text has behind its #. */
+export function anchorsOf(markdown: string): ReadonlySet<string> {
+  const prose = markdown.replaceAll(/^( *)```[^]*?^\1```$/gm, "");
+  return new Set(
+    [...prose.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+      title.toLowerCase().replaceAll(/[^\p{L}\p{N}_\- ]/gu, "").replaceAll(" ", "-")
+    ),
+  );
+}
+
+/**
+ * Links of a document to chapters that there are not, in itself and in others.
+ * @param read the text of a file; undefined where there is none, which is another fault
+ */
+export function anchorFaults(name: string, text: string, read: (path: string) => string | undefined): string[] {
+  const found: string[] = [];
+  for (const [, target = "", anchor = ""] of text.matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)) {
+    if (target !== "" && !target.endsWith(".md")) continue;
+    const path = new URL(target, `file:///${name}`).pathname.slice(1);
+    const other = target === "" ? text : read(path);
+    if (other === undefined || anchorsOf(other).has(anchor)) continue;
+    found.push(`${name}: link to ${target}#${anchor}, which is no chapter`);
+  }
+  return found;
+}
 
 /** What is wrong with a document, a line each. */
 export function faults(name: string, text: string, exists: (path: string) => boolean): string[] {
@@ -168,7 +206,9 @@ function exists(path: string): boolean {
 if (import.meta.main) {
   const found = documents.flatMap((name) => {
     const text = textOf(name);
-    return text === undefined ? [] : [...faults(name, text, exists), ...testFaults(name, text, textOf)];
+    return text === undefined
+      ? []
+      : [...faults(name, text, exists), ...anchorFaults(name, text, textOf), ...testFaults(name, text, textOf)];
   });
   for (const line of found) printError(line);
   if (found.length === 0) print(`documents are in order`);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { testFaults } from "../../tools/check_docs.ts";
+import { anchorFaults, anchorsOf, testFaults } from "../../tools/check_docs.ts";
 
 const file = `Deno.test("a stranger is refused", () => {});
 leakTest(\`\${kind}: SIGUSR1 does nothing\`, () => {});
@@ -21,4 +21,17 @@ Deno.test("a document that names a test or a file of tests that there is not is 
     'docs/security.md: tests/edge_test.ts has no test "a stranger is let in"',
   ]);
   assert.deepEqual(faults("`src/gone_test.ts`"), ["docs/security.md: src/gone_test.ts, which does not exist"]);
+});
+
+Deno.test("a link to a chapter that there is not is a fault, in the same document and in another one", () => {
+  const others = new Map([["SECURITY.md", "# Security\n\n## Who is `trusted`, and how?\n\n```sh\n# none\n```\n"]]);
+  assert.deepEqual([...anchorsOf(others.get("SECURITY.md") ?? "")], ["security", "who-is-trusted-and-how"]);
+  const text =
+    "## Here\n[a](#here) [b](../SECURITY.md#who-is-trusted-and-how) [c](gone.md#x) [d](https://a.example/#y)\n";
+  const found = (more: string) => anchorFaults("docs/a.md", text + more, (path) => others.get(path));
+  assert.deepEqual(found(""), []);
+  assert.deepEqual(found("[e](#there) [f](../SECURITY.md#none)"), [
+    "docs/a.md: link to #there, which is no chapter",
+    "docs/a.md: link to ../SECURITY.md#none, which is no chapter",
+  ]);
 });
