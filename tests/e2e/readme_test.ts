@@ -8,14 +8,16 @@ import { httpGet, Program } from "../support/processes/processes.ts";
 import { type Chapter, chaptersWithCommands } from "../support/processes/readme_commands.ts";
 import { until } from "../support/assert/until.ts";
 
-/** What the README's commands listen on. */
+/** Where the commands are that start each program by hand. */
+const document = "docs/getting-started.md";
+/** What they listen on. */
 const ports = [8000, 8090, 8091, 8092, 8093, 8094, 8095];
 const socketPath = "/tmp/uds-proxy";
 /** How long a program may take to start or to end on a busy machine. */
 const patienceMs = 60_000;
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const chapters = chaptersWithCommands(await Deno.readTextFile(`${root}README.md`)).filter(({ commands }) =>
+const chapters = chaptersWithCommands(await Deno.readTextFile(`${root}${document}`)).filter(({ commands }) =>
   commands.some((command) => command.startsWith("./bin/proxy-server "))
 );
 const titles = [
@@ -24,13 +26,16 @@ const titles = [
   "HTTP CONNECT with mutual TLS, with the test client or curl",
 ];
 
-/** A copy of the project as somebody who has just cloned it has it, with what it prepares by the README's own commands. */
+/**
+ * A copy of the project as somebody who has just cloned it has it, with what it prepares by the document's own
+ * commands.
+ */
 let checkout: Promise<string> | undefined;
 
 function freshCheckout(): Promise<string> {
   checkout ??= (async () => {
     const folder = await Deno.makeTempDir({ prefix: "konnectivity-readme-" });
-    const parts = ["README.md", "deno.json", "deno.lock", "gen", "main.ts", "src", "tools"].map((part) => root + part);
+    const parts = ["deno.json", "deno.lock", "gen", "main.ts", "src", "tools"].map((part) => root + part);
     const copy = await new Deno.Command("cp", { args: ["-R", ...parts, folder] }).output();
     assert.ok(copy.success, new TextDecoder().decode(copy.stderr));
     await Deno.symlink(`${root}node_modules`, `${folder}/node_modules`);
@@ -64,7 +69,7 @@ async function run(folder: string, command: string): Promise<{ code: number; std
   return { code: output.code, stdout: stdout ?? "", told: `${stdout}${stderr}` };
 }
 
-/** What shows that a program of the README is up. */
+/** What shows that a program of the document is up. */
 const signs: Readonly<Record<string, () => Promise<boolean>>> = {
   "http-test-server": () => answers(8000, "/success"),
   "proxy-server": () => answers(8092, "/healthz"),
@@ -75,7 +80,7 @@ async function answers(port: number, path: string): Promise<boolean> {
   return (await httpGet(port, path)).status === 200;
 }
 
-/** Rewrites a command of the README for another way of running the programs. */
+/** Rewrites a command of the document for another way of running the programs. */
 type Way = (command: string) => string;
 
 const roles: readonly (readonly [string, string])[] = [
@@ -134,7 +139,8 @@ async function follow(chapter: Chapter, way: Way): Promise<void> {
   assert.deepEqual(await processesWith(folder), []);
 }
 
-Deno.test("the README has the original's topologies", () => {
+Deno.test(`${document} has the original's topologies, and the README leads there`, async () => {
+  assert.ok((await Deno.readTextFile(`${root}README.md`)).includes(`(${document})`));
   assert.deepEqual(chapters.map(({ title }) => title), titles);
   const clients = chapters.map(({ commands }) => commands.filter((command) => /^curl |-test-client /.test(command)));
   assert.deepEqual(clients.map(({ length }) => length), [1, 1, 2]);
@@ -142,7 +148,7 @@ Deno.test("the README has the original's topologies", () => {
 
 for (const chapter of chapters) {
   for (const [title, way] of Object.entries(ways)) {
-    leakTest(`README, "${chapter.title}": the commands work word for word, ${title}`, () => follow(chapter, way));
+    leakTest(`${document}, "${chapter.title}": the commands work word for word, ${title}`, () => follow(chapter, way));
   }
 }
 
@@ -178,7 +184,7 @@ for (const [role, flag, told] of beyond) {
   });
 }
 
-leakTest("a port that a stranger holds fails a test of the README with a message that names it", async () => {
+leakTest("a port that a stranger holds fails a test of the document with a message that names it", async () => {
   using stranger = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = stranger.addr;
   await assert.rejects(takeFixedPorts([port]), new RegExp(`port ${port} is in use by another program`));
