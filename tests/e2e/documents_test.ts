@@ -1,0 +1,183 @@
+/**
+ * The commands of the documents for operators, tried against a server and an agent that run, and the words of others that
+ * docs/troubleshooting.md quotes. tests/e2e/readme_test.ts follows docs/getting-started.md, and tests/kube the examples'
+ * documents and the runbook.
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { leakTest } from "../support/assert/leak_free.ts";
+import { until } from "../support/assert/until.ts";
+import { makeTestCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
+import { builtProject } from "../support/processes/built_project.ts";
+import { Launched } from "../support/processes/launched.ts";
+import { httpGet, startAgent } from "../support/processes/processes.ts";
+import { shellCommands } from "../support/processes/readme_commands.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const documents = [
+  "CONTRIBUTING.md",
+  "docs/getting-started.md",
+  "docs/migration.md",
+  "docs/operating.md",
+  "docs/troubleshooting.md",
+];
+/** Documents whose commands for clusters and images tests of Kubernetes follow, word for word. */
+const followed = [
+  "docs/runbook.md",
+  "charts/konnectivity/README.md",
+  "examples/kind/README.md",
+  "examples/kind-multinode/README.md",
+  "examples/kubernetes/README.md",
+];
+
+function read(path: string): Promise<string> {
+  return Deno.readTextFile(root + path);
+}
+
+/** The commands of all documents that begin with one of these words, each once. */
+async function commandsOf(...programs: readonly string[]): Promise<string[]> {
+  const all = (await Promise.all(documents.map(read))).flatMap(shellCommands);
+  return [...new Set(all)].filter((command) => programs.includes(programOf(command)));
+}
+
+/** Its first word behind variables. */
+function programOf(command: string): string {
+  return /^(?:[A-Z_]+=\S+ )*(\S+)/.exec(command)?.[1] ?? "";
+}
+
+Deno.test("each command of the documents for operators is of a kind that is tried", async () => {
+  for (const document of documents) {
+    const commands = shellCommands(await read(document));
+    assert.ok(commands.length > 0, document);
+    for (const command of commands) {
+      assert.ok(["curl", "./bin/konnectivity", "deno", "docker", "kubectl"].includes(programOf(command)), command);
+    }
+  }
+});
+
+Deno.test("what they ask of a cluster, or of a container engine, is followed in another document", async () => {
+  const known = new Set((await Promise.all(followed.map(read))).flatMap(shellCommands));
+  const commands = await commandsOf("docker", "kubectl");
+  assert.ok(commands.length > 4);
+  assert.deepEqual(commands.filter((command) => !known.has(command)), []);
+});
+
+/** Tasks that other tests run, or that take what is not for a test: all tests, or a change of the sources. */
+const tasks = ["build", "certs", "check", "demo", "fmt", "lint", "test"];
+
+Deno.test("what they have done to the sources works", async () => {
+  for (const command of await commandsOf("deno")) {
+    const [, task] = /^deno task ([\w:-]+)$/.exec(command) ?? [];
+    if (task !== undefined) {
+      assert.ok(tasks.includes(task), command);
+      continue;
+    }
+    const { code, stdout, stderr } = await new Deno.Command("sh", { args: ["-c", command], cwd: root }).output();
+    const told = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.equal(code, 0, `${command}\n${told}`);
+    if (/ test /.test(command)) assert.match(told, /ok \| [1-9]\d* passed \| 0 failed/, command);
+  }
+});
+
+/** A folder as its reader has it: certificates where `deno task certs` makes them, and the original's manifest. */
+async function readersFolder({ certificates }: Launched, folder: string): Promise<void> {
+  await Deno.mkdir(`${folder}/certs/agent/issued`, { recursive: true });
+  await Deno.mkdir(`${folder}/certs/agent/private`);
+  await Deno.copyFile(certificates.caCert, `${folder}/certs/agent/issued/ca.crt`);
+  await Deno.copyFile(certificates.clientCert, `${folder}/certs/agent/issued/proxy-agent.crt`);
+  await Deno.copyFile(certificates.clientKey, `${folder}/certs/agent/private/proxy-agent.key`);
+  const manifest = await read("examples/kubernetes/control-plane/konnectivity-server.yaml");
+  const image = /image: konnectivity\/proxy-server:\S+/;
+  assert.match(manifest, image);
+  const original = "image: registry.k8s.io/kas-network-proxy/proxy-server:v0.37.0";
+  await Deno.writeTextFile(`${folder}/konnectivity-server.yaml`, manifest.replace(image, original));
+}
+
+leakTest("what they ask of a server and an agent is answered, and finds nothing wrong with a sound pair", async () => {
+  await using launched = await Launched.start("connect-tls");
+  await using client = await launched.client();
+  const { server, agent } = launched;
+  // Some counters are shown from their first event on.
+  await assert.rejects(client.dial(`127.0.0.1:${agent.healthPort}`), /not allowed/);
+  const ports: Readonly<Record<string, number>> = {
+    8092: server.healthPort,
+    8093: agent.healthPort,
+    8094: agent.adminPort,
+    8095: server.adminPort,
+  };
+  const folder = await Deno.makeTempDir({ prefix: "konnectivity-documents-" });
+  try {
+    await readersFolder(launched, folder);
+    const bin = `${await builtProject()}/bin`;
+    const commands = await commandsOf("curl", "./bin/konnectivity");
+    assert.ok(commands.length > 20);
+    for (const command of commands) {
+      const here = command
+        .replace(/ status$/, ` status --admin http://127.0.0.1:8095`)
+        .replace(/127\.0\.0\.1:(809\d)/g, (_, port) => `127.0.0.1:${ports[port]}`)
+        .replace(/ agent -- .*/, (flags) => `${flags} --proxy-server-port=${server.agentPort}`)
+        .replace(/^\.\/bin\//, `${bin}/`);
+      const { code, stdout, stderr } = await new Deno.Command("bash", {
+        args: ["-o", "pipefail", "-c", here],
+        cwd: folder,
+        env: { NO_COLOR: "1", LC_ALL: "C.UTF-8" },
+      }).output();
+      const told = new TextDecoder().decode(stdout);
+      const shown = `${command}\n${told}${new TextDecoder().decode(stderr)}`;
+      // The dial above has failed, and a reader is told so for a minute.
+      const failedOnce = / status(?:$| --admin)| check --admin /.test(command) && code === 2;
+      if (failedOnce) assert.match(told, /not allowed|failures/, shown);
+      else assert.equal(code, 0, shown);
+      if (!/ > \S+$| -q /.test(command)) assert.notEqual(told.trim(), "", command);
+    }
+    assert.match(await Deno.readTextFile(`${folder}/before.txt`), /^konnectivity_network_proxy_server_ready_backends/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+leakTest("docs/troubleshooting.md quotes what the runtime says of a handshake that fails", async () => {
+  await using launched = await Launched.start("grpc-uds", { serverFlags: ["--agent-bind-address=0.0.0.0"] });
+  const { certificates: { caCert, clientCert, clientKey }, server } = launched;
+  const folder = await Deno.makeTempDir({ prefix: "konnectivity-documents-" });
+  try {
+    const others = await writeTestCertificates(folder, await makeTestCertificates("another CA"));
+    const own = [`--agent-cert=${clientCert}`, `--agent-key=${clientKey}`];
+    const port = (value: number) => `--proxy-server-port=${value}`;
+    const faults: Readonly<Record<string, readonly string[]>> = {
+      "connect ECONNREFUSED": [`--ca-cert=${caCert}`, ...own, port(1)],
+      "self-signed certificate in certificate chain": [`--ca-cert=${others.caCert}`, ...own, port(server.agentPort)],
+      "Hostname/IP does not match certificate's altnames": [
+        `--ca-cert=${caCert}`,
+        ...own,
+        "--proxy-server-host=127.0.0.3",
+        port(server.agentPort),
+      ],
+      "received fatal alert: CertificateRequired": [`--ca-cert=${caCert}`, port(server.agentPort)],
+      "connection was lost": [
+        `--ca-cert=${caCert}`,
+        `--agent-cert=${others.clientCert}`,
+        `--agent-key=${others.clientKey}`,
+        port(server.agentPort),
+      ],
+      "received corrupt message of type InvalidContentType": [`--ca-cert=${caCert}`, ...own, port(server.healthPort)],
+    };
+    const document = await read("docs/troubleshooting.md");
+    const quoted = [...document.matchAll(/<!-- live -->([^]*?)<!-- \/live -->/g)].flatMap(([, part = ""]) =>
+      [...part.matchAll(/^- `([^`]+)`/gm)].map(([, text]) => text)
+    );
+    assert.deepEqual(quoted, Object.keys(faults));
+    for (const [text, flags] of Object.entries(faults)) {
+      await using agent = await startAgent([...flags, "--sync-interval=100ms", "--sync-interval-cap=1s"]);
+      // Which of two texts an attempt ends with may be a matter of chance: an alert, or the end of the connection behind it.
+      await until(`an agent says "${text}"`, async () => {
+        return agent.program.log.includes(text) || (await httpGet(agent.adminPort, "/status")).body.includes(text);
+      }).catch((error) => assert.fail(`${error}\n${agent.program.tail()}`));
+    }
+    await until("the server has said why", () => {
+      return server.program.log.includes("which is not among the CAs that are trusted here");
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
