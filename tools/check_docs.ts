@@ -96,6 +96,7 @@ const foreignFlags = new Set([
   "tail",
   "prefix",
   "previous",
+  "server",
   // Of deno, and of tools/readme_tables.ts.
   "allow-env",
   "no-check",

@@ -19,6 +19,7 @@ const slow: readonly string[] = [
   "tests/e2e/balancers_test.ts",
   "tests/e2e/workers_frontends_test.ts",
   "tests/e2e/workers_test.ts",
+  "tests/e2e/documents_test.ts",
   "tests/fuzz/fuzz_test.ts",
   "tests/e2e/names_test.ts",
   "tests/e2e/fleet_test.ts",

@@ -35,3 +35,15 @@ Deno.test("a link to a chapter that there is not is a fault, in the same documen
     "docs/a.md: link to ../SECURITY.md#none, which is no chapter",
   ]);
 });
+
+Deno.test("docs/migration.md leads from its table of differences to each chapter on one, and to those of the reference", async () => {
+  const read = (path: string) => Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+  const migration = await read("docs/migration.md");
+  const [, table = "", behind = ""] = /^### Every difference\n([^]*?)^(## [^]*)/m.exec(migration) ?? [];
+  const chapters = [...behind.matchAll(/^## .*/gm)].flatMap(([heading]) => [...anchorsOf(heading)]);
+  assert.ok(chapters.length > 4);
+  const others = [...anchorsOf(await read("docs/reference.md"))].filter((anchor) => anchor.endsWith("-on-purpose"));
+  assert.equal(others.length, 2);
+  for (const chapter of chapters) assert.ok(table.includes(`(#${chapter})`), chapter);
+  for (const chapter of others) assert.ok(table.includes(`(reference.md#${chapter})`), chapter);
+});
