@@ -24,8 +24,16 @@ export const outputFlag: FlagEntry = {
 
 /** The admin ports that `--admin` names, or the usual ones. @throws {FlagError} */
 export function adminUrls(values: FlagValues): readonly URL[] {
-  if (!values.given("admin")) return defaults.map((each) => new URL(each));
-  const text = values.string("admin");
+  return values.given("admin") ? [adminUrl(values.string("admin"))] : usualAdminUrls();
+}
+
+/** The admin ports of a server and an agent that are started without a flag about them. */
+export function usualAdminUrls(): readonly URL[] {
+  return defaults.map((each) => new URL(each));
+}
+
+/** An admin port as `--admin` has it. @throws {FlagError} */
+export function adminUrl(text: string): URL {
   const url = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
   const fail = (what: string) => new FlagError("bad-operand", `--admin ${JSON.stringify(text)} ${what}`);
   if (!URL.canParse(url)) throw fail("is no URL: write http://HOST:PORT, such as http://127.0.0.1:8095");
@@ -33,7 +41,7 @@ export function adminUrls(values: FlagValues): readonly URL[] {
   if (parsed.protocol !== "http:") throw fail("is no http:// URL: admin ports speak HTTP without TLS");
   if (parsed.username !== "" || parsed.password !== "") throw fail("holds a user: admin ports ask for none");
   if (parsed.pathname !== "/" || parsed.search !== "" || parsed.hash !== "") {
-    throw fail("has more than a host and a port: /status is asked for in any case");
+    throw fail("has more than a host and a port: what is asked for there is known");
   }
-  return [parsed];
+  return parsed;
 }

@@ -3,10 +3,12 @@ import { type ParsedFlags, parseProgramFlags, type Program } from "../../flags/p
 import { type CheckOptions, checkOptions, checkProgram } from "./check/check_command.ts";
 import { completionProgram, completionShell, type Shell } from "./completion/completion_command.ts";
 import { type StatusOptions, statusOptions, statusProgram } from "./status/status_flags.ts";
+import { type TapOptions, tapOptions, tapProgram } from "./tap/tap_command.ts";
 
 /** What one of the program's subcommands is asked to do. */
 export type KonnectivityCommand =
   | { readonly kind: "status"; readonly options: StatusOptions }
+  | { readonly kind: "tap"; readonly options: TapOptions }
   | { readonly kind: "check"; readonly options: CheckOptions }
   | { readonly kind: "completion"; readonly shell: Shell };
 
@@ -23,6 +25,11 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
     program: statusProgram,
     brief: "what a server or an agent does, and what is wrong with it",
     toCommand: (values, operands) => ({ kind: "status", options: statusOptions(values, operands) }),
+  }],
+  ["tap", {
+    program: tapProgram,
+    brief: "dials, tunnels and links of a server or an agent, as they come and go",
+    toCommand: (values, operands) => ({ kind: "tap", options: tapOptions(values, operands) }),
   }],
   ["check", {
     program: checkProgram,

@@ -63,3 +63,24 @@ Deno.test("status takes an admin port as URL or as HOST:PORT, also of IPv6, and 
   assert.deepEqual(admin("--admin", "localhost:8095"), ["http://localhost:8095/"]);
   assert.deepEqual(admin("--admin=http://[::1]:9"), ["http://[::1]:9/"]);
 });
+
+Deno.test("tap refuses what no program has events of, and asks for what it is told to", () => {
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [["--type=dials"], /^--type "dials" must be one of: agent-connected, .*, link-failed$/],
+    [["--outcome=good"], /must be one of: ok, failed/],
+    [["--timeout=0s"], /^--timeout must be greater than 0$/],
+    [["server"], /^unexpected argument "server": tap takes flags alone$/],
+  ];
+  for (const [args, message] of cases) assert.match(refusal(parseKonnectivityFlags(["tap", ...args])), message);
+  const asked = (...args: string[]) => {
+    const parsed = parseKonnectivityFlags(["tap", ...args]);
+    if (parsed.kind !== "options" || parsed.options.kind !== "tap") return assert.fail(JSON.stringify(parsed));
+    const { types, filters } = parsed.options.options;
+    return [types, filters];
+  };
+  assert.deepEqual(asked(), [[], {}]);
+  assert.deepEqual(asked("--type=dial", "--type=readiness", "--outcome=failed", "--agent=a"), [
+    ["dial", "readiness"],
+    { outcome: "failed", agent: "a" },
+  ]);
+});

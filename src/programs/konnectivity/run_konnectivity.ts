@@ -8,6 +8,10 @@ export async function runKonnectivity(command: KonnectivityCommand, printer: Pri
       const { runStatus } = await import("./status/run_status.ts");
       return await runStatus(command.options, printer);
     }
+    case "tap": {
+      const { runTap } = await import("./tap/run_tap.ts");
+      return await runTap(command.options, printer);
+    }
     case "check": {
       const { runCheck } = await import("./check/run_check.ts");
       return await runCheck(command.options, printer);

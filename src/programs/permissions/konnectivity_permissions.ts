@@ -22,6 +22,7 @@ export interface LookupHost {
 export async function konnectivityPermissions(command: KonnectivityCommand, host: LookupHost): Promise<Permissions> {
   switch (command.kind) {
     case "status":
+    case "tap":
       return { net: command.options.admin.map(adminEntry), read: [], write: [], env: styleVariables, sys: [] };
     case "check":
       return await checkPermissions(command.options, host);

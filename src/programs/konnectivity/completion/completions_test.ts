@@ -26,7 +26,7 @@ leakTest(
   "bash completes launchers, subcommands, flags, their words, and behind -- the flags of what is checked",
   async () => {
     const cases: readonly (readonly [words: readonly string[], answer: string])[] = [
-      [["konnectivity", ""], "status check completion --help --version"],
+      [["konnectivity", ""], "status tap check completion --help --version"],
       [["konnectivity", "st"], "status"],
       [["/usr/bin/konnectivity", "status", "--o"], "--output"],
       [["konnectivity", "status", "-o", ""], "text json"],

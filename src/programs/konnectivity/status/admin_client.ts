@@ -36,52 +36,151 @@ const findIt = "name the admin port of a running program with --admin (its flag 
  * @param path with the query
  * @throws {AdminError} saying what is wrong and what to do; the signal's reason when it aborts
  */
-export function askAdmin(admin: URL, path: string, timeoutMs: number, signal: AbortSignal): Promise<AdminAnswer> {
+export async function askAdmin(
+  admin: URL,
+  path: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<AdminAnswer> {
+  const late = AbortSignal.timeout(timeoutMs);
+  const both = AbortSignal.any([signal, late]);
+  try {
+    const { status, location, pieces } = await openAdmin(admin, path, timeoutMs, both);
+    return { status, location, body: new TextDecoder().decode(await gathered(admin, pieces, maxBytes)) };
+  } catch (error) {
+    if (late.aborted && !signal.aborted) throw lateError(admin, timeoutMs);
+    throw error;
+  }
+}
+
+/** An answer of an admin port whose body is still to come. */
+export interface AdminStream {
+  readonly status: number;
+  /** What the body is, in lower case. */
+  readonly contentType: string;
+  readonly location: string;
+  /**
+   * The body, once; whoever stops reading closes the connection.
+   * @throws {AdminError} where it breaks off; the signal's reason when it aborts
+   */
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * As {@link askAdmin}, for a body that is long or has no end.
+ * @param timeoutMs until the body begins
+ */
+export function openAdmin(admin: URL, path: string, timeoutMs: number, signal: AbortSignal): Promise<AdminStream> {
   const host = bareHost(admin.hostname);
   const port = Number(admin.port || 80);
   return new Promise((resolve, reject) => {
     const owner = ownerOf("request", reject);
-    const fail = (cause: Error) => {
-      sent.destroy();
-      reject(signal.aborted ? signal.reason : adminError(admin, cause));
-    };
-    const late = AbortSignal.timeout(timeoutMs);
-    const sent = request({ host, port, path, agent: false, signal: AbortSignal.any([signal, late]) });
+    const sent = request({ host, port, path, agent: false, signal });
+    const late = setTimeout(
+      owned(owner, () => {
+        reject(lateError(admin, timeoutMs));
+        sent.destroy();
+      }),
+      timeoutMs,
+    );
     sent.on(
       "error",
       owned(owner, (cause: Error) => {
-        if (!late.aborted || signal.aborted) return fail(cause);
-        const what = `${admin.host} has not answered within ${timeoutMs / 1000} s: `;
-        reject(
-          new AdminError("failed", `${what}the program is overloaded or stopped, or a firewall drops the connection`),
-        );
+        clearTimeout(late);
+        reject(signal.aborted ? signal.reason : adminError(admin, cause));
       }),
     );
     sent.once(
       "response",
       owned(owner, (response) => {
-        const decoder = new TextDecoder();
-        let body = "";
-        let bytes = 0;
-        response.on("error", owned(owner, fail));
-        response.on(
-          "data",
-          owned(owner, (chunk: Uint8Array) => {
-            bytes += chunk.length;
-            if (bytes > maxBytes) return fail(new Error(`its answer is longer than ${maxBytes} bytes`));
-            body += decoder.decode(chunk, { stream: true });
-          }),
-        );
-        response.once(
-          "end",
-          owned(owner, () => {
-            resolve({ status: response.statusCode ?? 0, body, location: response.headers.location ?? "" });
-          }),
-        );
+        clearTimeout(late);
+        const { statusCode = 0, headers } = response;
+        signal.addEventListener("abort", owned(owner, () => response.destroy()), { once: true });
+        resolve({
+          status: statusCode,
+          contentType: (headers["content-type"] ?? "").toLowerCase(),
+          location: headers.location ?? "",
+          pieces: piecesOf(response, (cause) => signal.aborted ? signal.reason : brokenOff(admin, cause)),
+        });
       }),
     );
     sent.end();
   });
+}
+
+async function* piecesOf(
+  response: AsyncIterable<Uint8Array>,
+  failed: (cause: Error) => unknown,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response;
+  } catch (error) {
+    throw failed(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** All of a body. @throws {AdminError} also where it is longer than it may be */
+export async function gathered(
+  admin: URL,
+  pieces: AsyncIterable<Uint8Array>,
+  atMostBytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const all: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    all.push(piece);
+    length += piece.length;
+    if (length > atMostBytes) {
+      throw adminError(admin, new Error(`its answer is longer than ${atMostBytes} bytes`));
+    }
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of all) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/**
+ * Asks the first admin port where something listens.
+ * @throws {AdminError} naming them all where nothing does; what `ask` throws
+ */
+export async function askFirst<T>(admins: readonly URL[], ask: (admin: URL) => Promise<T>): Promise<T> {
+  let refused: AdminError | undefined;
+  for (const each of admins) {
+    try {
+      return await ask(each);
+    } catch (error) {
+      if (!(error instanceof AdminError) || error.code !== "refused") throw error;
+      refused ??= error;
+    }
+  }
+  if (admins.length < 2 || refused === undefined) throw refused ?? new AdminError("failed", "no admin port is named");
+  const also = admins.slice(1).map(({ host }) => host).join(" nor at ");
+  throw new AdminError(
+    "refused",
+    refused.message.replace(/^nothing listens at ([^:]+:\d+)/, `nothing listens at $1 nor at ${also}`),
+  );
+}
+
+function brokenOff(admin: URL, cause: Error): AdminError {
+  return new AdminError(
+    "failed",
+    `${admin.host} has broken off its answer: the program was killed, or the way to it is gone (${cause.message})`,
+    { cause },
+  );
+}
+
+function lateError(admin: URL, timeoutMs: number): AdminError {
+  return new AdminError(
+    "failed",
+    `${admin.host} has not answered within ${
+      timeoutMs / 1000
+    } s: the program is overloaded or stopped, or a firewall ` +
+      "drops the connection",
+  );
 }
 
 function adminError(admin: URL, cause: Error): AdminError {

@@ -2,7 +2,7 @@ import type { AgentStatus } from "../../../ops/status/agent_status.ts";
 import type { ServerStatus } from "../../../ops/status/server_status.ts";
 import type { StatusPage } from "../../../ops/status/status_page.ts";
 import { memberOf, objectOf, textMember } from "../../../kube/client/json_value.ts";
-import { AdminError, askAdmin } from "./admin_client.ts";
+import { AdminError, askAdmin, askFirst } from "./admin_client.ts";
 
 /** The status of either program, with all the pages of its tables that were asked for. */
 export type WholeStatus =
@@ -91,22 +91,10 @@ async function ask(
   signal: AbortSignal,
 ): Promise<Asked> {
   const path = `/status?${new URLSearchParams({ ...pages, ...filters })}`;
-  let refused: AdminError | undefined;
-  for (const each of admin) {
-    try {
-      const { status, body } = await askAdmin(each, path, timeoutMs, signal);
-      return { admin: each, ...statusOf(each, status, body) };
-    } catch (error) {
-      if (!(error instanceof AdminError) || error.code !== "refused") throw error;
-      refused ??= error;
-    }
-  }
-  if (admin.length < 2 || refused === undefined) throw refused ?? new AdminError("failed", "no admin port is named");
-  const also = admin.slice(1).map(({ host }) => host).join(" nor at ");
-  throw new AdminError(
-    "refused",
-    refused.message.replace(/^nothing listens at ([^:]+:\d+)/, `nothing listens at $1 nor at ${also}`),
-  );
+  return await askFirst(admin, async (each) => {
+    const { status, body } = await askAdmin(each, path, timeoutMs, signal);
+    return { admin: each, ...statusOf(each, status, body) };
+  });
 }
 
 function statusOf(admin: URL, code: number, body: string): Pick<Asked, "kind" | "status"> {

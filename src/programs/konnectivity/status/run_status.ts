@@ -4,6 +4,7 @@ import type { StatusPage } from "../../../ops/status/status_page.ts";
 import { endingSignals } from "../../signals.ts";
 import type { Printer } from "../../terminal.ts";
 import { styleFor, type TextStyle } from "../text_style.ts";
+import { writeOut } from "../write_out.ts";
 import { AdminError } from "./admin_client.ts";
 import { agentLines } from "./agent_lines.ts";
 import { readStatus, type WholeStatus } from "./read_status.ts";
@@ -66,9 +67,4 @@ function cut({ kind, status }: WholeStatus, limit: number): ServerStatus | Agent
   return kind === "server"
     ? { ...status, agents: page(status.agents), tunnels: page(status.tunnels), dials: page(status.dials) }
     : { ...status, links: page(status.links), tunnels: page(status.tunnels), dials: page(status.dials) };
-}
-
-async function writeOut(text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
 }

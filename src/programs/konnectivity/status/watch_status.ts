@@ -1,5 +1,5 @@
-import { owned, ownerOf } from "../../../faults/owned.ts";
 import { wrap } from "../../../flags/help.ts";
+import { pause } from "../pause.ts";
 import { AdminError } from "./admin_client.ts";
 import type { ShownStatus } from "./run_status.ts";
 
@@ -91,17 +91,4 @@ function cut(line: string, columns: number): string {
     result += part;
   }
   return result;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = owned(ownerOf("timer", () => resolve()), () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    });
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }
