@@ -39,7 +39,7 @@ const granted: Readonly<Record<Binary["program"], Granted>> = {
       ...styleVariables,
       ...cluster,
     ],
-    sys: [],
+    sys: ["osRelease"],
   },
 };
 

@@ -2,6 +2,7 @@ import type { FlagValues } from "../../flags/flag.ts";
 import { type ParsedFlags, parseProgramFlags, type Program } from "../../flags/program.ts";
 import { type CheckOptions, checkOptions, checkProgram } from "./check/check_command.ts";
 import { completionProgram, completionShell, type Shell } from "./completion/completion_command.ts";
+import { type DiagOptions, diagOptions, diagProgram } from "./diag/diag_command.ts";
 import { type StatusOptions, statusOptions, statusProgram } from "./status/status_flags.ts";
 import { type TapOptions, tapOptions, tapProgram } from "./tap/tap_command.ts";
 
@@ -10,6 +11,7 @@ export type KonnectivityCommand =
   | { readonly kind: "status"; readonly options: StatusOptions }
   | { readonly kind: "tap"; readonly options: TapOptions }
   | { readonly kind: "check"; readonly options: CheckOptions }
+  | { readonly kind: "diag"; readonly options: DiagOptions }
   | { readonly kind: "completion"; readonly shell: Shell };
 
 interface Subcommand {
@@ -35,6 +37,11 @@ const subcommands: ReadonlyMap<string, Subcommand> = new Map<string, Subcommand>
     program: checkProgram,
     brief: "what is wrong with how they are set up, and what differs from the original",
     toCommand: (values, operands) => ({ kind: "check", options: checkOptions(values, operands) }),
+  }],
+  ["diag", {
+    program: diagProgram,
+    brief: "one archive with what somebody needs who is to find out what is wrong",
+    toCommand: (values, operands) => ({ kind: "diag", options: diagOptions(values, operands) }),
   }],
   ["completion", {
     program: completionProgram,

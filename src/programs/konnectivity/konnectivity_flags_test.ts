@@ -84,3 +84,27 @@ Deno.test("tap refuses what no program has events of, and asks for what it is to
     { outcome: "failed", agent: "a" },
   ]);
 });
+
+Deno.test("diag refuses what it cannot gather or write, and asks both usual admin ports, or those that are named", () => {
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [["proxy"], /^unexpected argument "proxy": write server or agent, then --/],
+    [["--cpu=301"], /^--cpu must be from 0 to 300, got 301$/],
+    [["--events=-1"], /^--events must be from 0 to 600, got -1$/],
+    [["--timeout=0s"], /^--timeout must be greater than 0$/],
+    [["--health=8093"], /^--health "8093": missing port in address$/],
+    [["--admin=a,https://b"], /^--admin "https:\/\/b" is no http:\/\/ URL/],
+    [["-o", "folder/"], /^-o "folder\/" is no path of a file$/],
+  ];
+  for (const [args, message] of cases) assert.match(refusal(parseKonnectivityFlags(["diag", ...args])), message);
+  const asked = (...args: string[]) => {
+    const parsed = parseKonnectivityFlags(["diag", ...args]);
+    if (parsed.kind !== "options" || parsed.options.kind !== "diag") return assert.fail(JSON.stringify(parsed));
+    const { admin, health } = parsed.options.options;
+    return [admin.map(({ host }) => host), health.map(({ host, port }) => `${host} ${port}`)];
+  };
+  assert.deepEqual(asked()[0], ["127.0.0.1:8095", "127.0.0.1:8094"]);
+  assert.deepEqual(asked("--admin=[::1]:9,[::1]:9", "--admin", "a:1", "--health=b:2"), [
+    ["[::1]:9", "a:1"],
+    ["::1 8093", "::1 8093", "a 8093", "b 2"],
+  ]);
+});

@@ -16,6 +16,10 @@ export async function runKonnectivity(command: KonnectivityCommand, printer: Pri
       const { runCheck } = await import("./check/run_check.ts");
       return await runCheck(command.options, printer);
     }
+    case "diag": {
+      const { runDiag } = await import("./diag/run_diag.ts");
+      return await runDiag(command.options, printer);
+    }
     case "completion": {
       const { completion } = await import("./completion/completions.ts");
       printer.out(completion(command.shell).trimEnd());

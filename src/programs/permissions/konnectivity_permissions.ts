@@ -5,6 +5,7 @@ import { hostPortOf } from "../../wire/destination/host_port.ts";
 import { descriptorLimitVariable } from "../descriptor_limit.ts";
 import type { KonnectivityCommand } from "../konnectivity/konnectivity_flags.ts";
 import type { CheckOptions } from "../konnectivity/check/check_command.ts";
+import type { DiagOptions } from "../konnectivity/diag/diag_command.ts";
 import { styleVariables } from "../konnectivity/text_style.ts";
 import { memoryLimitVariable } from "../memory_limit.ts";
 import { type KubeAccess, kubeAccessOf, noKubeAccess } from "./kube_access.ts";
@@ -26,6 +27,8 @@ export async function konnectivityPermissions(command: KonnectivityCommand, host
       return { net: command.options.admin.map(adminEntry), read: [], write: [], env: styleVariables, sys: [] };
     case "check":
       return await checkPermissions(command.options, host);
+    case "diag":
+      return await diagPermissions(command.options, host);
     case "completion":
       return { net: [], read: [], write: [], env: [], sys: [] };
   }
@@ -35,6 +38,23 @@ export async function konnectivityPermissions(command: KonnectivityCommand, host
 function adminEntry(admin: URL): string {
   const { host, port } = hostPortOf(admin);
   return netEntry(host, port);
+}
+
+/** What a check of the same command line may do, logs, health ports, and the archive. */
+async function diagPermissions(options: DiagOptions, host: LookupHost): Promise<Permissions> {
+  const { unfinishedPath } = await import("../konnectivity/diag/archive_file.ts");
+  const checked = await checkPermissions(options.check, host);
+  const { net, read, write, env } = checked;
+  const archive = options.output === "-" ? [] : [options.output, unfinishedPath(options.output)];
+  const asked = [...options.admin.map(adminEntry), ...options.health.map((each) => netEntry(each.host, each.port))];
+  return {
+    net: net === true ? true : [...asked, ...net],
+    // Whether there is such a file is looked at before, and what is renamed is read.
+    read: [...options.logs, ...archive, ...read],
+    write: [...archive, ...write],
+    env,
+    sys: ["osRelease"],
+  };
 }
 
 /** What the programs that are checked read and reach, without what they would write or dial for their clients. */

@@ -82,6 +82,24 @@ Deno.test("a check may read and reach what the command lines name: no destinatio
   assert.deepEqual(await granted("-f", "gone.yaml"), ["--allow-read=gone.yaml"]);
 });
 
+Deno.test("a diagnosis may also read logs, ask health ports, and write its archive", async () => {
+  const granted = async (...args: string[]) =>
+    (await run("konnectivity", "diag", ...args)).out.split("\n").filter((flag) =>
+      /^--allow-(?:net|read|write|sys)/.test(flag)
+    );
+  assert.deepEqual(await granted("--admin=127.0.0.1:1", "--health=[::1]:2", "--log=/l", "-o", "/d.tar.gz"), [
+    "--allow-net=127.0.0.1:1,127.0.0.1:8093,[::1]:2",
+    "--allow-read=/l,/d.tar.gz,/d.tar.gz.part",
+    "--allow-write=/d.tar.gz,/d.tar.gz.part",
+    "--allow-sys=osRelease",
+  ]);
+  assert.deepEqual(await granted("--admin=127.0.0.1:1", "-o", "-", "agent", "--", "--ca-cert=/c"), [
+    "--allow-net=127.0.0.1:1,127.0.0.1:8093,0.0.0.0:8093,[::]:8093,127.0.0.1:8094,127.0.0.1:8091",
+    "--allow-read=/c",
+    "--allow-sys=osRelease",
+  ]);
+});
+
 Deno.test("an unknown program is told with those that are known", async () => {
   const { code, error } = await run("proxy");
   assert.equal(code, 1);

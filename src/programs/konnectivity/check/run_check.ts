@@ -101,6 +101,11 @@ export function exists(path: string): boolean {
 const colours = { ok: "green", warning: "yellow", failed: "red", skipped: "grey" } as const;
 const columns = 9;
 
+/** What the checks have found, as `check` shows it, for a file. */
+export function checkText(findings: readonly Finding[], options: CheckOptions): readonly string[] {
+  return linesOf(findings, options, { colour: false, unicode: true });
+}
+
 function linesOf(findings: readonly Finding[], { output, quiet }: CheckOptions, style: TextStyle): string[] {
   const shown = quiet ? findings.filter(({ outcome }) => outcome === "failed" || outcome === "warning") : findings;
   const count = (outcome: Outcome) => findings.filter((each) => each.outcome === outcome).length;

@@ -19,6 +19,9 @@ export const checkedPrograms: ReadonlyMap<string, Program> = new Map([
   ["agent", agentProgram],
 ]);
 
+/** The subcommands that take such flags. */
+export const checkingSubcommands: readonly string[] = ["check", "diag"];
+
 /** The flags that are shown, in the order of the table. */
 export function shownFlags({ flags }: Program): readonly Flag[] {
   return flags.filter((flag) => flag.hidden !== true);

@@ -1,6 +1,13 @@
 import type { Flag } from "../../../flags/flag.ts";
 import type { Program } from "../../../flags/program.ts";
-import { checkedPrograms, choicesOf, launchedPrograms, shownFlags, standsAlone } from "./all_programs.ts";
+import {
+  checkedPrograms,
+  checkingSubcommands,
+  choicesOf,
+  launchedPrograms,
+  shownFlags,
+  standsAlone,
+} from "./all_programs.ts";
 
 /**
  * Completions for bash: flags, words that flags take, subcommands, and files where nothing better is known. It needs
@@ -64,7 +71,7 @@ ${[...checkedPrograms].map(([operand, { name }]) => `            ${operand}) key
     COMPREPLY=($(compgen -W "$values" -- "$cur"))
   elif [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$(_konnectivity_flags "$key")" -- "$cur"))
-  elif [ "$key" = "konnectivity check" ]; then
+  elif ${checkingSubcommands.map((name) => `[ "$key" = "konnectivity ${name}" ]`).join(" || ")}; then
     COMPREPLY=($(compgen -W ${quoted([...checkedPrograms.keys()].join(" "))} -- "$cur"))
   elif [ "$subcommand" = completion ]; then
     COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur"))

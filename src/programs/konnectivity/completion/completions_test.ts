@@ -26,7 +26,7 @@ leakTest(
   "bash completes launchers, subcommands, flags, their words, and behind -- the flags of what is checked",
   async () => {
     const cases: readonly (readonly [words: readonly string[], answer: string])[] = [
-      [["konnectivity", ""], "status tap check completion --help --version"],
+      [["konnectivity", ""], "status tap check diag completion --help --version"],
       [["konnectivity", "st"], "status"],
       [["/usr/bin/konnectivity", "status", "--o"], "--output"],
       [["konnectivity", "status", "-o", ""], "text json"],
@@ -37,6 +37,9 @@ leakTest(
       [["konnectivity", "check", "-f", ""], ""],
       [["konnectivity", "check", "agent", "--", "--sync-i"], "--sync-interval --sync-interval-cap"],
       [["konnectivity", "check", "server", "--", "--cluster-c"], "--cluster-cert --cluster-ca-cert"],
+      [["konnectivity", "diag", ""], "server agent"],
+      [["konnectivity", "diag", "agent", "--", "--ca-c"], "--ca-cert"],
+      [["konnectivity", "tap", "--outcome", ""], "ok failed"],
       [["konnectivity", "completion", "f"], "fish"],
       [["proxy-agent", "--link-protocol", ""], "auto grpc"],
       [["proxy-server", "--http2", "=", "r"], "runtime"],

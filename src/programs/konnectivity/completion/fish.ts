@@ -1,6 +1,14 @@
 import type { Flag } from "../../../flags/flag.ts";
 import type { Program } from "../../../flags/program.ts";
-import { brief, checkedPrograms, choicesOf, launchedPrograms, shownFlags, standsAlone } from "./all_programs.ts";
+import {
+  brief,
+  checkedPrograms,
+  checkingSubcommands,
+  choicesOf,
+  launchedPrograms,
+  shownFlags,
+  standsAlone,
+} from "./all_programs.ts";
 
 /** Completions for fish. @param subcommands of konnectivity, with what each does */
 export function fishCompletion(
@@ -23,7 +31,7 @@ export function fishCompletion(
       return shownFlags(program).map((flag) => flagLine("konnectivity", condition, flag));
     }),
     ...[...checkedPrograms].flatMap(([operand, program]) => [
-      `complete -c konnectivity -n '__fish_seen_subcommand_from check' -a ${operand}`,
+      `complete -c konnectivity -n '__fish_seen_subcommand_from ${checkingSubcommands.join(" ")}' -a ${operand}`,
       // Behind -- fish takes words for arguments, whatever they begin with.
       `complete -c konnectivity -n '__konnectivity_checks ${operand}' -a ${
         quoted(shownFlags(program).map(({ name }) => `--${name}`).join(" "))

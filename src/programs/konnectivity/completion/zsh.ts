@@ -1,6 +1,14 @@
 import type { Flag } from "../../../flags/flag.ts";
 import type { Program } from "../../../flags/program.ts";
-import { brief, checkedPrograms, choicesOf, launchedPrograms, shownFlags, standsAlone } from "./all_programs.ts";
+import {
+  brief,
+  checkedPrograms,
+  checkingSubcommands,
+  choicesOf,
+  launchedPrograms,
+  shownFlags,
+  standsAlone,
+} from "./all_programs.ts";
 import { quoted } from "./bash.ts";
 
 /** Completions for zsh, a function that compinit loads. @param subcommands of konnectivity, with what each does */
@@ -70,7 +78,7 @@ function functionOf(name: string): string {
 }
 
 function operandsOf(subcommand: string): readonly string[] {
-  if (subcommand === "check") return ["*:program:_konnectivity_check_flags"];
+  if (checkingSubcommands.includes(subcommand)) return ["*:program:_konnectivity_check_flags"];
   return subcommand === "completion" ? ["1:shell:(bash zsh fish)"] : [];
 }
 
