@@ -154,6 +154,8 @@ const commandLines: Readonly<Record<Role, readonly (readonly string[])[]>> = {
   "test-server": [["--server-port=8000"], ["--logtostderr=false", "--log-file=/l"]],
   "konnectivity": [
     ["status"],
+    ["tap"],
+    ["diag", "--log=/l"],
     ["check", "server", "--", "--uds-name=/s", "--server-port=0", "--enable-lease-controller"],
     ["check", "agent", "--", "--ca-cert=/c", "--count-server-leases", "--kubeconfig=/k"],
   ],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { createServer } from "node:net";
 import { serveHttp } from "../../src/net/pages/http_server.ts";
 import { serverAdminApp } from "../../src/ops/admin.ts";
 import { RecentFailures } from "../../src/ops/status/recent_failures.ts";
@@ -12,6 +12,7 @@ import { until } from "../support/assert/until.ts";
 import { Conversation } from "../support/in_process/conversation.ts";
 import { echoDestination } from "../support/in_process/destinations.ts";
 import { ServerWorld } from "../support/memory/server_world.ts";
+import { listening } from "../support/in_process/listening.ts";
 import { freePort } from "../support/processes/free_port.ts";
 import { konnectivity, startKonnectivity } from "../support/processes/konnectivity.ts";
 import { Launched } from "../support/processes/launched.ts";
@@ -86,14 +87,6 @@ leakTest(
     await watching.stop();
   },
 );
-
-/** Listens on a port of 127.0.0.1 until disposed. */
-async function listening(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  // A TCP server that listens has this form of address.
-  const { port } = server.address() as AddressInfo;
-  return { port, [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) };
-}
 
 leakTest("status says of what is no admin port what it is, and what to do", async () => {
   await using launched = await Launched.start("connect-tls");

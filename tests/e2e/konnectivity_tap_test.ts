@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer as createHttpServer, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { createServer } from "node:net";
 import { serveHttp } from "../../src/net/pages/http_server.ts";
 import { serverAdminApp } from "../../src/ops/admin.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
@@ -10,6 +10,7 @@ import { until } from "../support/assert/until.ts";
 import { Conversation } from "../support/in_process/conversation.ts";
 import { echoDestination } from "../support/in_process/destinations.ts";
 import { EventReader } from "../support/processes/event_reader.ts";
+import { listening } from "../support/in_process/listening.ts";
 import { freePort } from "../support/processes/free_port.ts";
 import { konnectivity, konnectivityLauncher, startKonnectivity } from "../support/processes/konnectivity.ts";
 import { Launched } from "../support/processes/launched.ts";
@@ -22,14 +23,6 @@ function shows(program: Program, what: RegExp, from = 0): Promise<unknown> {
     if (!found) assert.equal(program.status, undefined, program.log);
     return found;
   });
-}
-
-/** Listens on a port of 127.0.0.1 until disposed. */
-async function listening(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  // A TCP server that listens has this form of address.
-  const { port } = server.address() as AddressInfo;
-  return { port, [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
 leakTest(
@@ -155,6 +148,62 @@ leakTest("tap ends in order when its reader has read enough, and cuts nothing wh
     hub.close();
   }
 });
+
+leakTest(
+  "a tap whose reader stands still is told what it lost, to the last event, and still ends at SIGINT",
+  async () => {
+    const hub = eventHub({ clock: systemClock });
+    const app = serverAdminApp({
+      metrics: { text: () => Promise.resolve(""), contentType: "text/plain" },
+      status: () => Promise.resolve("{}"),
+      events: hub,
+      profiling: undefined,
+    });
+    await using served = await serveHttp({ host: "127.0.0.1", port: 0 }, app.fetch, systemClock);
+    const tap = async () =>
+      new Deno.Command(await konnectivityLauncher(), {
+        args: ["tap", "--once", "-o", "json", "--admin", `127.0.0.1:${served.port}`],
+        env: { LC_ALL: "C.UTF-8" },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+    const slow = await tap();
+    const held = await tap();
+    await until("both watch", () => hub.size === 2);
+    const time = new Date().toISOString();
+    const published = 120_000;
+    for (let at = 0; at < published; at++) {
+      hub.publish({ type: "agent-connected", time, agent: `agent-${at}`, ...{ name: "n".repeat(100) } });
+      // What is read goes out between them.
+      if (at % 2_000 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    held.kill("SIGINT");
+    assert.equal((await held.status).code, 0);
+    await held.stdout.cancel();
+
+    let shown = 0;
+    let lost = 0;
+    let text = "";
+    // Where the sum is another one, it ends as well.
+    const deadline = setTimeout(() => hub.close(), 120_000);
+    for await (const piece of slow.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (text + piece).split("\n");
+      text = lines.pop() ?? "";
+      for (const line of lines) {
+        const event = JSON.parse(line);
+        if (event.type === "lost") lost += event.count;
+        else if (event.type === "agent-connected") shown++;
+      }
+      // The end of the program comes behind all events.
+      if (shown + lost === published) hub.close();
+    }
+    clearTimeout(deadline);
+    assert.equal(shown + lost, published);
+    assert.ok(lost > 0 && shown > 0, `${lost} lost, ${shown} shown`);
+    assert.equal((await slow.status).code, 0);
+  },
+);
 
 leakTest("tap says of what has no events what it is, and what to do", async () => {
   await using launched = await Launched.start("connect-tls");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { leakTest } from "../../../../tests/support/assert/leak_free.ts";
 import { ArchiveError, ArchiveFile } from "./archive_file.ts";
 import { logTail } from "./local_parts.ts";
-import { textFile } from "./part.ts";
+import { textFile } from "./diag_part.ts";
 import { plainFlags, plainText } from "./plain_flags.ts";
 import { fileName, tarEnd, tarFile } from "./tar_writer.ts";
 

@@ -8,7 +8,7 @@ import type { Finding } from "../check/finding.ts";
 import { checkText, findingsOf } from "../check/run_check.ts";
 import { plannedPrograms } from "../manifest/manifest.ts";
 import type { DiagOptions } from "./diag_command.ts";
-import { type DiagPart, jsonFile, MissingError, textFile } from "./part.ts";
+import { type DiagPart, jsonFile, MissingError, textFile } from "./diag_part.ts";
 import { plainFlags, plainText } from "./plain_flags.ts";
 import type { DiagTarget } from "./program_parts.ts";
 import { fileName, type TarEntry } from "./tar_writer.ts";

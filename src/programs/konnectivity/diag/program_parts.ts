@@ -7,7 +7,7 @@ import { serverLines } from "../status/server_lines.ts";
 import { statusText } from "../status/status_text.ts";
 import { readEvents } from "../tap/read_events.ts";
 import type { DiagOptions } from "./diag_command.ts";
-import { type DiagPart, jsonFile, MissingError, textFile } from "./part.ts";
+import { type DiagPart, jsonFile, MissingError, textFile } from "./diag_part.ts";
 import { fileName, type TarEntry } from "./tar_writer.ts";
 
 /** Tunnels and dials that are taken, each; agents and links are taken all. */

@@ -6,7 +6,7 @@ import { printable } from "../text_style.ts";
 import { ArchiveError, ArchiveFile } from "./archive_file.ts";
 import type { DiagOptions } from "./diag_command.ts";
 import { localParts } from "./local_parts.ts";
-import { type DiagPart, textFile, whyMissing } from "./part.ts";
+import { type DiagPart, textFile, whyMissing } from "./diag_part.ts";
 import { type DiagTarget, programParts, recordEvents, targetOf } from "./program_parts.ts";
 import type { TarEntry } from "./tar_writer.ts";
 
@@ -30,11 +30,17 @@ export async function runDiag(options: DiagOptions, printer: Printer): Promise<n
   }
   using signals = endingSignals();
   const end = new AbortController();
-  void signals.first.then(() => end.abort(new InterruptedError()));
+  // Not all that is waited for hears of the signal, such as a write to a pipe that nobody reads.
+  const interrupted = signals.first.then(() => {
+    const error = new InterruptedError();
+    end.abort(error);
+    throw error;
+  });
+  interrupted.catch(() => {});
   try {
     await using archive = await ArchiveFile.create(options.output);
-    const missing = await new Diagnosis(options, archive, err, end.signal).run();
-    await archive.finish();
+    const missing = await new Diagnosis(options, archive, err, end.signal, interrupted).run();
+    await Promise.race([archive.finish(), interrupted]);
     if (options.output !== "-") printer.out(options.output);
     return missing === 0 ? 0 : 2;
   } catch (error) {
@@ -50,21 +56,23 @@ class Diagnosis {
   readonly #archive: ArchiveFile;
   readonly #err: (line: string) => void;
   readonly #signal: AbortSignal;
-  /** Rejected when it is told to end: not all that is waited for hears of that. */
+  /** Rejected when it is told to end. */
   readonly #interrupted: Promise<never>;
   readonly #missing: string[] = [];
   readonly #files: string[] = [];
 
-  constructor(options: DiagOptions, archive: ArchiveFile, err: (line: string) => void, signal: AbortSignal) {
+  constructor(
+    options: DiagOptions,
+    archive: ArchiveFile,
+    err: (line: string) => void,
+    signal: AbortSignal,
+    interrupted: Promise<never>,
+  ) {
     this.#options = options;
     this.#archive = archive;
     this.#err = err;
     this.#signal = signal;
-    const interrupted = Promise.withResolvers<never>();
-    signal.addEventListener("abort", () => interrupted.reject(signal.reason), { once: true });
-    if (signal.aborted) interrupted.reject(signal.reason);
-    this.#interrupted = interrupted.promise;
-    this.#interrupted.catch(() => {});
+    this.#interrupted = interrupted;
   }
 
   /** Gathers all there is. @returns how many parts are missing @throws {ArchiveError} {@link InterruptedError} */
@@ -92,6 +100,7 @@ class Diagnosis {
     const found: DiagTarget[] = [];
     const silent: (readonly [URL, AdminError])[] = [];
     for (const each of admin) {
+      this.#err(`${each.host} is asked`);
       try {
         const target = await this.#orEnd(targetOf(each, this.#options, this.#signal));
         // Long names may differ in what the folder's name has no room for.
