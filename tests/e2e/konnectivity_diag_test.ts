@@ -41,6 +41,7 @@ leakTest("diag gathers a server and an agent, what their command lines come to, 
   const archive = `${folder}/diag.tar.gz`;
   const { code, stdout, stderr } = await konnectivity([
     "diag",
+    "--timeout=2m",
     ...["--admin", `127.0.0.1:${server.adminPort}`, "--admin", `127.0.0.1:${agent.adminPort}`],
     ...["--health", `127.0.0.1:${agent.healthPort}`, "--log", log, "--events=1", "--cpu=1", "-o", archive],
     ...["agent", "--", `--ca-cert=${certificates.caCert}`, `--agent-key=${certificates.clientKey}`],
@@ -103,7 +104,7 @@ leakTest("diag names what cannot be had, and the rest is there; a heap snapshot 
   });
   const { server, agent, folder } = launched;
   const archive = `${folder}/diag.tar.gz`;
-  const args = ["diag", "--events=0", "--log", `${folder}/gone.log`, "--log", folder, "-o", archive];
+  const args = ["diag", "--timeout=2m", "--events=0", "--log", `${folder}/gone.log`, "--log", folder, "-o", archive];
   const gone = await freePort();
   const some = await konnectivity([
     ...args,
@@ -156,7 +157,13 @@ leakTest("an interrupted diag leaves no file, and one that was killed is in nobo
   await using launched = await Launched.start("connect-uds");
   const { folder } = launched;
   const before = new Set(await namesIn(folder, new Set()));
-  const args = ["diag", `--admin=127.0.0.1:${launched.server.adminPort}`, "-o", `${folder}/diag.tar.gz`];
+  const args = [
+    "diag",
+    "--timeout=2m",
+    `--admin=127.0.0.1:${launched.server.adminPort}`,
+    "-o",
+    `${folder}/diag.tar.gz`,
+  ];
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const running = await startKonnectivity([...args, "--events=600"]);
     await until("it takes events", () => /^events of .* are taken for 600 s$/m.test(running.log));

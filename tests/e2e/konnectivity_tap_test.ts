@@ -34,10 +34,27 @@ leakTest(
       agentFlags: ["--agent-id=tapped-agent", "--sync-interval=100ms", "--sync-interval-cap=200ms"],
     });
     const admin = `127.0.0.1:${launched.server.adminPort}`;
-    const server = await startKonnectivity(["tap", "--admin", admin]);
-    const json = await startKonnectivity(["tap", "--admin", admin, "-o", "json", "--type=dial,tunnel-closed"]);
-    const failed = await startKonnectivity(["tap", "--admin", admin, "--outcome=failed", "--agent=tapped-agent"]);
-    const agent = await startKonnectivity(["tap", "--admin", `127.0.0.1:${launched.agent.adminPort}`], { LC_ALL: "C" });
+    const server = await startKonnectivity(["tap", "--timeout=2m", "--admin", admin]);
+    const json = await startKonnectivity([
+      "tap",
+      "--timeout=2m",
+      "--admin",
+      admin,
+      "-o",
+      "json",
+      "--type=dial,tunnel-closed",
+    ]);
+    const failed = await startKonnectivity([
+      "tap",
+      "--timeout=2m",
+      "--admin",
+      admin,
+      "--outcome=failed",
+      "--agent=tapped-agent",
+    ]);
+    const agent = await startKonnectivity(["tap", "--timeout=2m", "--admin", `127.0.0.1:${launched.agent.adminPort}`], {
+      LC_ALL: "C",
+    });
     for (const each of [server, failed, agent]) {
       await shows(each, /^[\d:.]{12} hello {2}proxy-\w+ tapped-\w+, version \d+\.\d+\.\d+, ready$/m);
     }
@@ -82,13 +99,13 @@ leakTest(
     server.signal("SIGINT");
     json.signal("SIGTERM");
     for (const each of [server, json]) assert.equal((await each.ended).code, 0, each.log);
-    for (const each of [server, json, failed, agent]) await each.stop();
+    for (const each of [server, json, failed, agent]) assert.equal((await each.stop()).code, 0, each.log);
   },
 );
 
 leakTest("tap --once ends with the program: with 0 where it ends in order, with 1 where it is killed", async () => {
   await using launched = await Launched.start("connect-uds");
-  const args = (port: number) => ["tap", "--once", "--admin", `127.0.0.1:${port}`];
+  const args = (port: number) => ["tap", "--once", "--timeout=2m", "--admin", `127.0.0.1:${port}`];
   const server = await startKonnectivity(args(launched.server.adminPort));
   const agent = await startKonnectivity(args(launched.agent.adminPort));
   await shows(server, /hello/);
@@ -129,7 +146,7 @@ leakTest("tap ends in order when its reader has read enough, and cuts nothing wh
   // The publisher goes on until the reader has gone.
   const publishing = setInterval(publish, 20);
   try {
-    const script = `"$0" tap --admin ${admin} | head -4; echo "\${PIPESTATUS[*]}"`;
+    const script = `"$0" tap --timeout=2m --admin ${admin} | head -4; echo "\${PIPESTATUS[*]}"`;
     const piped = await new Deno.Command("bash", {
       args: ["-c", script, launcher],
       env: { LC_ALL: "C.UTF-8", TERM: "xterm" },
@@ -162,7 +179,7 @@ leakTest(
     await using served = await serveHttp({ host: "127.0.0.1", port: 0 }, app.fetch, systemClock);
     const tap = async () =>
       new Deno.Command(await konnectivityLauncher(), {
-        args: ["tap", "--once", "-o", "json", "--admin", `127.0.0.1:${served.port}`],
+        args: ["tap", "--once", "--timeout=2m", "-o", "json", "--admin", `127.0.0.1:${served.port}`],
         env: { LC_ALL: "C.UTF-8" },
         stdin: "null",
         stdout: "piped",

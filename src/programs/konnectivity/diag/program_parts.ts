@@ -1,6 +1,6 @@
 import { formatHostPort, hostPortOf } from "../../../wire/destination/host_port.ts";
 import { pause } from "../pause.ts";
-import { AdminError, askAdmin, gathered, openAdmin } from "../status/admin_client.ts";
+import { AdminError, askAdmin, gathered, openAdmin, textOf } from "../status/admin_client.ts";
 import { agentLines } from "../status/agent_lines.ts";
 import { readStatus, type WholeStatus } from "../status/read_status.ts";
 import { serverLines } from "../status/server_lines.ts";
@@ -161,8 +161,8 @@ async function profile(
   const late = AbortSignal.timeout(beginMs + recordMs + snapshotMs);
   const { status, pieces } = await openAdmin(admin, path, beginMs, AbortSignal.any([signal, late]));
   const body = await gathered(admin, pieces, mostProfileBytes);
-  if (status === 200) return { name, pieces: [body] };
-  const said = new TextDecoder().decode(body.subarray(0, 1_000)).trim().split("\n")[0] ?? "";
+  if (status === 200) return { name, pieces: body };
+  const said = textOf(body).slice(0, 1_000).trim().split("\n")[0] ?? "";
   throw new MissingError(
     status === 404
       ? `${admin.host} makes no profiles: start it with --enable-profiling`

@@ -46,7 +46,7 @@ export async function askAdmin(
   const both = AbortSignal.any([signal, late]);
   try {
     const { status, location, pieces } = await openAdmin(admin, path, timeoutMs, both);
-    return { status, location, body: new TextDecoder().decode(await gathered(admin, pieces, maxBytes)) };
+    return { status, location, body: textOf(await gathered(admin, pieces, maxBytes)) };
   } catch (error) {
     if (late.aborted && !signal.aborted) throw lateError(admin, timeoutMs);
     throw error;
@@ -109,22 +109,24 @@ export function openAdmin(admin: URL, path: string, timeoutMs: number, signal: A
 }
 
 async function* piecesOf(
-  response: AsyncIterable<Uint8Array>,
+  response: AsyncIterable<Uint8Array> & { readonly complete: boolean },
   failed: (cause: Error) => unknown,
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* response;
+    // A connection that ends early is not always an error.
+    if (!response.complete) throw new Error("its end is missing");
   } catch (error) {
     throw failed(error instanceof Error ? error : new Error(String(error)));
   }
 }
 
-/** All of a body. @throws {AdminError} also where it is longer than it may be */
+/** All of a body, in pieces. @throws {AdminError} also where it is longer than it may be */
 export async function gathered(
   admin: URL,
   pieces: AsyncIterable<Uint8Array>,
   atMostBytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<readonly Uint8Array[]> {
   const all: Uint8Array[] = [];
   let length = 0;
   for await (const piece of pieces) {
@@ -134,13 +136,13 @@ export async function gathered(
       throw adminError(admin, new Error(`its answer is longer than ${atMostBytes} bytes`));
     }
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of all) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return all;
+}
+
+/** The text of a body in pieces. */
+export function textOf(pieces: readonly Uint8Array[]): string {
+  const decoder = new TextDecoder();
+  return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }
 
 /**

@@ -1,6 +1,6 @@
 import { memberOf, objectOf, textMember } from "../../../kube/client/json_value.ts";
 import { pause } from "../pause.ts";
-import { AdminError, type AdminStream, gathered, openAdmin } from "../status/admin_client.ts";
+import { AdminError, type AdminStream, gathered, openAdmin, textOf } from "../status/admin_client.ts";
 import { EventFormError, EventParser } from "./event_parser.ts";
 
 /** An event as it came, and what it holds. */
@@ -186,7 +186,7 @@ async function bodyOf(
 ): Promise<string> {
   const gone = () => over.abort(new AdminError("failed", `${admin.host} does not end its answer`));
   const read = async () => ({ done: false, value: await gathered(admin, pieces, refusalBytes) }) as const;
-  return new TextDecoder().decode(await within(timeoutMs, read(), gone));
+  return textOf(await within(timeoutMs, read(), gone) ?? []);
 }
 
 function refusalOf(admin: URL, status: number, body: string): WatchRefused {
