@@ -4,9 +4,14 @@
  *
  *     deno task bench [--against='NAME=SERVER COMMAND|AGENT COMMAND'] [--rounds=3] [--modes=grpc-uds,…] [--only=REGEXP]
  *                     [--mib=256] [--no-curves] [--churn=MINUTES] [--out=FOLDER] [--quick]
+ *                     [--agents=1,100,1000] [--links=direct,grpc]
  *                     [--subject='NAME=SERVER COMMAND|AGENT COMMAND']
  *
  * The original's flags are added to the commands. Rounds alternate between the implementations.
+ *
+ * With the curves come fleets: many agents of ours on one server, 1, 100 and 1,000 of them. `--agents` gives other numbers,
+ * also beside `--no-curves`: `--agents=10000` takes some minutes, and 11,500 file descriptors (`ulimit -Hn`). Fleets alone:
+ * `--only='^$' --no-curves --agents=1000`.
  * @module
  */
 import { fileURLToPath } from "node:url";
@@ -21,8 +26,10 @@ import {
   type Implementation,
   startBenchDestinations,
 } from "./bench_world.ts";
+import { type LinkKind, linkKinds } from "./fleet.ts";
+import { measureFleet } from "./fleet_bench.ts";
 import type { Job } from "./load.ts";
-import { figuresTable, writeReport } from "./report.ts";
+import { figuresTable, fleetCurve, fleetTable, writeReport } from "./report.ts";
 import { Results } from "./results.ts";
 import { type BenchSizes, fullSizes, quickSizes, type Scenario, scenarios } from "./scenarios.ts";
 
@@ -36,6 +43,9 @@ interface BenchOptions {
   readonly modes: readonly BenchMode[];
   readonly only: RegExp;
   readonly curves: boolean;
+  /** How many agents fleets have, and what these link with. */
+  readonly fleets: readonly number[];
+  readonly links: readonly LinkKind[];
   /** For how long connections come and go while memory is watched; 0: not at all. */
   readonly churnMinutes: number;
   readonly sizes: BenchSizes;
@@ -53,7 +63,7 @@ function tell(line: string): void {
 }
 
 function parseOptions(args: readonly string[]): BenchOptions {
-  const known = /^--(against|subject|rounds|modes|only|mib|churn|out)=(.*)$|^--(no-curves|quick)$/s;
+  const known = /^--(against|subject|rounds|modes|only|mib|churn|out|agents|links)=(.*)$|^--(no-curves|quick)$/s;
   const wrong = args.find((arg) => !known.test(arg));
   if (wrong !== undefined) throw new Error(`unknown option ${wrong}, see the head of tests/bench/bench.ts`);
   const values = (name: string) =>
@@ -64,22 +74,30 @@ function parseOptions(args: readonly string[]): BenchOptions {
   const mib = value("mib");
   const churn = value("churn");
   const subject = value("subject");
-  const modes = value("modes")?.split(",") ?? benchModes;
+  const curves = !args.includes("--no-curves");
+  const agents = value("agents")?.split(",").map((text) => positive("agents", text));
   return {
     subject: subject === undefined ? undefined : implementation(subject),
     others: values("against").map(implementation),
     rounds: positive("rounds", value("rounds") ?? (quick ? "1" : "3")),
-    modes: modes.map((name) => {
-      const mode = benchModes.find((each) => each === name);
-      if (mode === undefined) throw new Error(`no mode ${name}, choose of ${benchModes.join(", ")}`);
-      return mode;
-    }),
+    modes: chosen("mode", value("modes"), benchModes),
     only: new RegExp(value("only") ?? "."),
-    curves: !args.includes("--no-curves"),
+    curves,
+    fleets: agents ?? (curves ? sizes.fleet.agents : []),
+    links: chosen("kind of link", value("links"), linkKinds),
     churnMinutes: churn === undefined ? 0 : positive("churn", churn),
     sizes: mib === undefined ? sizes : { ...sizes, bytes: positive("mib", mib) * mebibyte },
     out: value("out") ?? root,
   };
+}
+
+/** Those of a list that an option names; all where it is not given. */
+function chosen<Name extends string>(what: string, text: string | undefined, all: readonly Name[]): readonly Name[] {
+  return text?.split(",").map((name) => {
+    const found = all.find((each) => each === name);
+    if (found === undefined) throw new Error(`no ${what} ${name}, choose of ${all.join(", ")}`);
+    return found;
+  }) ?? all;
 }
 
 function positive(name: string, text: string): number {
@@ -129,7 +147,8 @@ class Bench {
 
   async run(): Promise<void> {
     const { rounds, modes, curves, churnMinutes } = this.#options;
-    for (let round = 1; round <= rounds; round++) {
+    const measured = scenarios(this.#options.sizes).some(({ name }) => this.#options.only.test(name));
+    for (let round = 1; measured && round <= rounds; round++) {
       for (const mode of modes) {
         for (const each of this.#implementations) {
           tell(`round ${round} of ${rounds}: ${mode}, ${each.name}`);
@@ -142,6 +161,14 @@ class Bench {
         for (const each of this.#implementations) {
           tell(`${churnMinutes} minutes of churn: ${mode}, ${each.name}`);
           await this.#churn(each, mode, churnMinutes);
+        }
+      }
+    }
+    for (const at of this.#options.fleets) {
+      for (const kind of this.#options.links) {
+        for (const each of this.#implementations) {
+          tell(`${at} agents: links ${kind}, ${each.name}`);
+          await this.#fleet(each, at, kind);
         }
       }
     }
@@ -242,6 +269,14 @@ class Bench {
     });
   }
 
+  async #fleet(each: Implementation, agents: number, kind: LinkKind): Promise<void> {
+    const mode = `links ${kind}`;
+    await this.#tried(each, mode, `${agents} agents`, async () => {
+      const figures = await measureFleet(each, this.#place, this.#destinations, agents, kind, this.#options.sizes);
+      this.#results.addCurve(each.name, mode, fleetCurve, figures, agents);
+    });
+  }
+
   async #with(
     each: Implementation,
     mode: BenchMode,
@@ -251,7 +286,7 @@ class Bench {
     delayMs = 0,
   ): Promise<void> {
     await this.#tried(each, mode, what, async () => {
-      await using world = await BenchWorld.start(each, mode, this.#place, agents, delayMs);
+      await using world = await BenchWorld.start(each, mode, this.#place, agents, { delayMs });
       await use(world);
     });
   }
@@ -320,7 +355,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   await writeReport(results, options.out);
   // deno-lint-ignore no-console -- what a person at a terminal is told
-  console.log(figuresTable(results));
+  console.log([fleetTable(results), figuresTable(results)].join("\n\n").trim());
   const subject = results.facts.implementations[0]?.name;
   return results.failed.some((each) => each.implementation === subject) ? 1 : 0;
 }

@@ -4,7 +4,7 @@ import { freePort } from "../support/processes/free_port.ts";
 import { httpGet, Program } from "../support/processes/processes.ts";
 import type { TestCertificateFiles } from "../support/in_process/test_certificates.ts";
 import type { BenchDestinations } from "./bench_destinations.ts";
-import type { Assignment, Figure, Job } from "./load.ts";
+import { type Assignment, type Figure, type Job, readyLine } from "./load.ts";
 import type { Frontend } from "./load_connection.ts";
 import { rssBytes } from "./process_figures.ts";
 
@@ -17,6 +17,21 @@ export interface Implementation {
   readonly name: string;
   readonly server: readonly string[];
   readonly agent: readonly string[];
+}
+
+/** Where a server listens, beside its frontend. */
+export interface ServerPorts {
+  readonly agents: number;
+  readonly admin: number;
+  readonly health: number;
+}
+
+/** What a world is to be beyond a server and its agents. */
+export interface WorldOptions {
+  /** Distance between agents and server: the time that each byte takes, each way; absent or 0: they are connected directly. */
+  readonly delayMs?: number;
+  readonly serverFlags?: readonly string[];
+  readonly agentFlags?: readonly string[];
 }
 
 /** What every world of a run uses. */
@@ -60,6 +75,8 @@ export class BenchWorld implements AsyncDisposable {
   /** What starting them took, and what they hold before there is any load. */
   readonly startFigures: Figure[] = [];
   readonly #programs: Program[] = [];
+  #serverCommand: readonly string[] = [];
+  #ports: ServerPorts = { agents: 0, admin: 0, health: 0 };
   /** What agents reach the server by; absent: nothing lies between. */
   #line: FarRelay | undefined;
 
@@ -67,20 +84,17 @@ export class BenchWorld implements AsyncDisposable {
     this.frontend = frontend;
   }
 
-  /**
-   * Starts one; when somebody else took a chosen port meanwhile, others are chosen.
-   * @param delayMs distance between agents and server: the time that each byte takes, each way; 0: they are connected directly
-   */
+  /** Starts one; when somebody else took a chosen port meanwhile, others are chosen. */
   static async start(
     implementation: Implementation,
     mode: BenchMode,
     place: BenchPlace,
     agents: number = 1,
-    delayMs: number = 0,
+    options: WorldOptions = {},
   ): Promise<BenchWorld> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await BenchWorld.#startOnce(implementation, mode, place, agents, delayMs);
+        return await BenchWorld.#startOnce(implementation, mode, place, agents, options);
       } catch (error) {
         const taken = error instanceof Error && /EADDRINUSE|address already in use/i.test(error.message);
         if (!taken || attempt === startAttempts) throw error;
@@ -93,7 +107,7 @@ export class BenchWorld implements AsyncDisposable {
     mode: BenchMode,
     place: BenchPlace,
     agents: number,
-    delayMs: number,
+    options: WorldOptions,
   ): Promise<BenchWorld> {
     const { certificates, folder } = place;
     const overTls = mode.endsWith("-mtls");
@@ -104,7 +118,7 @@ export class BenchWorld implements AsyncDisposable {
       certificates,
     });
     try {
-      await world.#start(implementation, agents, delayMs);
+      await world.#start(implementation, agents, options);
       return world;
     } catch (error) {
       await world[Symbol.asyncDispose]();
@@ -112,11 +126,42 @@ export class BenchWorld implements AsyncDisposable {
     }
   }
 
+  /** Where the server listens. */
+  get ports(): ServerPorts {
+    return this.#ports;
+  }
+
+  get server(): Program {
+    const [server] = this.#programs;
+    if (server === undefined) throw new Error("the server was not started");
+    return server;
+  }
+
+  /** Kills the server. */
+  async killServer(): Promise<void> {
+    const { server } = this;
+    server.signal("SIGKILL");
+    await server.ended;
+  }
+
+  /** Starts a server in the place of the one that was killed, on the same ports. */
+  async startServerAgain(): Promise<void> {
+    const server = new Program("server", this.#serverCommand);
+    this.#programs[0] = server;
+    await answering(server, this.#ports.health, "/healthz");
+  }
+
   /**
    * Has a process of its own do a job.
+   * @param during what happens beside a job that waits for an end; it begins once the job has said that it is ready
    * @throws with its reason when it fails, or takes longer than the limit
    */
-  async load(destinations: BenchDestinations, job: Job, limitMs: number): Promise<Figure[]> {
+  async load(
+    destinations: BenchDestinations,
+    job: Job,
+    limitMs: number,
+    during?: () => Promise<void>,
+  ): Promise<Figure[]> {
     const [server, ...agents] = this.#programs.map(({ pid }) => pid);
     const assignment: Assignment = {
       frontend: this.frontend,
@@ -134,7 +179,7 @@ export class BenchWorld implements AsyncDisposable {
         JSON.stringify(assignment),
       ],
       env: { NO_COLOR: "1" },
-      stdin: "null",
+      stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
@@ -143,11 +188,24 @@ export class BenchWorld implements AsyncDisposable {
       late = true;
       load.kill("SIGKILL");
     }, limitMs);
-    const { success, stdout, stderr } = await load.output();
-    clearTimeout(timer);
+    const stderr = new Response(load.stderr).text();
+    const ready = Promise.withResolvers<void>();
+    const stdout = linesOf(load.stdout, (line) => line === readyLine && ready.resolve());
+    try {
+      // One that ends before it is ready has failed.
+      await Promise.race([during === undefined ? undefined : ready.promise.then(during), load.status]);
+    } catch (error) {
+      load.kill("SIGKILL");
+      throw error;
+    } finally {
+      await load.stdin.close().catch(() => {});
+      await load.status;
+      clearTimeout(timer);
+    }
+    const [{ success }, lines, reason] = await Promise.all([load.status, stdout, stderr]);
     if (late) throw new Error(`nothing came of it in ${limitMs / 1000} s`);
-    if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
-    return JSON.parse(new TextDecoder().decode(stdout));
+    if (!success) throw new Error(reason.trim());
+    return JSON.parse(lines.at(-1) ?? "");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -160,11 +218,13 @@ export class BenchWorld implements AsyncDisposable {
     if (this.frontend.uds !== "") await Deno.remove(this.frontend.uds).catch(() => {});
   }
 
-  async #start(implementation: Implementation, agents: number, delayMs: number): Promise<void> {
+  async #start(implementation: Implementation, agents: number, options: WorldOptions): Promise<void> {
+    const { delayMs = 0, serverFlags = [], agentFlags = [] } = options;
     const { certificates: { caCert, serverCert, serverKey, clientCert, clientKey }, protocol, uds, port } =
       this.frontend;
     const ports = { agents: await freePort(), admin: await freePort(), health: await freePort() };
-    const server = await this.#startProgram("server", [
+    this.#ports = ports;
+    this.#serverCommand = [
       ...implementation.server,
       ...(protocol === "http" ? ["--mode=http-connect"] : []),
       ...(uds === ""
@@ -177,7 +237,9 @@ export class BenchWorld implements AsyncDisposable {
       `--agent-port=${ports.agents}`,
       `--admin-port=${ports.admin}`,
       `--health-port=${ports.health}`,
-    ], ports.health);
+      ...serverFlags,
+    ];
+    const server = await this.#startProgram("server", this.#serverCommand, ports.health);
     if (delayMs > 0) this.#line = await startFarRelay(ports.agents, delayMs);
     const started: Program[] = [];
     for (let at = 0; at < agents; at++) {
@@ -192,6 +254,7 @@ export class BenchWorld implements AsyncDisposable {
           `--proxy-server-port=${this.#line?.port ?? ports.agents}`,
           `--admin-server-port=${await freePort()}`,
           `--health-server-port=${health}`,
+          ...agentFlags,
         ], health),
       );
       await answering(started.at(-1) ?? server, health, "/readyz", server);
@@ -215,6 +278,21 @@ export class BenchWorld implements AsyncDisposable {
     }
     return program;
   }
+}
+
+/** Reads lines until their stream ends. */
+async function linesOf(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<string[]> {
+  const lines: string[] = [];
+  let held = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const parts = (held + text).split("\n");
+    held = parts.pop() ?? "";
+    for (const line of parts) {
+      lines.push(line);
+      onLine(line);
+    }
+  }
+  return lines;
 }
 
 /**

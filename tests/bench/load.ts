@@ -6,7 +6,12 @@ import type { BenchDestinations } from "./bench_destinations.ts";
 import { churn } from "./churn.ts";
 import { dialThrough, type Frontend, type LoadConnection, received } from "./load_connection.ts";
 import { order } from "./order.ts";
+import { neighbour, percentile } from "./neighbour.ts";
 import { cpuSeconds, rssBytes } from "./process_figures.ts";
+import { type ScrapedPage, scrapes } from "./scrape.ts";
+
+/** Printed by a job that runs beside something else, once it has what it needs. It ends with its standard input. */
+export const readyLine = "ready";
 
 /** What is measured, and with which sizes. */
 export type Job =
@@ -24,7 +29,10 @@ export type Job =
   | { readonly kind: "dial"; readonly lanes: number; readonly count: number }
   | { readonly kind: "idle"; readonly count: number }
   | { readonly kind: "tunnels"; readonly steps: readonly number[]; readonly bytes: number; readonly pings: number }
-  | { readonly kind: "churn"; readonly minutes: number; readonly minuteMs: number };
+  | { readonly kind: "churn"; readonly minutes: number; readonly minuteMs: number }
+  /** What a neighbour sees while something else happens: says when it is {@link readyLine ready}. */
+  | { readonly kind: "neighbour" }
+  | { readonly kind: "scrape"; readonly page: ScrapedPage; readonly healthPort: number; readonly count: number };
 
 /** What a job runs against. */
 export interface Assignment {
@@ -55,10 +63,6 @@ const settleMs = 1000;
 const megabyte = 1e6;
 const mebibyte = 1024 * 1024;
 
-function percentile(sorted: readonly number[], part: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-}
-
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -87,6 +91,10 @@ class Load {
         return this.#idle(job.count);
       case "tunnels":
         return this.#tunnels(job.steps, job.bytes, job.pings);
+      case "neighbour":
+        return neighbour((kind) => this.#dial(kind));
+      case "scrape":
+        return scrapes(job.page, job.healthPort, job.count);
       case "churn":
         return churn({ dial: (kind) => this.#dial(kind), rss: () => this.#rss() }, job.minutes, job.minuteMs);
     }

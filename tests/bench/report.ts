@@ -1,4 +1,4 @@
-import { type Plot, plotSvg, type Series } from "./plot.ts";
+import { type Plot, plotSvg, type Series, short } from "./plot.ts";
 import { type Measured, median, type Results } from "./results.ts";
 
 /** A number with as many digits as are worth reading. */
@@ -8,10 +8,10 @@ export function readable(value: number): string {
   return String(Number(value.toPrecision(2)));
 }
 
-/** A table of Markdown. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table of Markdown. @param texts columns that hold text, the first ones */
+function table(head: readonly string[], rows: readonly (readonly string[])[], texts: number = 2): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, at) => at < 2 ? "---" : "---:")), ...rows.map(line)].join("\n");
+  return [line(head), line(head.map((_, at) => at < texts ? "---" : "---:")), ...rows.map(line)].join("\n");
 }
 
 function distinct<T>(values: Iterable<T>): T[] {
@@ -54,9 +54,38 @@ export function figuresTable(results: Results): string {
   );
   return [
     ...(others.length === 0 ? [] : [`Medians of ${title} (in brackets).\n`]),
-    table(["work", "figure", ...modes], rows),
+    ...(rows.length === 0 ? [] : [table(["work", "figure", ...modes], rows)]),
     ...(failures.length === 0 ? [] : [`\nWhat failed:\n\n${distinct(failures).join("\n")}`]),
   ].join("\n");
+}
+
+/** What grows in the curves of many agents on one server. */
+export const fleetCurve = "linked agents";
+
+/**
+ * What many agents on one server cost: a line for each figure, a column for each kind of link and number of agents, with
+ * the values of all implementations one after the other.
+ */
+export function fleetTable({ curves, facts }: Results): string {
+  const points = curves.filter(({ curve }) => curve === fleetCurve);
+  if (points.length === 0) return "";
+  const columns = distinct(points.map(({ mode, at }) => JSON.stringify([mode, at])));
+  const rows = distinct(points.map(({ figure, unit }) => `${figure}, ${unit}`)).map((line) => [
+    line,
+    ...columns.map((column) =>
+      facts.implementations.map(({ name }) => {
+        const found = points.find(({ implementation, figure, unit, mode, at }) =>
+          implementation === name && `${figure}, ${unit}` === line && JSON.stringify([mode, at]) === column
+        );
+        return found === undefined ? "-" : readable(found.value);
+      }).join(" / ")
+    ),
+  ]);
+  const heads = columns.map((column) => {
+    const [mode, at]: [string, number] = JSON.parse(column);
+    return `${mode}, ${short(at)}`;
+  });
+  return table(["figure", ...heads], rows, 1);
 }
 
 function ratio(own: Measured | undefined, other: Measured | undefined): string {
@@ -69,15 +98,20 @@ const curveTitles: Readonly<Record<string, string>> = {
   "write size": "bytes of one write (of a DATA packet in gRPC)",
   agents: "agents",
   distance: "distance between agent and server, ms one way",
+  [fleetCurve]: "agents with a link",
   churn: "minutes of connections that come and go",
 };
 
 /** Figures that belong into one plot. */
 const subjects: readonly (readonly [words: RegExp, subject: string])[] = [
-  [/^ping /, "ping"],
+  [/^ping p\d+$/, "ping"],
   [/^loaded ping /, "loaded ping"],
   [/ RSS$/, "memory"],
   [/ CPU$/, "CPU"],
+  [/^time to /, "time"],
+  [/^ping .* in a storm$/, "ping in a storm"],
+  [/^server CPU of a /, "server CPU"],
+  [/^(?:held|took|size) by /, "pages"],
 ];
 
 /** The cost curves as plots, by file name. */
@@ -113,9 +147,15 @@ export function curvePlots(results: Results): Map<string, Plot> {
   return plots;
 }
 
+const fleetWords =
+  "Agents of this project in few processes of this machine, which therefore does both ends of each link. " +
+  "Held: how much longer than usual /healthz takes at worst while the page is read. In a storm: what a neighbour's tunnel " +
+  "and dials see while all agents, lost at once, link again. Back: from the death of the server on, its start included.";
+
 /** The whole report as Markdown. @param plots where its pictures are, relative to it */
 export function report(results: Results, plots: string): string {
   const { facts } = results;
+  const fleets = fleetTable(results);
   const pictures = [...curvePlots(results)].map(([file, { title }]) => `![${title}](${plots}/${file})`);
   return `# Benchmarks
 
@@ -131,7 +171,9 @@ ${facts.implementations.map(({ name, server, agent }) => `- ${name}: \`${server}
 ## Figures
 
 ${figuresTable(results)}
-${pictures.length === 0 ? "" : `\n## What more costs\n\n${pictures.join("\n\n")}\n`}`;
+${fleets === "" ? "" : `\n## Many agents on one server\n\n${fleetWords}\n\n${fleets}\n`}${
+    pictures.length === 0 ? "" : `\n## What more costs\n\n${pictures.join("\n\n")}\n`
+  }`;
 }
 
 /** Writes the report and its pictures into a folder. */

@@ -11,6 +11,15 @@ export interface BenchSizes {
   readonly limitMs: number;
   /** Milliseconds of a minute of churn. */
   readonly churnMinuteMs: number;
+  /** Many agents on one server. */
+  readonly fleet: {
+    readonly agents: readonly number[];
+    /** Milliseconds after which what linking took is given back, and in which idle agents are watched. */
+    readonly settleMs: number;
+    readonly idleMs: number;
+    /** Scrapes of each page. */
+    readonly scrapes: number;
+  };
   readonly curves: {
     readonly tunnels: readonly number[];
     readonly writeBytes: readonly number[];
@@ -40,6 +49,7 @@ export const fullSizes: BenchSizes = {
   idle: 1000,
   limitMs: 180_000,
   churnMinuteMs: 60_000,
+  fleet: { agents: [1, 100, 1000], settleMs: 5_000, idleMs: 20_000, scrapes: 9 },
   curves: {
     tunnels: [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000],
     writeBytes: [64, 256, kibibyte, 4 * kibibyte, 16 * kibibyte, 64 * kibibyte, 256 * kibibyte],
@@ -61,6 +71,7 @@ export const quickSizes: BenchSizes = {
   idle: 10,
   limitMs: 60_000,
   churnMinuteMs: 300,
+  fleet: { agents: [1, 5], settleMs: 100, idleMs: 300, scrapes: 2 },
   curves: {
     tunnels: [1, 5],
     writeBytes: [kibibyte, 16 * kibibyte],
