@@ -1,7 +1,7 @@
 import { owned, ownerOf } from "../faults/owned.ts";
 
 /** The engine's collector, asked to give back to the system all that it can. */
-export type CollectAll = (options: { readonly type: "major"; readonly flavor: "last-resort" }) => void;
+export type CollectAll = (options: { readonly type: "major" }) => void;
 
 /** What the memory of a process is judged by, and given back with. */
 export interface IdleHeapTrimmerOptions {
@@ -61,7 +61,7 @@ export class IdleHeapTrimmer {
     if (phase !== idleChecks) return;
     const { resident, used } = memory();
     if (used > limitBytes || resident < this.#resident + growthBytes) return;
-    collect({ type: "major", flavor: "last-resort" });
+    collect({ type: "major" });
     trim();
     this.#resident = memory().resident;
   }

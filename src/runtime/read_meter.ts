@@ -15,6 +15,14 @@ export function bytesRead(bytes: number): void {
   collectYoung(bytes);
 }
 
+/** What a handshake, or the end of its connection, counts for: the runtime reads it by itself, and it makes more garbage. */
+const handshakeBytes = 1024;
+
+/** Tells that a TLS connection has come or gone. */
+export function handshakeSeen(): void {
+  total += handshakeBytes;
+}
+
 /** Where a thread has little memory, what it does about that. */
 export interface ReadLimits {
   /** The buffers of what was read are freed after every so many bytes. */
@@ -61,7 +69,7 @@ export function ungated(kind: GatedKind, reader: GatedReader): void {
   gates?.[kind].delete(reader);
 }
 
-/** What all sockets of links, clients and destinations have read so far, in bytes. */
+/** What all sockets of links, clients and destinations have read so far, in bytes, with what handshakes count for. */
 export function bytesReadSoFar(): number {
   return total;
 }

@@ -3,6 +3,7 @@ import { type SecureContextOptions, type TlsOptions, TLSSocket } from "node:tls"
 import { connectionOwner, guard, owned, ownedBy, ownerOf } from "../../faults/owned.ts";
 import { alwaysFullHandshakes, type HandshakeServer, type TlsVersions } from "../../runtime/tls/full_handshakes.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { handshakeSeen } from "../../runtime/read_meter.ts";
 import { ClientTrust, unreadableCertificate } from "./client_trust.ts";
 import { EdgeError } from "../edge/edge_error.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
@@ -61,7 +62,11 @@ export function boundHandshakes(server: HandshakingServer, onFailed: (error: Err
     "connection",
     ownedBy(connectionOwner, (socket: Socket) => {
       open.add(socket);
-      socket.once("close", () => open.delete(socket));
+      handshakeSeen();
+      socket.once("close", () => {
+        open.delete(socket);
+        handshakeSeen();
+      });
     }),
   );
   const failed = (error: Error, socket: TLSSocket) => {
