@@ -3,6 +3,7 @@ import { type SecureContextOptions, type TlsOptions, TLSSocket } from "node:tls"
 import { connectionOwner, guard, owned, ownedBy, ownerOf } from "../../faults/owned.ts";
 import { alwaysFullHandshakes, type HandshakeServer, type TlsVersions } from "../../runtime/tls/full_handshakes.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { handshakeTurns } from "../../runtime/tls/handshake_turns.ts";
 import { handshakeSeen } from "../../runtime/read_meter.ts";
 import { ClientTrust, unreadableCertificate } from "./client_trust.ts";
 import { EdgeError } from "../edge/edge_error.ts";
@@ -119,6 +120,7 @@ export function followTls(
       context: (some) => ({ ...contextOf(tls.files.material), ...some }),
       limit: (socket, onDue) => clock.after(edgeLimits.handshakeTimeoutMs, onDue, connectionOwner(socket)),
       guard: (socket, step) => guard(connectionOwner(socket), step),
+      inTurn: (answer) => handshakeTurns.take(answer),
       onRefused,
     });
   }
@@ -138,7 +140,8 @@ export function followTls(
       socket.destroy();
       onRefused(refusal);
     });
-    return admitted ? emit.call(server, event, ...args) : true;
+    if (admitted) handshakeTurns.spend(() => emit.call(server, event, ...args));
+    return true;
   };
 }
 

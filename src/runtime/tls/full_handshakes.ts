@@ -28,12 +28,17 @@ export interface FullHandshakeOptions {
   readonly limit: (socket: Socket, onDue: () => void) => { cancel(): void };
   /** Runs what the runtime calls for a connection; what a step throws must end the connection alone. */
   readonly guard: (socket: Socket, step: () => void) => void;
+  /** Takes the answer to a client's first message now, or when it is its turn. @returns what takes it back */
+  readonly inTurn: (answer: () => void) => () => void;
   /** A client was sent away because it can only resume. */
   readonly onRefused: (error: Error) => void;
 }
 
 /** Fatal alert `handshake_failure` in the clear (RFC 8446 section 6): whoever gets it forgets the session that it offered. */
 const handshakeFailure = new Uint8Array([21, 3, 3, 0, 2, 2, 40]);
+
+/** What is held of a client that goes on behind its first message, which no client does, in bytes. */
+const mostAheadBytes = 64 * 1024;
 
 /**
  * Keeps a TLS server from resuming sessions. In 2.9.6 all TLS servers of a thread share the key of their session tickets,
@@ -64,8 +69,10 @@ export function alwaysFullHandshakes(server: HandshakeServer, options: FullHands
     const chunks: Uint8Array[] = [];
     let held = 0;
     let wanted = 1;
+    let takeBack: (() => void) | undefined;
     const settle = () => {
       limit.cancel();
+      takeBack?.();
       socket.off("readable", onReadable).off("end", onEnd).off("error", onError).off("close", settle);
     };
     const fail = (error: Error) => {
@@ -76,21 +83,31 @@ export function alwaysFullHandshakes(server: HandshakeServer, options: FullHands
       socket.destroy();
     };
     const readOn = () => {
+      // While its turn is waited for too, since its end is seen only so.
       for (let chunk = read(socket); chunk !== undefined; chunk = read(socket)) {
         chunks.push(chunk);
         held += chunk.length;
       }
-      if (held < wanted) return;
+      if (takeBack !== undefined && held > mostAheadBytes) return fail(new Error("peer went on before its handshake"));
+      if (takeBack !== undefined || held < wanted) return;
       const bytes = Buffer.concat(chunks.splice(0));
       chunks.push(bytes);
       const hello = readClientHello(bytes);
       if (typeof hello === "number") return void (wanted = hello);
-      settle();
       const versions = typeof hello === "string" ? undefined : versionsFor(hello, options.versions);
       if (versions !== "none") {
-        socket.unshift(bytes);
-        return begin(socket, versions);
+        // It has said what it had to say: from here on it is this side that it waits for.
+        limit.cancel();
+        takeBack = options.inTurn(() =>
+          options.guard(socket, () => {
+            settle();
+            socket.unshift(Buffer.concat(chunks));
+            begin(socket, versions);
+          })
+        );
+        return;
       }
+      settle();
       socket.on("error", () => {});
       socket.end(handshakeFailure, () => socket.destroy());
       options.onRefused(new Error("peer offered to resume a TLS session and could do nothing else"));

@@ -1,0 +1,78 @@
+import { owned, ownerOf } from "../../faults/owned.ts";
+
+/** What handshakes may cost of one turn of the event loop, in milliseconds; one is begun in any case. */
+export const handshakeTurnMs = 4;
+
+/** What a {@link HandshakeTurns} goes by; tests turn it by hand. */
+export interface TurnClock {
+  readonly now: () => number;
+  /** Calls back in the next turn of the event loop, behind what can be read by then. */
+  readonly nextTurn: (step: () => void) => void;
+}
+
+/**
+ * TLS handshakes in turns: each costs a millisecond, half of it where its first message is answered. Agents that all come
+ * back at once have had theirs answered in one turn, and finished in another, of half a second each, in which no tunnel was
+ * served. Those beyond a turn's share wait for the next ones, the first to come first.
+ */
+export class HandshakeTurns {
+  readonly #clock: TurnClock;
+  readonly #waiting = new Set<() => void>();
+  #spentMs = 0;
+  #scheduled = false;
+
+  constructor(clock: TurnClock) {
+    this.#clock = clock;
+  }
+
+  /** How many wait for a turn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Takes a step of a handshake now, or in a later turn.
+   * @param step must not throw
+   * @returns what takes it back
+   */
+  take(step: () => void): () => void {
+    if (this.#waiting.size > 0 || this.#spentMs >= handshakeTurnMs) this.#waiting.add(step);
+    else this.spend(step);
+    return () => void this.#waiting.delete(step);
+  }
+
+  /** Takes a step that cannot wait; those that can wait for it. */
+  spend(step: () => void): void {
+    const since = this.#clock.now();
+    try {
+      step();
+    } finally {
+      this.#spentMs += this.#clock.now() - since;
+      this.#schedule();
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#clock.nextTurn(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    // What has ended in the last turn beyond its share is this turn's cost, but one goes on.
+    this.#spentMs = Math.max(0, this.#spentMs - handshakeTurnMs);
+    for (const step of this.#waiting) {
+      this.#waiting.delete(step);
+      this.spend(step);
+      if (this.#spentMs >= handshakeTurnMs) break;
+    }
+    if (this.#waiting.size > 0 || this.#spentMs > 0) this.#schedule();
+  }
+}
+
+/** Those of all listeners of this thread. */
+export const handshakeTurns = new HandshakeTurns({
+  now: () => performance.now(),
+  nextTurn: (step) => void setImmediate(owned(ownerOf("listener"), step)),
+});
