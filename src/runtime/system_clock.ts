@@ -15,6 +15,12 @@ const latePart = 0.01;
 const maxLateMs = 50;
 
 /**
+ * What deadlines that fire together may cost, in milliseconds, before whatever else there is to do has its turn. It also keeps
+ * those that were held up together from firing together for ever after, as the keepalives of links whose loop once stood still.
+ */
+const sliceMs = 4;
+
+/**
  * The runtime's time. Deadlines of one length share a timer of the runtime, and a cancelled one is forgotten at once: a timer
  * of its own for each tunnel's deadlines costs a twentieth of a dial. Those that are due within a hundredth of their length
  * fire together: the keepalives of ten thousand links would wake the process two thousand times a second else.
@@ -131,8 +137,13 @@ class Bucket {
     this.#firing = true;
     const now = performance.now();
     let fired = false;
+    let cut = false;
     for (const deadline of this.#pending) {
       if (deadline.at > now) break;
+      if (fired && performance.now() - now >= sliceMs) {
+        cut = true;
+        break;
+      }
       this.#pending.delete(deadline);
       fired = true;
       try {
@@ -142,7 +153,7 @@ class Bucket {
       }
     }
     this.#firing = false;
-    this.#waitForNext(fired ? Math.min(this.ms * latePart, maxLateMs) : 0);
+    this.#waitForNext(fired && !cut ? Math.min(this.ms * latePart, maxLateMs) : 0);
   };
 
   #wait(ms: number): void {

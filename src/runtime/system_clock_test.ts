@@ -30,6 +30,11 @@ class StillRuntime implements Disposable {
     mock.timers.tick(ms);
   }
 
+  /** Time goes by while a callback is at work. */
+  work(ms: number): void {
+    this.#now += ms;
+  }
+
   [Symbol.dispose](): void {
     // In this order: what the test has put over the runtime's timers goes before them.
     mock.restoreAll();
@@ -188,4 +193,31 @@ Deno.test("a deadline keeps a program alive, one that is cancelled does not", as
   const run = new Deno.Command(Deno.execPath(), { args: ["eval", "--quiet", program] });
   const { code, stdout } = await run.output();
   assert.deepEqual([code, new TextDecoder().decode(stdout)], [0, "fired\n"]);
+});
+
+Deno.test("deadlines that are due together let others have their turn every few milliseconds, and are apart from then on", () => {
+  using runtime = new StillRuntime();
+  const { clock } = runtime;
+  let fired = 0;
+  // The pings of 100 links which began together, of which each takes a millisecond.
+  const ping = () => {
+    fired++;
+    runtime.work(1);
+    clock.after(10_000, ping, owner);
+  };
+  for (let count = 0; count < 100; count++) clock.after(10_000, ping, owner);
+  const atOnce: number[] = [];
+  const pass = (ms: number) => {
+    for (let passed = 0; passed < ms; passed++) {
+      const before = fired;
+      runtime.pass(1);
+      if (fired > before) atOnce.push(fired - before);
+    }
+  };
+  pass(10_300);
+  assert.equal(fired, 100);
+  assert.ok(Math.max(...atOnce) <= 4, `${Math.max(...atOnce)} at once`);
+  pass(10_300);
+  assert.equal(fired, 200);
+  assert.ok(Math.max(...atOnce) <= 4, `${Math.max(...atOnce)} at once`);
 });
