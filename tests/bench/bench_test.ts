@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { processesWith } from "../support/processes/process_list.ts";
 import { plotSvg, short } from "./plot.ts";
-import { curvePlots, figuresTable, readable } from "./report.ts";
+import { fleetFault } from "./fleet.ts";
+import { curvePlots, figuresTable, fleetCurve, fleetTable, readable } from "./report.ts";
 import { median, Results } from "./results.ts";
 
 const bench = fileURLToPath(new URL("bench.ts", import.meta.url));
@@ -51,15 +52,33 @@ leakTest("the benchmarks measure everything that they promise, and leave report,
       "empty",
     ];
     for (const work of works) assert.match(stdout, new RegExp(`^\\| ${work} `, "m"));
+    assert.match(stdout, /^\| figure \| links direct, 1 \| links grpc, 1 \| links direct, 5 \| links grpc, 5 \|$/m);
+    const ofFleets = [
+      "time to link, s",
+      "server CPU of a link, ms each",
+      "server CPU idle, % of a core",
+      "server memory of an agent, KiB",
+      "held by metrics, ms",
+      "held by status, ms",
+      "time to be back, s",
+      "ping p99 in a storm, ms",
+      "dial rate in a storm, per s",
+      "log lines of a storm, lines",
+    ];
+    for (const figure of ofFleets) {
+      assert.match(stdout, new RegExp(`^\\| ${figure} (?:\\| -?[\\d,.]+ ){4}\\|$`, "m"), figure);
+    }
     const text = await Deno.readTextFile(`${out}/BENCHMARKS.md`);
+    assert.match(text, /^## Many agents on one server$/m);
     assert.match(text, /^- machine: \d+ cores/m);
     assert.match(text, /^Written by\s+`deno task bench --quick/m);
     const pictures = [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = ""]) => path);
-    for (const curve of ["tunnels", "write-size", "agents", "distance", "churn"]) {
+    for (const curve of ["tunnels", "write-size", "agents", "distance", "churn", "linked-agents"]) {
       assert.ok(pictures.some((path) => path.startsWith(`docs/bench/${curve}-`)), pictures.join());
     }
     for (const path of pictures) assertSvg(await Deno.readTextFile(`${out}/${path}`));
     const results: Results = JSON.parse(await Deno.readTextFile(`${out}/docs/bench/results.json`));
+    assert.ok(results.curves.every(({ value }) => Number.isFinite(value)), "figures of curves are numbers");
     for (const { scenario, figure, values } of results.measured) {
       assert.ok(values.every((value) => Number.isFinite(value)), `${scenario} ${figure}`);
     }
@@ -86,7 +105,9 @@ leakTest("an implementation that does not start is told of, and the others are m
 });
 
 leakTest("options that are none are refused", async () => {
-  for (const wrong of ["--fast", "--modes=tcp", "--rounds=0", "--against=x", "--mib=1.5"]) {
+  for (
+    const wrong of ["--fast", "--modes=tcp", "--agents=0", "--links=udp", "--rounds=0", "--against=x", "--mib=1.5"]
+  ) {
     const { code, stderr } = await run("/tmp", wrong);
     assert.equal(code, 1, wrong);
     assert.match(stderr, /^Error: /);
@@ -108,6 +129,44 @@ Deno.test("a table shows the subject's medians, and what they are over the other
   for (const value of [10, 30]) all.add("ours", "http-uds", "work", [{ name: "rate", unit: "per s", value }]);
   all.add("theirs", "http-uds", "work", [{ name: "rate", unit: "per s", value: 40 }]);
   assert.match(figuresTable(all), /^\| work \| rate, per s \| 20 \(0\.50 x\) \|$/m);
+});
+
+Deno.test("many agents have a column for each number and kind of link, with the values of each implementation", () => {
+  const all = results("ours", "theirs");
+  const add = (name: string, mode: string, at: number, value: number) =>
+    all.addCurve(name, mode, fleetCurve, [{ name: "time to link", unit: "s", value }], at);
+  assert.equal(fleetTable(all), "");
+  add("ours", "links direct", 1000, 2);
+  add("ours", "links grpc", 1000, 3);
+  add("theirs", "links grpc", 1000, 4.5);
+  assert.deepEqual(fleetTable(all).split("\n"), [
+    "| figure | links direct, 1k | links grpc, 1k |",
+    "| --- | ---: | ---: |",
+    "| time to link, s | 2 / - | 3 / 4.5 |",
+  ]);
+});
+
+Deno.test("a machine that cannot have so many agents is told so, with what to change", () => {
+  const machine = (files: number, ports: string) => (path: string) =>
+    path.startsWith("/proc/sys")
+      ? `${ports}\n`
+      : `Max open files            1024                 ${files}               files\n`;
+  assert.equal(fleetFault(10_000, machine(20_000, "32768\t60999")), undefined);
+  assert.equal(
+    fleetFault(10_000, machine(4_096, "32768\t60999")),
+    "10000 agents need 11500 file descriptors in the server's process, and the limit is 4096: raise it with ulimit -Hn 11500",
+  );
+  assert.equal(
+    fleetFault(1_000, machine(20_000, "60000\t60999")),
+    "1000 agents on one address need 2000 ports, and the system gives 1000: widen net.ipv4.ip_local_port_range",
+  );
+  // Another system than Linux does not say, and is tried.
+  assert.equal(
+    fleetFault(10_000, () => {
+      throw new Error("no such file");
+    }),
+    undefined,
+  );
 });
 
 Deno.test("figures have the digits that are worth reading", () => {

@@ -14,7 +14,7 @@ export interface BenchSizes {
   /** Many agents on one server. */
   readonly fleet: {
     readonly agents: readonly number[];
-    /** Milliseconds after which what linking took is given back, and in which idle agents are watched. */
+    /** Milliseconds until the first pings of all links are over, and in which idle agents are watched then. */
     readonly settleMs: number;
     readonly idleMs: number;
     /** Scrapes of each page. */
@@ -49,7 +49,7 @@ export const fullSizes: BenchSizes = {
   idle: 1000,
   limitMs: 180_000,
   churnMinuteMs: 60_000,
-  fleet: { agents: [1, 100, 1000], settleMs: 5_000, idleMs: 20_000, scrapes: 9 },
+  fleet: { agents: [1, 100, 1000], settleMs: 15_000, idleMs: 20_000, scrapes: 9 },
   curves: {
     tunnels: [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000],
     writeBytes: [64, 256, kibibyte, 4 * kibibyte, 16 * kibibyte, 64 * kibibyte, 256 * kibibyte],
