@@ -3,7 +3,7 @@ import { type SecureContextOptions, type TlsOptions, TLSSocket } from "node:tls"
 import { connectionOwner, guard, owned, ownedBy, ownerOf } from "../../faults/owned.ts";
 import { alwaysFullHandshakes, type HandshakeServer, type TlsVersions } from "../../runtime/tls/full_handshakes.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { handshakeTurns } from "../../runtime/tls/handshake_turns.ts";
+import { handshakesInTurns, handshakeTurns } from "../../runtime/tls/handshake_turns.ts";
 import { handshakeSeen } from "../../runtime/read_meter.ts";
 import { ClientTrust, unreadableCertificate } from "./client_trust.ts";
 import { EdgeError } from "../edge/edge_error.ts";
@@ -123,6 +123,8 @@ export function followTls(
       inTurn: (answer) => handshakeTurns.take(answer),
       onRefused,
     });
+  } else {
+    handshakesInTurns(server, (socket, step) => guard(connectionOwner(socket), step));
   }
   const emit = server.emit;
   // No listener, whenever it was added, gets a connection that is refused here.

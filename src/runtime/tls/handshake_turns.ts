@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { owned, ownerOf } from "../../faults/owned.ts";
 
 /** What handshakes may cost of one turn of the event loop, in milliseconds; one is begun in any case. */
@@ -76,3 +77,31 @@ export const handshakeTurns = new HandshakeTurns({
   now: () => performance.now(),
   nextTurn: (step) => void setImmediate(owned(ownerOf("listener"), step)),
 });
+
+/** The part of a TLS server that {@link handshakesInTurns} needs. */
+export interface TurnedServer {
+  listeners(event: "connection"): unknown[];
+  removeAllListeners(event: "connection"): unknown;
+  on(event: "connection", listener: (socket: Socket) => void): unknown;
+}
+
+/**
+ * Has a TLS server begin its handshakes in turns, where nothing else looks at them first.
+ * @param server before anything else listens to its connections
+ * @param guard runs what is done for a connection; what a step throws must end the connection alone
+ */
+export function handshakesInTurns(server: TurnedServer, guard: (socket: Socket, step: () => void) => void): void {
+  const handshake = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket) => {
+    // The end of the connection follows.
+    const onError = () => {};
+    const onClose = () => takeBack();
+    const begin = () => {
+      socket.off("error", onError).off("close", onClose);
+      for (const listener of handshake) if (typeof listener === "function") listener.call(server, socket);
+    };
+    socket.on("error", onError).on("close", onClose);
+    const takeBack = handshakeTurns.take(() => guard(socket, begin));
+  });
+}

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { handshakeTurnMs, HandshakeTurns } from "./handshake_turns.ts";
+import { type AddressInfo, connect as connectSocket } from "node:net";
+import { connect, createServer } from "node:tls";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { until } from "../../../tests/support/assert/until.ts";
+import { testCertificates } from "../../../tests/support/in_process/test_certificates.ts";
+import { handshakesInTurns, handshakeTurnMs, HandshakeTurns, handshakeTurns } from "./handshake_turns.ts";
 
 /** Turns of an event loop that a test makes, on a clock that stands still but for the work that is done. */
 class Lab {
@@ -90,3 +95,38 @@ Deno.test("a step that is taken back is not done, and one that throws keeps no o
   assert.equal(lab.done.at(-1), "on");
   assert.ok(lab.idle);
 });
+
+leakTest(
+  "a server that begins handshakes in turns serves all who come at once, and forgets those that leave",
+  async () => {
+    const { ca, server: { certPem: cert, keyPem: key } } = await testCertificates();
+    const server = createServer({ cert, key });
+    handshakesInTurns(server, (_socket, step) => step());
+    let most = 0;
+    server.on("connection", () => most = Math.max(most, handshakeTurns.waiting));
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    server.on("secureConnection", (socket) => {
+      socket.on("error", () => {});
+      socket.resume().end("hello");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const served = Array.from({ length: 60 }, () =>
+      new Promise<string>((resolve, reject) => {
+        let text = "";
+        const client = connect({ host: "127.0.0.1", port, ca: ca.certPem, servername: "localhost" });
+        client.setEncoding("utf8").on("data", (part: string) => text += part);
+        client.on("error", reject).on("close", () => resolve(text));
+      }));
+    const left = Array.from({ length: 20 }, () =>
+      new Promise<void>((resolve) => {
+        const client = connectSocket(port, "127.0.0.1", () => client.resetAndDestroy());
+        client.on("error", () => {}).on("close", () => resolve());
+      }));
+    assert.deepEqual(await Promise.all(served), served.map(() => "hello"));
+    await Promise.all(left);
+    await until("nobody waits", () => handshakeTurns.waiting === 0);
+    assert.ok(most > 0, "some had to wait");
+    await new Promise((resolve) => server.close(resolve));
+  },
+);
