@@ -146,7 +146,7 @@ interface Module {
 }
 
 async function modules(): Promise<Module[]> {
-  const paths = ["main.ts", ...await walk("gen"), ...await walk("src")].filter((path) => path.endsWith(".ts"));
+  const paths = ["main.ts", ...await walk("gen"), ...await walk("src")].filter((path) => /\.(?:ts|tsx|js)$/.test(path));
   const found: Module[] = [];
   for (const path of paths) {
     try {

@@ -3,6 +3,7 @@ import type { EventHub } from "./events/event_hub.ts";
 import { addEvents } from "./events/event_pages.ts";
 import { metricsAnswer, type MetricsSource, movedPermanently, plainApp, refusal } from "./http_answers.ts";
 import { isLoopbackHost } from "./loopback_host.ts";
+import { addPage } from "./page/page_routes.ts";
 import { addProfiling, type ProfilingOptions } from "./profiling.ts";
 import { addStatus, type StatusSource } from "./status/status_pages.ts";
 
@@ -31,7 +32,7 @@ export interface ServerAdminOptions {
   readonly profiling: ProfilingOptions | undefined;
 }
 
-/** The server's admin port: `/metrics`, as on the health port, `/status`, `/events`, and profiles where they are enabled. */
+/** The server's admin port: `/metrics`, as on the health port, the page, `/status`, `/events`, and profiles where they are enabled. */
 export function serverAdminApp({ metrics, ...pages }: ServerAdminOptions): Hono {
   return adminApp((context) => metricsAnswer(context, metrics), pages);
 }
@@ -47,7 +48,7 @@ export interface AgentAdminOptions {
   readonly profiling: ProfilingOptions | undefined;
 }
 
-/** The agent's admin port: `/metrics` leads to the health port, `/status`, `/events`, and profiles where they are enabled. */
+/** The agent's admin port: `/metrics` leads to the health port, the page, `/status`, `/events`, and profiles where they are enabled. */
 export function agentAdminApp({ healthHost, healthPort, ...pages }: AgentAdminOptions): Hono {
   return adminApp(
     (context) => {
@@ -71,6 +72,7 @@ function adminApp(
   app.all("/metrics", metrics);
   addStatus(app, status);
   addEvents(app, events);
+  addPage(app, status);
   if (profiling !== undefined) addProfiling(app, profiling);
   return app;
 }

@@ -75,7 +75,17 @@ Deno.test("[server 10] [agent 6] every other path is Go's 404", async () => {
   ];
   for (const app of apps) {
     for (
-      const path of ["/", "/livez", "/healthz/", "/metrics/x", "/debug/pprof", "/debug/pprof/", "/debug/pprof/heap"]
+      const path of [
+        "/page",
+        "/page/",
+        "/page/x.js",
+        "/livez",
+        "/healthz/",
+        "/metrics/x",
+        "/debug/pprof",
+        "/debug/pprof/",
+        "/debug/pprof/heap",
+      ]
     ) {
       const response = await expect(app, path, 404, "404 page not found\n");
       assert.equal(response.headers.get("content-type"), textType);

@@ -159,7 +159,7 @@ leakTest(
     });
     await using server = await serveHttp(local, app.fetch, systemClock);
     const cases: readonly (readonly [request: string, status: string])[] = [
-      ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "404"],
+      ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "405"],
       ["TRACE /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "301"],
       ["GET /metrics HTTP/1.0\r\n\r\n", "301"],
       ["GET /metrics HTTP/1.1\r\n\r\n", "400"],
