@@ -22,6 +22,7 @@ const slow: readonly string[] = [
   "tests/e2e/documents_test.ts",
   "tests/fuzz/fuzz_test.ts",
   "tests/e2e/names_test.ts",
+  "tests/browser/page_test.ts",
   "tests/e2e/fleet_test.ts",
   "tests/conformance/hostile_test.ts",
   "tests/e2e/demo_test.ts",
