@@ -281,7 +281,10 @@ export class BenchWorld implements AsyncDisposable {
 }
 
 /** Reads lines until their stream ends. */
-async function linesOf(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<string[]> {
+async function linesOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onLine: (line: string) => void,
+): Promise<string[]> {
   const lines: string[] = [];
   let held = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {

@@ -46,6 +46,7 @@ const server: ServerStatus = {
     queuedBytes: 0,
   }]),
   dials: page([]),
+  probes: [],
   failures: [],
 };
 

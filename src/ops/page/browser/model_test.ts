@@ -58,6 +58,7 @@ function status(
     agents: { total, matched: total, from, items: agents },
     tunnels: { total: tunnels.length, matched: tunnels.length, from: 0, items: tunnels },
     dials: { total: 0, matched: 0, from: 0, items: [] },
+    probes: [],
     failures: [],
   };
 }

@@ -96,9 +96,16 @@ function named(ids) {
  * @param {ServerStatus} status
  * @returns {Finding[]}
  */
-function serverFindings({ agents, draining }) {
+function serverFindings({ agents, draining, probes }) {
   /** @type {Finding[]} */
-  const found = [];
+  const found = probes.filter(({ success }) => success === false).map(({ destination, lastFailure }) => ({
+    level: "warn",
+    what: `probes do not reach ${destination}`,
+    why: lastFailure?.message ?? "",
+    todo: lastFailure?.agent === undefined
+      ? "No agent was there to dial it: see the agents below."
+      : `See whether agent ${lastFailure.agent} can reach it from where it runs.`,
+  }));
   const ids = (/** @type {"stalled" | "draining"} */ what) =>
     agents.items.filter((agent) => agent[what]).map(({ id }) => id);
   const stalled = ids("stalled");

@@ -16,6 +16,7 @@ const idle: ServerStatus = {
   agents: page,
   tunnels: page,
   dials: page,
+  probes: [],
   failures: [],
 };
 
@@ -54,6 +55,14 @@ Deno.test("figures are shown in units of people", () => {
 Deno.test("a program that does its work has nothing that needs attention", () => {
   assert.deepEqual(found({}), []);
   assert.equal(worst([]), "well");
+});
+
+Deno.test("a destination that probes do not reach is found, one that they do is not", () => {
+  const probe = { destination: "10.0.0.9:443", reachable: true, consecutiveFailures: 0 };
+  const lastFailure = { time: "", seconds: 0, reason: "error_response", message: "refused" };
+  assert.deepEqual(found({ probes: [probe, { ...probe, success: true }, { ...probe, success: false, lastFailure }] }), [
+    "warn: probes do not reach 10.0.0.9:443",
+  ]);
 });
 
 Deno.test("what keeps a server from its work is found, the worst first", () => {
