@@ -20,6 +20,8 @@ export class HandshakeTurns {
   readonly #clock: TurnClock;
   readonly #waiting = new Set<() => void>();
   #spentMs = 0;
+  /** When the last step was done. */
+  #doneAt = 0;
   #scheduled = false;
 
   constructor(clock: TurnClock) {
@@ -37,24 +39,34 @@ export class HandshakeTurns {
    * @returns what takes it back
    */
   take(step: () => void): () => void {
+    this.#begun();
     if (this.#waiting.size > 0 || this.#spentMs >= handshakeTurnMs) this.#waiting.add(step);
     else this.spend(step);
+    this.#schedule();
     return () => void this.#waiting.delete(step);
   }
 
   /** Takes a step that cannot wait; those that can wait for it. */
   spend(step: () => void): void {
-    const since = this.#clock.now();
+    const since = this.#begun();
     try {
       step();
     } finally {
-      this.#spentMs += this.#clock.now() - since;
-      this.#schedule();
+      this.#doneAt = this.#clock.now();
+      this.#spentMs += this.#doneAt - since;
     }
   }
 
+  /** Handshakes that come one by one ask for no turns: what one has cost is over when as much time has passed. */
+  #begun(): number {
+    const now = this.#clock.now();
+    this.#spentMs = Math.max(0, this.#spentMs - (now - this.#doneAt));
+    this.#doneAt = now;
+    return now;
+  }
+
   #schedule(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#waiting.size === 0) return;
     this.#scheduled = true;
     this.#clock.nextTurn(() => this.#turn());
   }
@@ -63,12 +75,15 @@ export class HandshakeTurns {
     this.#scheduled = false;
     // What has ended in the last turn beyond its share is this turn's cost, but one goes on.
     this.#spentMs = Math.max(0, this.#spentMs - handshakeTurnMs);
-    for (const step of this.#waiting) {
-      this.#waiting.delete(step);
-      this.spend(step);
-      if (this.#spentMs >= handshakeTurnMs) break;
+    try {
+      for (const step of this.#waiting) {
+        this.#waiting.delete(step);
+        this.spend(step);
+        if (this.#spentMs >= handshakeTurnMs) break;
+      }
+    } finally {
+      this.#schedule();
     }
-    if (this.#waiting.size > 0 || this.#spentMs > 0) this.#schedule();
   }
 }
 
