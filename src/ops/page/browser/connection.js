@@ -25,6 +25,8 @@ const pollMs = 2_000;
 const soonMs = 300;
 /** An answer costs the program time: it is left alone for so many times what one took. */
 const restFactor = 20;
+/** No longer than so: where all is slow, people want to see why. */
+const mostRestMs = 10_000;
 const answerLimitMs = 20_000;
 const retryMs = [500, 1_000, 2_000, 3_000];
 
@@ -86,6 +88,10 @@ export class Connection {
     else void this.#poll();
   }
 
+  get #restMs() {
+    return Math.min(mostRestMs, restFactor * this.#tookMs);
+  }
+
   get #idle() {
     return this.#paused || document.visibilityState === "hidden";
   }
@@ -128,7 +134,7 @@ export class Connection {
   /** @param {number} waitMs */
   #next(waitMs) {
     if (this.#idle) return;
-    this.#due = this.#endedAt + Math.max(waitMs, restFactor * this.#tookMs);
+    this.#due = this.#endedAt + Math.max(waitMs, this.#restMs);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.ask(), this.#due - performance.now());
   }
@@ -137,7 +143,7 @@ export class Connection {
   #happened(event) {
     this.#listener.onEvent(event);
     if (event.type === "hello" || this.#asking || this.#idle || this.#failures > 0) return;
-    const soon = Math.max(performance.now() + soonMs, this.#endedAt + restFactor * this.#tookMs);
+    const soon = Math.max(performance.now() + soonMs, this.#endedAt + this.#restMs);
     if (soon >= this.#due) return;
     this.#due = soon;
     clearTimeout(this.#timer);
