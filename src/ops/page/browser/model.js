@@ -96,15 +96,16 @@ export class Model {
     const page = isServer(status) ? status.agents : status.links;
     this.#takeLinks(page, now);
     this.#takeTunnels(status.tunnels.items, now);
-    this.#remember(page.total, now);
+    if (this.whole) this.#remember(this.#names().size, now);
     this.#sample(status, page.total);
   }
 
   /** What one answer does not say. @returns {import("../texts/findings.js").Seen} */
   seen() {
     const best = this.#most.reduce((a, b) => b.most >= a.most ? b : a, { at: this.#now, most: 0 });
-    const here = new Set([...this.links.values()].map(({ entry }) => nameOf(entry)));
+    const here = this.#names();
     return {
+      ...(this.whole ? { links: here.size } : {}),
       mostLinks: best.most,
       mostLinksSeconds: Math.max(1, Math.round((this.#now - best.at) / 1000)),
       gone: this.whole ? [...this.#ids.keys()].filter((id) => !here.has(id)) : [],
@@ -120,6 +121,11 @@ export class Model {
       sum.received += rate.received;
     }
     return sum;
+  }
+
+  /** Who is linked. A link that is renewed is there twice for a moment, and nobody is fewer when one of the two is gone. */
+  #names() {
+    return new Set([...this.links.values()].map(({ entry }) => nameOf(entry)));
   }
 
   /** Another process answers: nothing of the one before goes on, but what there was. */

@@ -75,8 +75,16 @@ Deno.test("a table of several pages is read page by page, and what is gone is fo
   assert.deepEqual(ids(model), ["1", "2", "3"]);
   model.take(status({ agents: [agent("1"), agent("3")], total: 2 }), 2_000);
   assert.deepEqual(ids(model), ["1", "3"]);
-  const { mostLinks, mostLinksSeconds, gone } = model.seen();
-  assert.deepEqual([mostLinks, mostLinksSeconds, gone], [3, 2, ["2"]]);
+  const { links, mostLinks, mostLinksSeconds, gone } = model.seen();
+  assert.deepEqual([links, mostLinks, mostLinksSeconds, gone], [2, 3, 1, ["2"]]);
+});
+
+Deno.test("a link that is renewed is there twice for a moment, and nobody is fewer behind it", () => {
+  const model = new Model();
+  model.take(status({ agents: [agent("1"), { ...agent("1"), address: "10.0.0.1:9" }] }), 0);
+  model.take(status({ agents: [agent("1")] }), 2_000);
+  const { links, mostLinks, gone } = model.seen();
+  assert.deepEqual([links, mostLinks, gone], [1, 1, []]);
 });
 
 Deno.test("half an hour later nobody is missed any more", () => {

@@ -20,7 +20,8 @@ import { bytes, counted, duration } from "../texts/units.js";
 /**
  * What a page has seen that one answer does not say; nothing of it is there at first.
  * @typedef {object} Seen
- * @property {number} [mostLinks] most agents, or links, that were there at once
+ * @property {number} [links] agents, or servers, that are linked; absent while not all of the table was read
+ * @property {number} [mostLinks] the most of them that were there at once
  * @property {number} [mostLinksSeconds] how long ago that was
  * @property {readonly string[]} [gone] ids of those that went since
  * @property {readonly WaitingTunnel[]} [waiting] tunnels that made no progress while bytes wait
@@ -168,10 +169,9 @@ function agentFindings({ routes, links, serverCount, draining }) {
  * @param {Seen} seen
  * @returns {Finding[]}
  */
-function fewerFindings(status, { mostLinks = 0, mostLinksSeconds = 0, gone = [] }) {
-  if (status.draining) return [];
-  const [now, noun] = isServer(status) ? [status.agents.total, "agent"] : [status.links.total, "link"];
-  if (now >= mostLinks) return [];
+function fewerFindings(status, { links: now, mostLinks = 0, mostLinksSeconds = 0, gone = [] }) {
+  if (status.draining || now === undefined || now >= mostLinks) return [];
+  const noun = isServer(status) ? "agent" : "server";
   return [{
     level: "warn",
     what: `${counted(mostLinks - now, noun)} fewer than ${duration(mostLinksSeconds)} ago: ${now} of ${mostLinks}`,

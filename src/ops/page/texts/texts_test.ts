@@ -112,10 +112,10 @@ Deno.test("failed dials of the last ten minutes are told by reason, with the las
 });
 
 Deno.test("fewer agents than before, and tunnels that make no progress, are told once that was seen", () => {
-  assert.deepEqual(found({}, { mostLinks: 3, mostLinksSeconds: 90, gone: ["a", "b"] }), [
+  assert.deepEqual(found({}, { links: 0, mostLinks: 3, mostLinksSeconds: 90, gone: ["a", "b"] }), [
     "warn: 3 agents fewer than 1 min 30 s ago: 0 of 3",
   ]);
-  assert.deepEqual(found({ draining: true }, { mostLinks: 3 }), ["bad: it is shutting down"]);
+  assert.deepEqual(found({ draining: true }, { links: 0, mostLinks: 3 }), ["bad: it is shutting down"]);
   assert.deepEqual(
     found({}, { waiting: [{ destination: "a:1", whom: "client", queuedBytes: 5_000, seconds: 12 }] }),
     ["warn: 1 tunnel waits for the client, which takes nothing since 12 s"],
