@@ -16,12 +16,17 @@ const slow: readonly string[] = [
   "tests/e2e/process_test.ts",
   "tests/field/field_test.ts",
   "tests/bench/bench_test.ts",
+  "tests/e2e/documents_test.ts",
   "tests/e2e/balancers_test.ts",
   "tests/e2e/workers_frontends_test.ts",
   "tests/e2e/workers_test.ts",
   "tests/e2e/documents_test.ts",
   "tests/fuzz/fuzz_test.ts",
+  "tests/e2e/events_test.ts",
+  "tests/e2e/konnectivity_tap_test.ts",
   "tests/e2e/names_test.ts",
+  "tests/e2e/konnectivity_diag_test.ts",
+  "tests/e2e/probe_test.ts",
   "tests/browser/page_test.ts",
   "tests/e2e/fleet_test.ts",
   "tests/conformance/hostile_test.ts",
@@ -30,6 +35,8 @@ const slow: readonly string[] = [
   "tests/e2e/workers_end_test.ts",
   "tests/e2e/build_test.ts",
   "tests/e2e/compile_test.ts",
+  "tests/e2e/konnectivity_status_test.ts",
+  "tests/e2e/traces_test.ts",
   "src/programs/agent/run_test.ts",
   "tests/e2e/process_hostile_test.ts",
   "tests/spec/transfers_test.ts",
@@ -44,7 +51,7 @@ const shareFiles = 14;
 const quietProcesses = Math.max(2, Math.min(5, navigator.hardwareConcurrency + 1));
 /** How many more run beside other busy programs, which would have most of the processors else: two for each of them. */
 const mostMoreProcesses = 6;
-const limitMs = 15 * 60_000;
+const limitMs = 18 * 60_000;
 
 /** Files that run in one process. */
 interface Unit {

@@ -64,10 +64,11 @@ export function boundHandshakes(server: HandshakingServer, onFailed: (error: Err
     ownedBy(connectionOwner, (socket: Socket) => {
       open.add(socket);
       handshakeSeen();
-      socket.once("close", () => {
+      const closed = () => {
         open.delete(socket);
         handshakeSeen();
-      });
+      };
+      socket.once("close", owned(connectionOwner(socket), closed));
     }),
   );
   const failed = (error: Error, socket: TLSSocket) => {

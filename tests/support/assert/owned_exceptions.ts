@@ -74,6 +74,11 @@ export const ownedExceptions: readonly OwnedException[] = [
       text,
       why: "its listener guards what reads and what it is told",
     })),
+  ...['.on("connection", (socket)', '.on("error", onError)', '.on("close", onClose)'].map((text) => ({
+    path: "src/runtime/tls/handshake_turns.ts",
+    text,
+    why: "the handshake that it begins is guarded, and the rest does not throw",
+  })),
   { path: "src/runtime/http/http2_guard.ts", text: "setImmediate(() => close(onClosed))", why: lowest },
   { path: "src/runtime/http/http2_guard.ts", text: "setImmediate(() => destroy(error, code))", why: lowest },
   { path: "src/runtime/inspector_guard.ts", text: "setImmediate(eachTurn)", why: lowest },
