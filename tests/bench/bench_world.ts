@@ -77,6 +77,8 @@ export class BenchWorld implements AsyncDisposable {
   readonly #programs: Program[] = [];
   #serverCommand: readonly string[] = [];
   #ports: ServerPorts = { agents: 0, admin: 0, health: 0 };
+  /** Each agent with its health port. */
+  readonly #agentHealth: (readonly [agent: Program, health: number])[] = [];
   /** What agents reach the server by; absent: nothing lies between. */
   #line: FarRelay | undefined;
 
@@ -149,6 +151,11 @@ export class BenchWorld implements AsyncDisposable {
     const server = new Program("server", this.#serverCommand);
     this.#programs[0] = server;
     await answering(server, this.#ports.health, "/healthz");
+  }
+
+  /** Waits until each agent has a server: after a restart of that it looks for it with growing pauses. */
+  async agentsReady(): Promise<void> {
+    for (const [agent, health] of this.#agentHealth) await answering(agent, health, "/readyz", this.server);
   }
 
   /**
@@ -257,8 +264,9 @@ export class BenchWorld implements AsyncDisposable {
           ...agentFlags,
         ], health),
       );
-      await answering(started.at(-1) ?? server, health, "/readyz", server);
+      this.#agentHealth.push([started.at(-1) ?? server, health]);
     }
+    await this.agentsReady();
     await answering(server, ports.health, "/readyz");
     await new Promise((resolve) => setTimeout(resolve, settleMs));
     const [agent] = started;

@@ -62,6 +62,8 @@ export async function measureFleet(
     await fleet.linked("all", limitMs);
   });
 
+  // The neighbour works from the beginning on.
+  await world.agentsReady();
   await fleet.drop(limitMs);
   const [lines, stormCpu] = [linesOf(world), cpu()];
   const seen = await world.load(destinations, { kind: "neighbour" }, 2 * limitMs, () => fleet.link(limitMs));
