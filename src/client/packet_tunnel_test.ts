@@ -86,6 +86,7 @@ Deno.test("[client 1.7-1] a dial sends the address as it is and opens on the pro
     protocol: "tcp",
     address: "host:1",
     random,
+    traceparent: "",
   });
   assert.equal(scene.tunnel.state, "dialing");
   scene.say(dialed(random, 7));
