@@ -9,6 +9,7 @@ import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
 import { makeTestCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
 import { builtProject } from "../support/processes/built_project.ts";
+import { takeFixedPorts } from "../support/processes/fixed_ports.ts";
 import { Launched } from "../support/processes/launched.ts";
 import { httpGet, startAgent } from "../support/processes/processes.ts";
 import { shellCommands } from "../support/processes/readme_commands.ts";
@@ -105,6 +106,8 @@ leakTest("what they ask of a server and an agent is answered, and finds nothing 
     8094: agent.adminPort,
     8095: server.adminPort,
   };
+  // What is checked would listen on its usual ports, which the programs of other tests have.
+  using _usual = await takeFixedPorts([8090, 8091, 8092, 8093, 8094, 8095]);
   const folder = await Deno.makeTempDir({ prefix: "konnectivity-documents-" });
   try {
     await readersFolder(launched, folder);
