@@ -23,6 +23,8 @@ import { boundHandshakes, followTls, type ServerTls, tlsServerOptions } from "..
 export interface ConnectBindings {
   /** Who asks, by what the connection proves. */
   readonly peer: PeerIdentity;
+  /** Names and values of the request's headers by turns: a Headers object of each dial costs more than it is read for. */
+  readonly rawHeaders: readonly string[];
   /**
    * Set by a handler that accepts a CONNECT: called with the client's bytes once the 200 has been written. Whatever the
    * client sent behind its request comes first.
@@ -186,12 +188,12 @@ async function refuseRequest(
   peer: PeerIdentity,
   fetch: ConnectFetch,
 ): Promise<void> {
-  const { method, url, socket } = message;
+  const { method, url, socket, rawHeaders } = message;
   const gone = new AbortController();
   socket.once("close", owned(ownerOf("request"), () => gone.abort(new Error("client hung up"))));
   const path = url?.startsWith("/") === true ? url : "/";
   const response = faultAnswer(message) ??
-    await fetched(fetch, rawRequest(message, `http://connect${path}`, gone.signal), { peer });
+    await fetched(fetch, rawRequest(message, `http://connect${path}`, gone.signal), { peer, rawHeaders });
   client.answer(await closingAnswer(response, method));
 }
 
@@ -226,7 +228,7 @@ async function answerConnect(
       gone.abort(new Error("client hung up"));
       socket.destroy();
     });
-    const bindings: ConnectBindings = { peer };
+    const bindings: ConnectBindings = { peer, rawHeaders: message.rawHeaders };
     const url = `http://connect/${encodeURIComponent(message.url ?? "")}`;
     response = await fetched(fetch, rawRequest(message, url, gone.signal), bindings);
     // A client that is gone is handed on all the same: the tunnel learns of it as of any other close.

@@ -22,6 +22,8 @@ const log = getLogger(["server", "connect-frontend"]);
 export interface ConnectBindings {
   /** Who asks, by what the connection proves. */
   readonly peer: PeerIdentity;
+  /** Names and values of the request's headers by turns. */
+  readonly rawHeaders: readonly string[];
   /** Set by a handler that accepts a CONNECT: called with the client's bytes once the 200 has been written. */
   tunnel?: (client: ByteStream) => void;
 }
@@ -48,6 +50,14 @@ function bodyOf(failure: DialFailure): string {
   }
 }
 
+/** The value of a header; undefined where there is none. @param name in lower case */
+function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.toLowerCase() === name) return rawHeaders[at + 1];
+  }
+  return undefined;
+}
+
 /** The HTTP CONNECT frontend: each accepted request is a tunnel, everything else is refused. */
 export class ConnectFrontend {
   readonly #pool: BackendPool;
@@ -71,7 +81,7 @@ export class ConnectFrontend {
         return c.text(`dial tcp: address of ${target.length} characters is longer than any can be\n`, 400, plain);
       }
       if (typeof parsed === "string") return c.text(`dial tcp: address ${target}: ${parsed}\n`, 400, plain);
-      const traceparent = this.#pool.traces ? c.req.header(traceparentKey) : undefined;
+      const traceparent = this.#pool.traces ? headerOf(c.env.rawHeaders, traceparentKey) : undefined;
       const client = new HttpConnectClient(c.env.peer, clock, (gone) => this.#clients.delete(gone), traceparent);
       const tunnel = this.#pool.dial({ protocol: "tcp", address: target }, client);
       if (!(tunnel instanceof ServerTunnel)) {

@@ -13,13 +13,14 @@ class ConnectRequest extends Request {
 
 /** A CONNECT request that a test makes of a server's core, and what becomes of it. */
 export class Caller {
-  readonly bindings: ConnectBindings = { peer: unknownPeer };
+  readonly bindings: ConnectBindings;
   readonly #abort = new AbortController();
   readonly #answer: Promise<Response>;
 
   constructor({ server }: ServerWorld, target: string, headers: Readonly<Record<string, string>> = {}) {
     const url = `http://connect/${encodeURIComponent(target)}`;
-    const request = new ConnectRequest(url, { signal: this.#abort.signal, headers });
+    const request = new ConnectRequest(url, { signal: this.#abort.signal });
+    this.bindings = { peer: unknownPeer, rawHeaders: Object.entries(headers).flat() };
     this.#answer = Promise.resolve(server.connect.fetch(request, this.bindings));
   }
 
