@@ -41,34 +41,38 @@ async function scrollsSideways(page: Page): Promise<boolean> {
   return await page.locator("html").evaluate((html) => html.scrollWidth > html.clientWidth);
 }
 
-leakTest(
-  "the page shows agents, and a tunnel for as long as it is open, without a complaint of the browser",
-  async () => {
-    await using browser = await TestBrowser.open();
-    await using world = await PageWorld.open("--server-id=server-1");
-    await using echo = await openEcho("127.0.0.1", 0);
-    await world.agent("agent-a");
-    const { page, complaints } = await browser.tab();
-    await opened(page, world.url);
-    await page.locator("#agents tbody tr", { hasText: "agent-a" }).waitFor();
-    await page.locator("#connection", { hasText: /^Live$/ }).waitFor();
-    assert.equal(await page.title(), "● 1 agent - server-1");
-    assert.equal(await page.locator("#summary").count(), 0);
+for (const flags of [[], ["--workers=2"]]) {
+  leakTest(
+    `the page shows agents, and a tunnel for as long as it is open, without a complaint of the browser: ${
+      flags.join(" ") || "no workers"
+    }`,
+    async () => {
+      await using browser = await TestBrowser.open();
+      await using world = await PageWorld.open("--server-id=server-1", ...flags);
+      await using echo = await openEcho("127.0.0.1", 0);
+      await world.agent("agent-a");
+      const { page, complaints } = await browser.tab();
+      await opened(page, world.url);
+      await page.locator("#agents tbody tr", { hasText: "agent-a" }).first().waitFor();
+      await page.locator("#connection", { hasText: /^Live$/ }).waitFor();
+      assert.equal(await page.title(), "● 1 agent - server-1");
+      assert.equal(await page.locator("#summary").count(), 0);
 
-    const tunnel = await world.dial(echo.address);
-    assert.equal(await new Conversation(tunnel).ask("hello"), "hello");
-    await page.locator("#tunnels tbody tr", { hasText: echo.address }).waitFor();
-    await page.locator("#feed li", { hasText: "tunnel opened" }).waitFor();
-    await page.locator("#map .node", { hasText: echo.address }).waitFor();
-    await tunnel.close();
-    await page.locator("#tunnels tbody tr", { hasText: echo.address }).waitFor({ state: "detached" });
-    await page.locator("#feed li", { hasText: "tunnel closed" }).waitFor();
+      const tunnel = await world.dial(echo.address);
+      assert.equal(await new Conversation(tunnel).ask("hello"), "hello");
+      await page.locator("#tunnels tbody tr", { hasText: echo.address }).waitFor();
+      await page.locator("#feed li", { hasText: "tunnel opened" }).waitFor();
+      await page.locator("#map .node", { hasText: echo.address }).waitFor();
+      await tunnel.close();
+      await page.locator("#tunnels tbody tr", { hasText: echo.address }).waitFor({ state: "detached" });
+      await page.locator("#feed li", { hasText: "tunnel closed" }).waitFor();
 
-    await world.agent("agent-b");
-    await until("the title counts it", async () => (await page.title()).startsWith("● 2 agents"));
-    assert.deepEqual(complaints, []);
-  },
-);
+      await world.agent("agent-b");
+      await until("the title counts it", async () => (await page.title()).startsWith("● 2 agents"));
+      assert.deepEqual(complaints, []);
+    },
+  );
+}
 
 leakTest("sorting and filtering work by the keyboard alone", async () => {
   await using world = await PageWorld.open();

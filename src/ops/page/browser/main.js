@@ -88,9 +88,10 @@ function show() {
   const { status } = model;
   if (status === undefined) return;
   const now = model.time(performance.now());
-  const all = findings(status, model.seen());
+  const seen = model.seen();
+  const all = findings(status, seen);
   const level = worst(all);
-  document.title = titleOf(status, level);
+  document.title = titleOf(status, level, seen.links);
   setAttributes(byId("dot"), { class: `dot ${level}` });
   showFindings(all);
   tiles.show(model);

@@ -24,7 +24,7 @@ import { isServer, timeOf } from "../texts/findings.js";
  * @property {number} sent bytes a second
  * @property {number} received
  * @property {number} tunnels
- * @property {number} links
+ * @property {number} linked agents that a server has, or servers that an agent has, whatever number of links each has
  * @property {number} failures dials that failed since the sample before
  */
 
@@ -96,8 +96,9 @@ export class Model {
     const page = isServer(status) ? status.agents : status.links;
     this.#takeLinks(page, now);
     this.#takeTunnels(status.tunnels.items, now);
-    if (this.whole) this.#remember(this.#names().size, now);
-    this.#sample(status, page.total);
+    const linked = this.whole ? this.#names().size : page.total;
+    if (this.whole) this.#remember(linked, now);
+    this.#sample(status, linked);
   }
 
   /** What one answer does not say. @returns {import("../texts/findings.js").Seen} */
@@ -201,12 +202,12 @@ export class Model {
     while (this.#most.length > 1 && now - (this.#most[0]?.at ?? now) > memoryMs) this.#most.shift();
   }
 
-  /** @param {ServerStatus | AgentStatus} status @param {number} links */
-  #sample({ tunnels, failures }, links) {
+  /** @param {ServerStatus | AgentStatus} status @param {number} linked */
+  #sample({ tunnels, failures }, linked) {
     const first = this.#lastFailure === "" && this.samples.length === 0;
     const fresh = failures.filter(({ time }) => time > this.#lastFailure).length;
     this.#lastFailure = failures[0]?.time ?? this.#lastFailure;
-    this.samples.push({ ...this.rate(), tunnels: tunnels.total, links, failures: first ? 0 : fresh });
+    this.samples.push({ ...this.rate(), tunnels: tunnels.total, linked, failures: first ? 0 : fresh });
     if (this.samples.length > plotLength) this.samples.shift();
   }
 }

@@ -39,9 +39,9 @@ function tilesOf(program) {
     { title: "From destinations", text: (_, { received }) => rate(received), series: [({ received }) => received] },
     { title: "Tunnels", text: (_, { tunnels }) => count(tunnels), series: [({ tunnels }) => tunnels] },
     {
-      title: program === "proxy-server" ? "Agents" : "Links",
-      text: (_, { links }) => count(links),
-      series: [({ links }) => links],
+      title: program === "proxy-server" ? "Agents" : "Servers",
+      text: (_, { linked }) => count(linked),
+      series: [({ linked }) => linked],
     },
     {
       title: "Failed dials, 5 minutes",

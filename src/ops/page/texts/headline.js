@@ -16,11 +16,12 @@ const signs = { well: "●", note: "●", warn: "▲", bad: "✕" };
  * The window's title: `● 3 agents - server-1`.
  * @param {ServerStatus | AgentStatus} status
  * @param {"well" | "note" | "warn" | "bad"} level
+ * @param {number} [agents] how many a server has, which may have several links each; absent: as many as links
  * @returns {string}
  */
-export function titleOf(status, level) {
+export function titleOf(status, level, agents) {
   const [what, name] = isServer(status)
-    ? [counted(status.agents.total, "agent"), status.server.id]
+    ? [counted(agents ?? status.agents.total, "agent"), status.server.id]
     : [counted(linkedServers(status), "server"), status.agent.id];
   return `${signs[level]} ${status.ready ? "" : status.draining ? "shutting down, " : "not ready, "}${what} - ${name}`;
 }
