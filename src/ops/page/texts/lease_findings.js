@@ -30,8 +30,8 @@ export function agentLeaseFindings({ leases, draining }) {
       what: `the servers' leases cannot be followed for ${duration(unfollowedSeconds)}`,
       why: failure ?? "the Kubernetes API does not answer",
       todo:
-        "Links stay as they are for ten minutes, and servers that come are not found. Look whether the agent reaches the Kubernetes " +
-        `API, and may list and watch leases ${scope(leases)}.`,
+        "Links stay as they are for ten minutes, and servers that come are not found. Look whether the agent reaches the " +
+        `Kubernetes API, and may list and watch leases ${scope(leases)}.`,
     }];
   }
   if (count === 0) {

@@ -41,9 +41,10 @@ export function agentLeaseLines({ leases, serverCount }: AgentStatus, limit: num
       ...line,
       health: "Degraded",
       text: `not followed for ${span(unfollowedSeconds)}: ${failure ?? "no answer"}; as far as is known ${held}`,
-      action:
-        "links stay as they are for ten minutes, and servers that come are not found: let the agent reach the Kubernetes API, and " +
-        `list and watch leases ${scopeText(leases)}; konnectivity check agent -- FLAGS says what it may not`,
+      action: "links stay as they are for ten minutes, and servers that come are not found: let the agent reach the " +
+        `Kubernetes API, and list and watch leases ${
+          scopeText(leases)
+        }; konnectivity check agent -- FLAGS says what it may not`,
     }];
   }
   if (leases.count === 0) {
