@@ -13,6 +13,7 @@ leakTest("behind its launcher a check finds a sound server and agent sound, with
   const kubeconfig = await here.kubeconfig(api);
   here.server["enable-lease-controller"] = "true";
   here.server["kubeconfig"] = kubeconfig;
+  here.server["server-id"] = "s0";
   const before = await konnectivity(["check", "--server-host=localhost", "server", "--", ...here.flagsOf("server")]);
   assert.equal(before.stderr, "");
   assert.match(before.stdout, /^\d+ ok, 0 warnings, 0 failed, 0 skipped\n$/m);
@@ -32,12 +33,12 @@ leakTest("behind its launcher a check finds a sound server and agent sound, with
   await running.ready();
   const admin = ["--admin", `127.0.0.1:${running.adminPort}`];
   const seen = await konnectivity(["check", ...admin, "agent", "--", ...agentFlags]);
-  assert.match(seen.stdout, /^ok +leases +.*: 1 servers hold one, and the agent is linked to as many$/m);
+  assert.match(seen.stdout, /^ok +leases +.*: 1 servers hold one, and the agent is linked to each$/m);
   api.handle = apiThat({ leases: 3 });
   const lacking = await konnectivity(["check", ...admin, "agent", "--", ...agentFlags]);
   assert.match(
     lacking.stdout,
-    /^failed +leases +.*: 3 servers hold one, and the agent is linked to 1: konnectivity status/m,
+    /^failed +leases +.*: 3 servers hold one, and the agent has no link to s1, s2: konnectivity status/m,
   );
   assert.match(lacking.stdout, /^ +see docs\/checks\.md#leases$/m);
   assert.equal(lacking.code, 2);

@@ -1,26 +1,11 @@
 import assert from "node:assert/strict";
-import { type FakeLeases, startFakeLeases } from "../support/fakes/fake_leases.ts";
+import { writeKubeconfig } from "../support/fakes/fake_kubeconfig.ts";
+import { startFakeLeases } from "../support/fakes/fake_leases.ts";
 import { Launched } from "../support/processes/launched.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { httpGet } from "../support/processes/processes.ts";
 import { until } from "../support/assert/until.ts";
 import { readiness, withWorkers } from "../support/processes/workers.ts";
-
-function kubeconfigOf({ api }: FakeLeases) {
-  const { ca, client } = api.certificates;
-  const data = (pem: string) => btoa(pem);
-  return {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: "c", cluster: { server: api.url, "certificate-authority-data": data(ca.certPem) } }],
-    users: [{
-      name: "u",
-      user: { "client-certificate-data": data(client.certPem), "client-key-data": data(client.keyPem) },
-    }],
-    contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
-    "current-context": "x",
-  };
-}
 
 leakTest(
   "a server with workers is not ready while one of them has no agent, and its log names the worker",
@@ -42,8 +27,7 @@ leakTest("every worker has a lease, agents count them, and the command gives the
   await using leases = await startFakeLeases();
   const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
   try {
-    const kubeconfig = `${folder}/kubeconfig`;
-    await Deno.writeTextFile(kubeconfig, JSON.stringify(kubeconfigOf(leases)));
+    const kubeconfig = await writeKubeconfig(folder, leases.api);
     await using launched = await Launched.start("grpc-uds", {
       serverFlags: ["--workers=3", "--server-id=many", "--enable-lease-controller", `--kubeconfig=${kubeconfig}`],
       agentFlags: ["--count-server-leases", `--kubeconfig=${kubeconfig}`],

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Tunnel } from "../../src/client/tunnel.ts";
+import type { AgentStatus } from "../../src/ops/status/agent_status.ts";
 import type { Destination } from "../support/in_process/destinations.ts";
-import { startAgent } from "../support/processes/processes.ts";
+import { httpGet, startAgent } from "../support/processes/processes.ts";
 import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
 import { until } from "../support/assert/until.ts";
 import { agentAudience } from "./cluster.ts";
@@ -66,6 +67,10 @@ test("three servers with leases and agents that count them: joined, killed, scal
   await fleet.agentsHave(3);
   for (const agent of fleet.agents) assert.equal(await metric(agent, `${agentMetric}_lease_lists_total`), 1);
   assert.deepEqual((await fleet.leases()).sort(), ["s1", "s2", "s3"]);
+  for (const { adminPort } of fleet.agents) {
+    const { leases } = JSON.parse((await httpGet(adminPort, "/status")).body) as AgentStatus;
+    assert.deepEqual([leases?.count, leases?.linked, leases?.withoutLease, leases?.followed], [3, 3, [], true]);
+  }
 
   const first = await EchoTunnel.through(fleet.server("s1"), fleet.echo);
   const second = await EchoTunnel.through(fleet.server("s2"), fleet.echo);

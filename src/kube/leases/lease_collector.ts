@@ -3,7 +3,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { reasonOf, statusOf, textOf } from "../client/kube_error.ts";
 import { pause } from "../client/pause.ts";
 import { type Lease, leaseEndMs } from "./lease.ts";
-import { LeaseTimes } from "./lease_times.ts";
+import { type LeaseState, LeaseTimes } from "./lease_times.ts";
 import type { LeasesApi } from "./leases_api.ts";
 
 const log = getLogger(["kube", "leases"]);
@@ -29,6 +29,18 @@ export interface LeaseCollectorOptions {
   readonly periodMs?: number;
 }
 
+/** What a collector has seen. */
+export interface CollectedLeases {
+  /** How many held when they were listed last. */
+  readonly count: number;
+  /** Every lease of the last list but those that were deleted since; those that held then count. */
+  readonly leases: Iterable<LeaseState>;
+  /** Milliseconds since the last list; undefined where there was none. */
+  readonly listedMsAgo: number | undefined;
+  /** What the last list failed with; undefined when it did not. */
+  readonly failure: string | undefined;
+}
+
 /** The original's. */
 const defaultPeriodMs = 15_000;
 
@@ -44,6 +56,8 @@ export class LeaseCollector {
   readonly #selector: string;
   #running: Promise<void> | undefined;
   #failure: string | undefined;
+  /** When leases were listed last, in milliseconds of the clock and in the API's time of day. */
+  #listed: { readonly at: number; readonly apiMs: number; readonly count: number } | undefined;
   /** Leases that never end, logged once. */
   #endless: ReadonlySet<string> = new Set();
 
@@ -62,6 +76,16 @@ export class LeaseCollector {
   async stop(): Promise<void> {
     this.#stop.abort(new Error("the collection is stopped"));
     await this.#running;
+  }
+
+  /** What the last list has shown. */
+  report(): CollectedLeases {
+    return {
+      count: this.#listed?.count ?? 0,
+      leases: this.#times.states(this.#listed?.apiMs ?? 0),
+      listedMsAgo: this.#listed === undefined ? undefined : this.#clock.now() - this.#listed.at,
+      failure: this.#failure,
+    };
   }
 
   async #run(): Promise<void> {
@@ -89,6 +113,7 @@ export class LeaseCollector {
       (status, reason, seconds) => events.leasesListed(status, reason, seconds),
     );
     this.#times.listed(list);
+    this.#listed = { at: this.#clock.now(), apiMs: this.#times.now, count: this.#times.holding };
     const endless = list.leases.filter((lease) => leaseEndMs(lease) === undefined);
     for (const { name } of endless) {
       if (!this.#endless.has(name)) log.warn("lease {name} names no duration, so it never ends and is left", { name });
@@ -115,6 +140,7 @@ export class LeaseCollector {
       log[level]("did not delete expired lease {name}: {reason}", { name: lease.name, reason: textOf(error) });
       return;
     }
+    this.#times.deleted(lease);
     events.leaseCulled();
     log.info("deleted expired lease {name}", { name: lease.name });
   }

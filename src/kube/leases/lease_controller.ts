@@ -33,6 +33,17 @@ export interface LeaseTimes {
   readonly stopMs: number;
 }
 
+/** What a controller knows of its lease. */
+export interface OwnLease {
+  readonly name: string;
+  /** Whether it was renewed within its duration. */
+  readonly held: boolean;
+  /** Milliseconds since it was renewed; undefined where it is not there, or was never. */
+  readonly renewedMsAgo: number | undefined;
+  /** What the last renewal failed with; undefined when it did not. */
+  readonly failure: string | undefined;
+}
+
 /** The original's times. */
 export const leaseTimes: LeaseTimes = {
   durationSeconds: 30,
@@ -70,6 +81,8 @@ export class LeaseController {
   /** A call may have created the lease although it failed. */
   #unsure = false;
   #failure: string | undefined;
+  /** When the last renewal began that succeeded, in milliseconds of the clock; undefined where the lease is not there. */
+  #renewedAt: number | undefined;
 
   constructor(options: LeaseControllerOptions) {
     this.#options = options;
@@ -98,6 +111,17 @@ export class LeaseController {
     return this.#stopped;
   }
 
+  /** The lease as it is now. */
+  report(): OwnLease {
+    const renewedMsAgo = this.#renewedAt === undefined ? undefined : this.#clock.now() - this.#renewedAt;
+    return {
+      name: this.#name,
+      held: renewedMsAgo !== undefined && renewedMsAgo < this.#times.durationSeconds * 1000,
+      renewedMsAgo,
+      failure: this.#failure,
+    };
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
@@ -107,8 +131,10 @@ export class LeaseController {
 
   /** Renews once. @returns how long to wait then, in milliseconds */
   async #renewed(): Promise<number> {
+    const startedAt = this.#clock.now();
     try {
       await this.#renew();
+      this.#renewedAt = startedAt;
     } catch (error) {
       if (this.#dropped.signal.aborted) return 0;
       const failure = textOf(error);
@@ -131,6 +157,7 @@ export class LeaseController {
         // Somebody changed or deleted it, or a call that seemed to fail did not: look again.
         if (statusOf(error) !== 409 && statusOf(error) !== 404) throw error;
         this.#lease = undefined;
+        this.#renewedAt = undefined;
         if (this.#stopping.signal.aborted) return;
       }
     }
@@ -173,6 +200,7 @@ export class LeaseController {
     const deletion = this.#within(limit);
     try {
       await this.#delete(limit.signal);
+      this.#renewedAt = undefined;
       log.info("deleted lease {lease}", { lease: this.#name });
     } catch (error) {
       if (reasonOf(error) === "NotFound") return;

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Owner } from "../../faults/fault.ts";
 import { guard } from "../../faults/owned.ts";
 import type { Clock, Deadline } from "../../runtime/clock.ts";
-import { LeaseTimes } from "./lease_times.ts";
+import { type LeaseState, LeaseTimes } from "./lease_times.ts";
 import { LeaseWatch, type LeaseWatchEvents } from "./lease_watch.ts";
 import type { LeaseEvent, LeaseList, LeasesApi, LeaseScope } from "./leases_api.ts";
 
@@ -17,6 +17,15 @@ export interface LeaseCounterOptions {
   /** How long the last count stays while the API cannot be asked, in milliseconds. */
   readonly outageMs?: number;
   readonly random?: () => number;
+}
+
+/** What a counter knows. */
+export interface CountedLeases extends LeaseScope {
+  readonly count: number;
+  /** Every lease that was seen; those that make up the count, count. */
+  readonly leases: Iterable<LeaseState>;
+  /** Undefined while leases are followed; else for how long they have not been, and why. */
+  readonly unfollowed: { readonly ms: number; readonly failure: string | undefined } | undefined;
 }
 
 /** Servers run on without the API, and so do the links to them. */
@@ -34,13 +43,17 @@ export class LeaseCounter implements Owner {
   readonly #outageMs: number;
   readonly #listeners = new Set<() => void>();
   readonly #times: LeaseTimes;
+  readonly #scope: LeaseScope;
   #lostAt: number | undefined;
   #count = 0;
+  /** When they were counted, in the API's time of day. */
+  #countedMs = 0;
   #next: Deadline | undefined;
 
   constructor(options: LeaseCounterOptions) {
     this.#clock = options.clock;
     this.#times = new LeaseTimes(this.#clock);
+    this.#scope = options.scope;
     this.#outageMs = options.outageMs ?? defaultOutageMs;
     this.#watch = new LeaseWatch(options, {
       listed: (list) => this.#listed(list),
@@ -73,6 +86,17 @@ export class LeaseCounter implements Owner {
     return this.#count;
   }
 
+  /** What the count is made of. */
+  report(): CountedLeases {
+    const { loss } = this.#watch;
+    return {
+      ...this.#scope,
+      count: this.#count,
+      leases: this.#times.states(this.#countedMs),
+      unfollowed: loss === undefined ? undefined : { ms: this.#clock.now() - loss.since, failure: loss.failure },
+    };
+  }
+
   /** Calls back whenever the count has changed. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
@@ -99,6 +123,7 @@ export class LeaseCounter implements Owner {
   /** Counts anew: what has ended, has ended. */
   #recount(): void {
     const count = this.#times.holding;
+    this.#countedMs = this.#times.now;
     this.#schedule();
     if (count === this.#count) return;
     log.info("{count} servers have leases, {before} before", { count, before: this.#count });

@@ -17,6 +17,14 @@ interface Seen {
   readonly abandonedMs: number;
 }
 
+/** A lease that was seen. */
+export interface LeaseState {
+  readonly lease: Lease;
+  readonly counts: boolean;
+  /** Milliseconds until it ends, negative once it has; undefined where it names no time, or no duration. */
+  readonly endsInMs: number | undefined;
+}
+
 /**
  * When leases end. Clocks of servers, agents and the API may differ, and this machine's may be set while it runs. So a lease
  * ends by its own times, held against the API's clock, until it is seen to be renewed: from then on it holds for its
@@ -49,7 +57,7 @@ export class LeaseTimes {
 
   /** How many leases hold now. */
   get holding(): number {
-    const now = this.#now();
+    const now = this.now;
     let count = 0;
     for (const { endMs } of this.#seen.values()) if (endMs > now) count++;
     return count;
@@ -57,7 +65,7 @@ export class LeaseTimes {
 
   /** Milliseconds until the first of those that hold ends; Infinity where none does. */
   get nextEndInMs(): number {
-    const now = this.#now();
+    const now = this.now;
     let next = Infinity;
     for (const { endMs } of this.#seen.values()) if (endMs > now) next = Math.min(next, endMs - now);
     return next;
@@ -68,17 +76,28 @@ export class LeaseTimes {
    * is over when it is first seen may be that of a server whose clock is behind.
    */
   get abandoned(): Lease[] {
-    const now = this.#now();
+    const now = this.now;
     return Array.from(this.#seen.values()).filter(({ abandonedMs }) => abandonedMs <= now).map(({ lease }) => lease);
   }
 
-  /** The API's time of day, as far as it is known. */
-  #now(): number {
+  /** The API's time of day, as far as it is known, in milliseconds since the epoch. */
+  get now(): number {
     return this.#clock.timeOfDay() + this.#skewMs;
   }
 
+  /**
+   * Every lease that was seen.
+   * @param countedMs when they were counted, in the API's time of day: those that held then count
+   */
+  *states(countedMs: number): IterableIterator<LeaseState> {
+    const now = this.now;
+    for (const { lease, endMs } of this.#seen.values()) {
+      yield { lease, counts: endMs > countedMs, endsInMs: Number.isFinite(endMs) ? endMs - now : undefined };
+    }
+  }
+
   #observe(lease: Lease): Seen {
-    const now = this.#now();
+    const now = this.now;
     const ends = leaseEndMs(lease);
     const { durationSeconds } = lease;
     // It names no time: nobody holds it.

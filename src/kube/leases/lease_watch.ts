@@ -41,6 +41,14 @@ const retryCapMs = 10_000;
 /** A watch that ends sooner without a word is a failure, or the API would be asked without a pause. */
 const shortWatchMs = 1_000;
 
+/** That changes are not reported. */
+export interface WatchLoss {
+  /** Since when, in milliseconds of the clock. */
+  readonly since: number;
+  /** What the last attempt failed with; undefined while there has been none that ended. */
+  readonly failure: string | undefined;
+}
+
 /** Lists leases and follows their changes, through lost connections and forgotten histories, until it is stopped. */
 export class LeaseWatch {
   readonly #options: LeaseWatchOptions;
@@ -53,7 +61,11 @@ export class LeaseWatch {
   #resourceVersion: string | undefined;
   /** The watch that is open. */
   #watching: AbortController | undefined;
-  #lost = false;
+  /** Since when changes are not reported, in milliseconds of the clock; undefined while they are. */
+  #lostAt: number | undefined;
+  /** The first list has come. */
+  #listed = false;
+  #startedAt = 0;
   #failure: string | undefined;
 
   constructor(options: LeaseWatchOptions, observer: LeaseObserver) {
@@ -65,7 +77,15 @@ export class LeaseWatch {
   }
 
   start(): void {
-    if (!this.#stop.signal.aborted) this.#running ??= this.#run();
+    if (this.#stop.signal.aborted || this.#running !== undefined) return;
+    this.#startedAt = this.#clock.now();
+    this.#running = this.#run();
+  }
+
+  /** Undefined while changes are reported. */
+  get loss(): WatchLoss | undefined {
+    if (!this.#listed) return { since: this.#startedAt, failure: this.#failure };
+    return this.#lostAt === undefined ? undefined : { since: this.#lostAt, failure: this.#failure };
   }
 
   /** Has the leases listed again: what they say of themselves may be outdated. */
@@ -99,8 +119,8 @@ export class LeaseWatch {
     const failure = textOf(error);
     if (failure !== this.#failure) log.warn("cannot follow the servers' leases: {failure}", { failure });
     this.#failure = failure;
-    if (!this.#lost) {
-      this.#lost = true;
+    if (this.#lostAt === undefined) {
+      this.#lostAt = this.#clock.now();
       this.#observer.lost();
     }
     await pause(this.#clock, this.#backoff.failed(), signal);
@@ -114,8 +134,8 @@ export class LeaseWatch {
   }
 
   #found(): void {
-    if (!this.#lost) return;
-    this.#lost = false;
+    if (this.#lostAt === undefined) return;
+    this.#lostAt = undefined;
     this.#observer.found();
   }
 
@@ -132,6 +152,7 @@ export class LeaseWatch {
     }
     events.leasesListed(200, "", seconds());
     this.#resourceVersion = list.resourceVersion;
+    this.#listed = true;
     this.#observer.listed(list);
     this.#succeeded();
   }

@@ -10,6 +10,7 @@ import findings from "./texts/findings.js" with { type: "text" };
 import flows from "./browser/flows.js" with { type: "text" };
 import headline from "./texts/headline.js" with { type: "text" };
 import icon from "./browser/icon.svg" with { type: "text" };
+import leaseFindings from "./texts/lease_findings.js" with { type: "text" };
 import main from "./browser/main.js" with { type: "text" };
 import map from "./browser/map.js" with { type: "text" };
 import model from "./browser/model.js" with { type: "text" };
@@ -41,6 +42,7 @@ const files: Readonly<Record<string, readonly [text: string, contentType: string
   "browser/flows.js": [flows, script],
   "texts/headline.js": [headline, script],
   "browser/icon.svg": [icon, "image/svg+xml"],
+  "texts/lease_findings.js": [leaseFindings, script],
   "browser/main.js": [main, script],
   "browser/map.js": [map, script],
   "browser/model.js": [model, script],

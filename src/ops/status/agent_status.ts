@@ -3,6 +3,7 @@ import type { Link } from "../../agent/link.ts";
 import type { ServerConnection } from "../../agent/servers/server_connection.ts";
 import type { Route } from "../../agent/servers/server_routes.ts";
 import { formatHostPort } from "../../wire/destination/host_port.ts";
+import { type AgentLeaseReport, type AgentLeases, agentLeases } from "./lease_status.ts";
 import { type ProgramFacts, type ProgramStatus, programStatus } from "./program_status.ts";
 import type { FailureStatus, RecentFailures } from "./recent_failures.ts";
 import { type ByteCounts, Rates, readPage, rounded, shown, type StatusPage } from "./status_page.ts";
@@ -13,6 +14,8 @@ export interface AgentStatus extends ProgramStatus {
   readonly agent: AgentFacts;
   /** Servers that the agent should be linked to, as far as it knows. */
   readonly serverCount: number;
+  /** With `--count-server-leases`: the leases, held against the links. */
+  readonly leases?: AgentLeases;
   /** Each way to a server: a configured host, or one address of a name that has several. */
   readonly routes: readonly RouteEntry[];
   readonly links: StatusPage<LinkEntry>;
@@ -84,6 +87,8 @@ export interface AgentTables {
   /** Milliseconds of the agent's clock. */
   readonly now: () => number;
   readonly serverCount: () => number;
+  /** Absent where no leases are counted. */
+  readonly leases?: () => AgentLeaseReport;
   readonly routes: () => readonly Route[];
   readonly connections: () => Iterable<ServerConnection>;
   readonly retired: () => Iterable<ServerConnection>;
@@ -120,6 +125,7 @@ export class AgentStatusReader {
       ...programStatus(facts),
       agent,
       serverCount: serverCount(),
+      ...this.#leases(),
       routes: routes().map((route) => this.#route(route)),
       links: await readPage(
         connections,
@@ -131,6 +137,13 @@ export class AgentStatusReader {
       dials: await readPage(onLinks(links, (link) => link.dials), query.dials, matches, show),
       failures: failures.list(),
     };
+  }
+
+  #leases(): Pick<AgentStatus, "leases"> {
+    const { leases, connections } = this.#tables;
+    if (leases === undefined) return {};
+    const up = Array.from(connections()).filter(({ link }) => !link.draining);
+    return { leases: agentLeases(leases(), new Set(up.map(({ link }) => link.server.serverId))) };
   }
 
   #route(route: Route): RouteEntry {

@@ -5,6 +5,7 @@ import type { ServerTunnel } from "../../server/tunnel.ts";
 import type { TunnelClient } from "../../server/tunnel_sides.ts";
 import { peerName } from "../../wire/peer_identity.ts";
 import type { ProbeReport } from "../../server/probes/destination_probe.ts";
+import { type ServerLeaseReport, type ServerLeases, serverLeases } from "./lease_status.ts";
 import { type ProbeStatus, probeStatus } from "./probe_status.ts";
 import { type ProgramFacts, type ProgramStatus, programStatus } from "./program_status.ts";
 import type { FailureStatus, RecentFailures } from "./recent_failures.ts";
@@ -14,6 +15,8 @@ import type { StatusQuery } from "./status_query.ts";
 /** `GET /status` of a proxy-server's admin port. */
 export interface ServerStatus extends ProgramStatus {
   readonly server: ServerFacts;
+  /** With `--enable-lease-controller`: the server's own lease, and those of all servers. */
+  readonly leases?: ServerLeases;
   readonly agents: StatusPage<AgentEntry>;
   readonly tunnels: StatusPage<TunnelEntry>;
   /** Dials that no agent has answered yet. */
@@ -93,6 +96,8 @@ export interface TunnelEntry extends DialEntry {
 export interface ServerTables {
   readonly facts: ProgramFacts;
   readonly server: () => ServerFacts;
+  /** Absent where the server holds no lease. */
+  readonly leases?: () => ServerLeaseReport;
   readonly backends: () => Iterable<Backend>;
   readonly probes: () => Iterable<ProbeReport>;
   readonly failures: RecentFailures;
@@ -117,7 +122,7 @@ export class ServerStatusReader {
 
   /** Whatever is long is read in portions, so that nobody waits for it. */
   async read(query: StatusQuery): Promise<ServerStatus> {
-    const { facts, server, failures } = this.#tables;
+    const { facts, server, leases, failures } = this.#tables;
     // A copy of the list, not of what is in it: agents come and go meanwhile.
     const backends = [...this.#tables.backends()];
     const wanted = query.agent === "" ? backends : backends.filter(({ info }) => info.agentId === query.agent);
@@ -125,6 +130,7 @@ export class ServerStatusReader {
     return {
       ...programStatus(facts),
       server: server(),
+      ...(leases === undefined ? {} : { leases: serverLeases(leases()) }),
       agents: await readPage(
         backends,
         query.agents,

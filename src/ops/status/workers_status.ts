@@ -1,3 +1,4 @@
+import { joinedLeases, type ServerLeases } from "./lease_status.ts";
 import { type ProgramFacts, programStatus } from "./program_status.ts";
 import type { ServerFacts, ServerStatus } from "./server_status.ts";
 import type { StatusPage } from "./status_page.ts";
@@ -54,6 +55,7 @@ export async function workersStatus(
   const dials = new JoinedPage<ServerStatus["dials"]["items"][number]>(query.dials);
   const probes: ServerStatus["probes"][number][] = [];
   const failures: ServerStatus["failures"][number][] = [];
+  const leases = new Map<number, ServerLeases>();
   let certificates: ServerStatus["certificates"] = [];
   for (const [number, ask] of workers().entries()) {
     const part = await ask({ ...query, agents: agents.rest, tunnels: tunnels.rest, dials: dials.rest });
@@ -63,13 +65,16 @@ export async function workersStatus(
     dials.add(number, part.dials);
     for (const probe of part.probes) probes.push({ ...probe, worker: number });
     failures.push(...part.failures);
+    if (part.leases !== undefined) leases.set(number, part.leases);
     // All of them serve the same files.
     if (number === 0) ({ certificates } = part);
   }
+  const joined = joinedLeases(leases);
   return {
     ...programStatus(facts),
     certificates,
     server: server(),
+    ...(joined === undefined ? {} : { leases: joined }),
     agents: agents.page,
     tunnels: tunnels.page,
     dials: dials.page,

@@ -1,4 +1,5 @@
 import type { ServerCounter } from "../../agent/servers/server_count.ts";
+import type { AgentLeaseReport } from "../../ops/status/lease_status.ts";
 import { KubeClient } from "../../kube/client/kube_client.ts";
 import { LeaseCounter } from "../../kube/leases/lease_counter.ts";
 import { LeasesApi } from "../../kube/leases/leases_api.ts";
@@ -11,6 +12,8 @@ import { version } from "../version.ts";
 /** Servers counted by their leases, until disposed. */
 export interface RunningCounter extends AsyncDisposable {
   readonly counter: ServerCounter;
+  /** For the status. */
+  report(): AgentLeaseReport;
 }
 
 /**
@@ -34,6 +37,7 @@ export async function countLeases(
   counter.start();
   return {
     counter,
+    report: () => counter.report(),
     async [Symbol.asyncDispose]() {
       await counter.stop();
       client[Symbol.dispose]();

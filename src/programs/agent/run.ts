@@ -6,7 +6,6 @@ import type { KeepaliveOptions } from "../../mux/keepalive.ts";
 import type { AgentTracer } from "../../agent/dial_span.ts";
 import { ProxyAgent } from "../../agent/proxy_agent.ts";
 import { ServerAddresses } from "../../agent/servers/server_addresses.ts";
-import type { ServerCounter } from "../../agent/servers/server_count.ts";
 import { dialContext } from "../../dial/connector.ts";
 import { type ProxyFor, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
 import { DialAdmission, PagesAdmission } from "../../net/edge/admission.ts";
@@ -34,6 +33,7 @@ import { formatHostPort } from "../../wire/destination/host_port.ts";
 import { PacketCounts } from "../../wire/packet_counts.ts";
 import { agentLinks } from "./agent_links.ts";
 import { reporting } from "./agent_reports.ts";
+import type { RunningCounter } from "./agent_leases.ts";
 import type { AgentOptions } from "./agent_options.ts";
 import { destinationLists } from "../destination_flags.ts";
 import { isLocalAddress } from "../local_addresses.ts";
@@ -93,7 +93,7 @@ export async function startAgent(
     process: { descriptors, virtualMemory, memoryLimit: await memoryLimit() },
   });
   metrics.certificateExpiry("agent", () => tls.expirySeconds);
-  const counter = options.countServerLeases ? await leaseCounter(options, metrics, undo) : undefined;
+  const counted = options.countServerLeases ? await leaseCounter(options, metrics, undo) : undefined;
   const servers = new ServerAddresses(options.proxyServerHosts, options.proxyServerPort);
   const listeners: HttpServer[] = [];
   const failures = new RecentFailures();
@@ -148,7 +148,7 @@ export async function startAgent(
       keepalive: keepaliveOf(options),
       maxLinkAgeMs: options.maxLinkAgeMs,
       countSource: options.serverCountSource === "max" ? "max" : "default",
-      ...(counter === undefined ? {} : { counter }),
+      ...(counted === undefined ? {} : { counter: counted.counter }),
     },
   });
   undo.defer(() => agent.destroy());
@@ -170,6 +170,7 @@ export async function startAgent(
     agent: { id: options.agentId, identifiers: options.agentIdentifiers },
     now: () => systemClock.now(),
     serverCount: () => set.serverCount,
+    ...(counted === undefined ? {} : { leases: () => counted.report() }),
     routes: () => set.routes,
     connections: () => set.connections.values(),
     retired: () => set.retired,
@@ -252,9 +253,9 @@ async function leaseCounter(
   options: AgentOptions,
   metrics: AgentMetrics,
   undo: AsyncDisposableStack,
-): Promise<ServerCounter> {
+): Promise<RunningCounter> {
   const { countLeases } = await import("./agent_leases.ts");
-  return undo.use(await countLeases(options, metrics.leaseEvents, systemClock)).counter;
+  return undo.use(await countLeases(options, metrics.leaseEvents, systemClock));
 }
 
 function keepaliveOf(options: AgentOptions): KeepaliveOptions {

@@ -16,6 +16,7 @@ import { trimWhenIdle } from "../../runtime/idle_heap_trimmer.ts";
 import { watchEventLoop } from "../../metrics/event_loop.ts";
 import { type EventOutlet, noOutlet } from "../../ops/events/program_event.ts";
 import { ServerEventFeed } from "../../ops/events/server_event_feed.ts";
+import type { ServerLeaseReport } from "../../ops/status/lease_status.ts";
 import type { ProgramFacts } from "../../ops/status/program_status.ts";
 import { RecentFailures } from "../../ops/status/recent_failures.ts";
 import { healthMethods, healthRoutes, HealthStatus } from "../../ops/grpc_health.ts";
@@ -71,6 +72,8 @@ export interface ServerComposition extends AsyncDisposable {
   readonly metrics: ServerMetrics;
   /** The last dials that failed. */
   readonly failures: RecentFailures;
+  /** What is known of leases; absent where the server holds none. */
+  readonly leases?: () => ServerLeaseReport;
   /** To be called when somebody begins to watch other events than before. */
   watched(): void;
   /** When each certificate ends, in seconds since the epoch. */
@@ -180,6 +183,7 @@ export async function prepareServer(
     server,
     metrics,
     failures,
+    ...(kube?.leases === undefined ? {} : { leases: kube.leases }),
     watched: () => follow(ownerOf("request"), feed.settle(server.pool.all())),
     certificates: () => [
       { name: "server", expirySeconds: frontendTls?.files.expirySeconds },

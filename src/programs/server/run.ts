@@ -75,6 +75,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const status = new ServerStatusReader({
     facts,
     server: () => serverFacts(options),
+    ...(prepared.leases === undefined ? {} : { leases: prepared.leases }),
     backends: () => server.pool.all(),
     probes: () => server.probeReports(),
     failures: prepared.failures,

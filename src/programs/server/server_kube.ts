@@ -1,5 +1,6 @@
 import { KubeClient, type KubeClientOptions } from "../../kube/client/kube_client.ts";
-import { LeaseCollector } from "../../kube/leases/lease_collector.ts";
+import type { ServerLeaseReport } from "../../ops/status/lease_status.ts";
+import { LeaseCollector, selectorOf } from "../../kube/leases/lease_collector.ts";
 import { LeaseController, leaseName } from "../../kube/leases/lease_controller.ts";
 import { LeasesApi } from "../../kube/leases/leases_api.ts";
 import { createTokenAuthenticator } from "../../kube/tokens/token_authenticator.ts";
@@ -15,6 +16,8 @@ import { version } from "../version.ts";
 export interface ServerKube extends AsyncDisposable {
   /** Undefined where agents need no token. */
   readonly authenticate: Authenticate | undefined;
+  /** What is known of leases, for the status; undefined where the server holds none. */
+  readonly leases: (() => ServerLeaseReport) | undefined;
   /** Begins to hold the server's lease and to collect those of others, where it should: agents may come now. */
   announce(): void;
   /** Gives the lease up for good, in bounded time; never throws. */
@@ -58,6 +61,7 @@ export async function openServerKube(
       onTooMany: () => tokenEvents.throttled("too_many"),
       clock,
     }),
+    leases: leases === undefined ? undefined : () => leases.report(),
     announce: () => leases?.start(),
     withdraw: async () => await leases?.stop(),
     async [Symbol.asyncDispose]() {
@@ -72,7 +76,7 @@ function leasesOf(
   { leaseNamespace: namespace, leaseLabel, serverId }: ServerOptions,
   events: ServerLeaseEvents,
   clock: Clock,
-): { start(): void; stop(): Promise<void> } {
+): { start(): void; stop(): Promise<void>; report(): ServerLeaseReport } {
   const api = new LeasesApi(client);
   const labels = Object.fromEntries(parseLabels(leaseLabel));
   const controller = new LeaseController({ api, namespace, serverId, labels, clock });
@@ -87,5 +91,11 @@ function leasesOf(
       await controller.stop();
       client.close();
     },
+    report: () => ({
+      namespace,
+      labelSelector: selectorOf(labels),
+      own: controller.report(),
+      list: collector.report(),
+    }),
   };
 }

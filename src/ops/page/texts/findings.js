@@ -5,7 +5,8 @@
  * @module
  */
 import { certificateFindings, failureFindings, readinessFindings } from "./common_findings.js";
-import { bytes, counted, duration } from "../texts/units.js";
+import { agentLeaseFindings, serverLeaseFindings } from "./lease_findings.js";
+import { bytes, counted, duration, named } from "../texts/units.js";
 
 /** @typedef {import("../../status/server_status.ts").ServerStatus} ServerStatus */
 /** @typedef {import("../../status/agent_status.ts").AgentStatus} AgentStatus */
@@ -34,8 +35,8 @@ import { bytes, counted, duration } from "../texts/units.js";
  * @property {number} seconds
  */
 
-/** Ids that a finding names. */
-const namedIds = 5;
+/** Routes that have a finding each. */
+const shownRoutes = 5;
 /** A dial that took longer is late, in seconds: most take milliseconds. */
 const lateDialSeconds = 5;
 
@@ -64,7 +65,9 @@ export function timeOf({ program }) {
  * @returns {Finding[]}
  */
 export function findings(status, seen = {}) {
-  const own = isServer(status) ? serverFindings(status) : agentFindings(status);
+  const own = isServer(status)
+    ? [...serverFindings(status), ...serverLeaseFindings(status)]
+    : [...agentFindings(status), ...agentLeaseFindings(status)];
   const all = [
     ...readinessFindings(status),
     ...certificateFindings(status),
@@ -85,12 +88,6 @@ export function findings(status, seen = {}) {
  */
 export function worst(all) {
   return all.find(({ level }) => level === "bad")?.level ?? all.find(({ level }) => level === "warn")?.level ?? "well";
-}
-
-/** @param {readonly string[]} ids */
-function named(ids) {
-  const more = ids.length - namedIds;
-  return `${ids.slice(0, namedIds).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /**
@@ -135,12 +132,12 @@ function serverFindings({ agents, draining, probes }) {
  * @param {AgentStatus} status
  * @returns {Finding[]}
  */
-function agentFindings({ routes, links, serverCount, draining }) {
+function agentFindings({ routes, links, serverCount, leases, draining }) {
   /** @type {Finding[]} */
   const found = [];
   const servers = new Set(links.items.filter(({ state }) => state === "up").map(({ server }) => server));
   const failed = routes.filter(({ failure, links }) => failure !== undefined && links === 0);
-  for (const { address, proxy, failure, nextAttemptSeconds } of failed.slice(0, namedIds)) {
+  for (const { address, proxy, failure, nextAttemptSeconds } of failed.slice(0, shownRoutes)) {
     found.push({
       level: servers.size === 0 ? "bad" : "warn",
       what: `no link to ${address}${proxy === undefined ? "" : ` by ${proxy}`}`,
@@ -153,7 +150,9 @@ function agentFindings({ routes, links, serverCount, draining }) {
           : `The agent tries again in ${duration(nextAttemptSeconds)}.`),
     });
   }
-  if (failed.length === 0 && servers.size > 0 && servers.size < serverCount && !draining) {
+  // A lease without a link says by name which server is missing.
+  const known = leases?.followed === true && leases.linked < leases.count;
+  if (failed.length === 0 && servers.size > 0 && servers.size < serverCount && !known && !draining) {
     found.push({
       level: "warn",
       what: `links to ${servers.size} of ${counted(serverCount, "server")}`,

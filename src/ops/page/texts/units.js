@@ -99,3 +99,16 @@ export function shortened(text, chars) {
   const all = [...text];
   return all.length <= chars ? text : `${all.slice(0, Math.max(1, chars - 1)).join("")}…`;
 }
+
+/** Ids that {@link named} names. */
+const namedIds = 5;
+
+/**
+ * The first of some ids, and how many there are beside them: `a, b and 3 more`.
+ * @param {readonly string[]} ids
+ * @returns {string}
+ */
+export function named(ids) {
+  const more = ids.length - namedIds;
+  return `${ids.slice(0, namedIds).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}

@@ -2,7 +2,7 @@ import { memberOf } from "../../../kube/client/json_value.ts";
 import { KubeClient } from "../../../kube/client/kube_client.ts";
 import { textOf } from "../../../kube/client/kube_error.ts";
 import { loadApiAccess } from "../../../kube/client/load_access.ts";
-import { isLeaseValid } from "../../../kube/leases/lease.ts";
+import { isLeaseValid, type Lease } from "../../../kube/leases/lease.ts";
 import { LeasesApi } from "../../../kube/leases/leases_api.ts";
 import { systemClock } from "../../../runtime/system_clock.ts";
 import { needsKubernetes, usesTokens } from "../../server/server_validation.ts";
@@ -164,36 +164,59 @@ async function checkLeases(
   const subject = `${part.label}: leases in ${namespace === "" ? "all namespaces" : namespace} with ${
     labelSelector || "any label"
   }`;
-  let valid: number;
+  let valid: readonly Lease[];
   try {
     const { leases, apiTimeMs } = await new LeasesApi(client).list(
       { namespace, labelSelector },
       new AbortController().signal,
     );
     const now = apiTimeMs ?? systemClock.timeOfDay();
-    valid = leases.filter((lease) => isLeaseValid(lease, now)).length;
+    valid = leases.filter((lease) => isLeaseValid(lease, now));
   } catch (error) {
     // What may not be listed has been reported as such.
     return findings.skip(subject, textOf(error));
   }
-  if (part.role === "server") return findings.ok(subject, `${valid} servers hold one`);
-  if (valid === 0) {
+  const text = `${valid.length} servers hold one`;
+  if (part.role === "server") return findings.ok(subject, text);
+  if (valid.length === 0) {
     return findings.fail(
       subject,
       "no server holds one, so this agent makes one link: give servers --enable-lease-controller, and both the same " +
         "namespace and labels (--lease-namespace, --lease-label, --lease-label-selector)",
     );
   }
-  if (status?.kind !== "agent") return findings.ok(subject, `${valid} servers hold one`);
-  const linked =
-    new Set(status.status.links.items.filter(({ state }) => state === "up").map(({ server }) => server)).size;
-  if (linked === valid) return findings.ok(subject, `${valid} servers hold one, and the agent is linked to as many`);
-  const text = `${valid} servers hold one, and the agent is linked to ${linked}`;
-  if (linked > valid) {
-    return findings.fail(
+  if (status?.kind !== "agent") return findings.ok(subject, text);
+  const { leases, links } = status.status;
+  if (leases !== undefined && (leases.namespace !== namespace || leases.labelSelector !== labelSelector)) {
+    findings.warn(
       subject,
-      `${text}: a server without a lease gets no new links; see its log on the lease controller`,
+      `the agent that runs looks in ${leases.namespace || "all namespaces"} with ${
+        leases.labelSelector || "any label"
+      }: ` +
+        "start it with these flags, or check those that it has",
     );
   }
-  findings.fail(subject, `${text}: konnectivity status of the agent says what its routes fail with`);
+  const holders = new Set(valid.map(({ holderIdentity }) => holderIdentity));
+  const linked = new Set(links.items.filter(({ state }) => state === "up").map(({ server }) => server));
+  const missing = [...holders.difference(linked)];
+  const unknown = [...linked.difference(holders)];
+  if (missing.length > 0) {
+    findings.fail(
+      subject,
+      `${text}, and the agent has no link to ${
+        missing.join(", ")
+      }: konnectivity status of the agent says what its routes ` +
+        "fail with",
+    );
+  }
+  if (unknown.length > 0) {
+    findings.fail(
+      subject,
+      `the agent is linked to ${
+        unknown.join(", ")
+      }, which has none: a server without a lease gets no new links; see its ` +
+        "konnectivity status",
+    );
+  }
+  if (missing.length + unknown.length === 0) findings.ok(subject, `${text}, and the agent is linked to each`);
 }

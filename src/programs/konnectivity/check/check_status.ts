@@ -19,6 +19,7 @@ export interface RunningCheck {
 export async function checkStatus(admin: readonly URL[], timeoutMs: number): Promise<RunningCheck> {
   const findings = new Findings("status");
   const certificates = new Findings("certificates");
+  const leases = new Findings("leases");
   const subject = admin.map(({ host }) => host).join(", ");
   let whole: WholeStatus;
   try {
@@ -32,10 +33,11 @@ export async function checkStatus(admin: readonly URL[], timeoutMs: number): Pro
   const line = whole.kind === "server" ? serverLines(whole.status, Infinity) : agentLines(whole.status, Infinity);
   for (const wrong of wrongLines(line)) {
     const text = wrong.action === undefined ? wrong.text : `${wrong.text}: ${wrong.action}`;
-    if (wrong.health === "Down") findings.fail(`${status.program.name}: ${wrong.name}`, text);
-    else findings.warn(`${status.program.name}: ${wrong.name}`, text);
+    const about = wrong.name === "leases" ? leases : findings;
+    if (wrong.health === "Down") about.fail(`${status.program.name}: ${wrong.name}`, text);
+    else about.warn(`${status.program.name}: ${wrong.name}`, text);
   }
-  if (findings.list.length === 0) findings.ok(line.name, line.text);
+  if (findings.list.length + leases.list.length === 0) findings.ok(line.name, line.text);
   for (const { name, expiresAt, expiresInSeconds } of status.certificates) {
     const days = Math.floor(expiresInSeconds / 86_400);
     const text = `it ends in ${days} days, on ${expiresAt.slice(0, 10)}`;
@@ -45,7 +47,7 @@ export async function checkStatus(admin: readonly URL[], timeoutMs: number): Pro
       certificates.warn(`${status.program.name}: ${name}`, `${text}: renew it`);
     } else certificates.ok(`${status.program.name}: ${name}`, text);
   }
-  return { status: whole, findings: [...findings.list, ...certificates.list] };
+  return { status: whole, findings: [...findings.list, ...leases.list, ...certificates.list] };
 }
 
 /** Lines that are wrong by themselves, and not for what is below them alone; certificates have a check of their own. */

@@ -1,4 +1,5 @@
 import type { AgentStatus, EndpointEntry, LinkEntry, RouteEntry } from "../../../ops/status/agent_status.ts";
+import { agentLeaseLines } from "./lease_lines.ts";
 import { programLine } from "./program_lines.ts";
 import { count, heading, listed, size, span, type StatusLine } from "./status_line.ts";
 
@@ -13,6 +14,7 @@ export function agentLines(status: AgentStatus, limit: number): StatusLine {
     text: identifiers === "" ? "no identifiers" : `identifiers ${identifiers}`,
     own: [
       serversLine(status, limit),
+      ...agentLeaseLines(status, limit),
       heading(
         "routes",
         count(status.routes.length, "way") + " to servers",
@@ -29,7 +31,7 @@ export function agentLines(status: AgentStatus, limit: number): StatusLine {
   });
 }
 
-function serversLine({ links, serverCount }: AgentStatus, limit: number): StatusLine {
+function serversLine({ links, serverCount, leases }: AgentStatus, limit: number): StatusLine {
   const { total, matched, items } = links;
   const linked = new Set(items.filter(({ state }) => state === "up").map(({ server }) => server)).size;
   const children = listed(items.map(linkLine), matched, limit);
@@ -48,9 +50,10 @@ function serversLine({ links, serverCount }: AgentStatus, limit: number): Status
     health: linked === 0 ? "Down" : "Degraded",
     name: "servers",
     text: `linked to ${linked} of ${serverCount}`,
-    action:
-      "the others get no traffic by this agent: see the routes below; where every route is linked, --server-count " +
-      "of the servers, or their leases, count servers that there are not, or the balancer leads to the same one",
+    action: "the others get no traffic by this agent: see the routes below; where every route is linked, " +
+      (leases === undefined
+        ? "--server-count of the servers counts servers that there are not, or the balancer leads to the same one"
+        : "the balancer leads to the same one; the leases below say which servers there are"),
     children,
   };
 }

@@ -1,5 +1,6 @@
 import type { ProbeStatus } from "../../../ops/status/probe_status.ts";
 import type { AgentEntry, DialEntry, ServerStatus, TunnelEntry } from "../../../ops/status/server_status.ts";
+import { serverLeaseLines } from "./lease_lines.ts";
 import { programLine } from "./program_lines.ts";
 import { count, heading, listed, size, span, type StatusLine } from "./status_line.ts";
 
@@ -17,7 +18,13 @@ export function serverLines(status: ServerStatus, limit: number): StatusLine {
     text: `${serverCount === 1 ? "the only server" : `one of ${serverCount} servers`}, strategies ${
       strategies.join(", ")
     }`,
-    own: [agentsLine(status, limit), ...probesLines(status), tunnelsLine(status, limit), dialsLine(status, limit)],
+    own: [
+      agentsLine(status, limit),
+      ...serverLeaseLines(status, limit),
+      ...probesLines(status),
+      tunnelsLine(status, limit),
+      dialsLine(status, limit),
+    ],
     limit,
   });
 }

@@ -1,116 +1,17 @@
 import assert from "node:assert/strict";
-import type { AgentStatus } from "../../../ops/status/agent_status.ts";
-import type { AgentEntry, ServerStatus } from "../../../ops/status/server_status.ts";
+import {
+  agent,
+  agentStatus,
+  certificate,
+  empty,
+  findLine,
+  type LineCase,
+  pageOf,
+  server,
+  testLines,
+} from "../../../../tests/support/memory/status_samples.ts";
 import { agentLines } from "./agent_lines.ts";
 import { serverLines } from "./server_lines.ts";
-import type { Health, StatusLine } from "./status_line.ts";
-
-const startedAt = "2026-01-01T00:00:00.000Z";
-const empty = { total: 0, matched: 0, from: 0, items: [] };
-
-/** What is the same in the status of both programs. */
-const common = {
-  version: 1,
-  ready: true,
-  draining: false,
-  listeners: [{ name: "admin", address: "127.0.0.1:8095", protocol: "http", tls: false }],
-  failures: [],
-} as const;
-
-function certificate(days: number) {
-  const expiresInSeconds = days * 86_400;
-  return { name: "cluster", expiresAt: "2026-02-01T00:00:00.000Z", expiresInSeconds } as const;
-}
-
-function agent(id: string, changes: Partial<AgentEntry> = {}): AgentEntry {
-  return {
-    id,
-    name: "test client",
-    address: "10.0.0.5:4711",
-    link: "direct",
-    seconds: 3_700,
-    roundTripMs: 1.25,
-    identifiers: ["default-route=true"],
-    identifierCount: 1,
-    draining: false,
-    stalled: false,
-    tunnels: 1,
-    dials: 0,
-    queuedBytes: 0,
-    bytes: { sent: 1, received: 2 },
-    rate: { sent: 1_024, received: 2_048 },
-    ...changes,
-  };
-}
-
-function pageOf<T>(...items: readonly T[]) {
-  return { total: items.length, matched: items.length, from: 0, items };
-}
-
-function server(changes: Partial<ServerStatus> = {}): ServerStatus {
-  return {
-    ...common,
-    program: { name: "proxy-server", version: "0.37.0", startedAt, uptimeSeconds: 90_061 },
-    certificates: [certificate(300)],
-    server: { id: "s1", serverCount: 3, strategies: ["default"] },
-    agents: pageOf(agent("a1")),
-    tunnels: empty,
-    dials: empty,
-    probes: [],
-    ...changes,
-  };
-}
-
-function agentStatus(changes: Partial<AgentStatus> = {}): AgentStatus {
-  return {
-    ...common,
-    program: { name: "proxy-agent", version: "0.37.0", startedAt, uptimeSeconds: 60 },
-    certificates: [certificate(300)],
-    agent: { id: "a1", identifiers: "" },
-    serverCount: 1,
-    routes: [{ host: "s.example", address: "10.0.0.1:8091", state: "linked", links: 1 }],
-    links: pageOf({
-      server: "s1",
-      address: "10.0.0.1:8091",
-      link: "direct",
-      seconds: 5,
-      state: "up",
-      tunnels: 0,
-      dials: 0,
-      queuedBytes: 0,
-      bytes: { sent: 0, received: 0 },
-      rate: { sent: 0, received: 0 },
-    }),
-    tunnels: empty,
-    dials: empty,
-    ...changes,
-  };
-}
-
-function find(line: StatusLine, name: string): StatusLine {
-  const all = (each: StatusLine): StatusLine[] => [each, ...(each.children ?? []).flatMap(all)];
-  const found = all(line).find((each) => each.name === name);
-  return found ?? assert.fail(`no line ${name} in ${JSON.stringify(line)}`);
-}
-
-/** Every line that is wrong, or a line above it, says what to do. */
-function assertActions(line: StatusLine): void {
-  for (const child of line.children ?? []) assertActions(child);
-  if (line.health !== "Degraded" && line.health !== "Down") return;
-  const below = (each: StatusLine): boolean => each.action !== undefined || (each.children ?? []).some(below);
-  const isFailure = /^(no_agent|timeout|error_response)$/.test(line.name);
-  assert.ok(below(line) || isFailure, `nothing is to be done about ${JSON.stringify(line)}`);
-}
-
-interface Case {
-  readonly what: string;
-  readonly line: StatusLine;
-  readonly whole: Health;
-  readonly name: string;
-  readonly health: Health;
-  readonly text: RegExp;
-  readonly action?: RegExp;
-}
 
 const dial = {
   id: "1",
@@ -125,7 +26,7 @@ const failure = { reason: "no_agent", message: "No agent available", destination
 const reached = { time: "2026-01-01T00:00:00.000Z", seconds: 0.012, agent: "a1" } as const;
 const destination = "10.0.0.9:443";
 
-const cases: readonly Case[] = [
+const cases: readonly LineCase[] = [
   {
     what: "a probe that reaches its destination",
     line: serverLines(
@@ -308,7 +209,7 @@ const cases: readonly Case[] = [
     name: "servers",
     health: "Degraded",
     text: /^linked to 1 of 3$/,
-    action: /--server-count of the servers, or their leases/,
+    action: /--server-count of the servers counts servers that there are not/,
   },
   {
     what: "a route that fails",
@@ -335,23 +236,13 @@ const cases: readonly Case[] = [
   },
 ];
 
-for (const { what, line, whole, name, health, text, action } of cases) {
-  Deno.test(`${what}: the line, its health, and what to do`, () => {
-    const found = find(line, name);
-    assert.match(found.text, text);
-    assert.equal(found.health, health);
-    assert.equal(line.health, whole);
-    if (action === undefined) assert.equal(found.action, undefined);
-    else assert.match(found.action ?? "", action);
-    assertActions(line);
-  });
-}
+testLines(cases);
 
 Deno.test("a long list is cut, what is wrong comes first, and the rest is counted", () => {
   const agents = Array.from({ length: 50 }, (_, at) => agent(`a${at}`, { stalled: at === 49 }));
-  const shown = find(serverLines(server({ agents: pageOf(...agents) }), 3), "agents").children ?? [];
+  const shown = findLine(serverLines(server({ agents: pageOf(...agents) }), 3), "agents").children ?? [];
   assert.deepEqual(shown.map(({ name }) => name), ["a49", "a0", "a1", "..."]);
   assert.equal(shown[3]?.text, "47 more: --all shows them");
-  const all = find(serverLines(server({ agents: pageOf(...agents) }), Infinity), "agents").children ?? [];
+  const all = findLine(serverLines(server({ agents: pageOf(...agents) }), Infinity), "agents").children ?? [];
   assert.equal(all.length, 50);
 });

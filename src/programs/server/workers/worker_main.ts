@@ -64,6 +64,7 @@ export function runServerWorker(): void {
           ports: () => ({ health: undefined, admin: undefined }),
         }),
         server: () => serverFacts(options),
+        ...(prepared.leases === undefined ? {} : { leases: prepared.leases }),
         backends: () => prepared.server.pool.all(),
         probes: () => prepared.server.probeReports(),
         failures: prepared.failures,
