@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { leakTest } from "../../../tests/support/assert/leak_free.ts";
 import { until } from "../../../tests/support/assert/until.ts";
 import { listenConnect } from "./connect_listener.ts";
-import { maxRequestHeaders } from "./connect_request.ts";
+import { maxRequestHeaders } from "../edge/request_fault.ts";
 import type { EdgeError } from "../edge/edge_error.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 import { systemClock } from "../../runtime/system_clock.ts";

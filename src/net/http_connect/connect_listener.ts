@@ -7,7 +7,7 @@ import { connectionOwner, follow, guard, owned, ownedBy, ownerOf } from "../../f
 import type { Clock } from "../../runtime/clock.ts";
 import type { ByteStream } from "../../streams/byte_stream.ts";
 import type { PeerAdmission } from "../edge/admission.ts";
-import { maxRequestHeaders, requestFaultOf } from "./connect_request.ts";
+import { maxRequestHeaders, requestFaultOf } from "../edge/request_fault.ts";
 import { EdgeError } from "../edge/edge_error.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 import { listen, type ListenAddress, stopListening } from "../tcp/listen.ts";

@@ -7,7 +7,7 @@ import type { Admission } from "../edge/accepting.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 import { closingAnswer, type RefusedClient, RefusedClients } from "../edge/refused_client.ts";
 import { listen, stopListening } from "../tcp/listen.ts";
-import { requestFaultOf } from "../http_connect/connect_request.ts";
+import { requestFaultOf } from "../edge/request_fault.ts";
 import { rawRequest } from "../http_connect/raw_request.ts";
 import type { Clock } from "../../runtime/clock.ts";
 
