@@ -20,7 +20,6 @@ const slow: readonly string[] = [
   "tests/e2e/balancers_test.ts",
   "tests/e2e/workers_frontends_test.ts",
   "tests/e2e/workers_test.ts",
-  "tests/e2e/documents_test.ts",
   "tests/e2e/leases_status_test.ts",
   "tests/fuzz/fuzz_test.ts",
   "tests/e2e/events_test.ts",

@@ -23,7 +23,7 @@ Deno.test("with names for clients, a certificate with another one opens no tunne
   for (const stranger of [node, unknownPeer]) {
     assert.equal(world.client({}, stranger).refusal?.code, Code.PermissionDenied);
     const request = new ConnectRequest("http://connect/a.example%3A1");
-    const answer = await world.server.connect.fetch(request, { peer: stranger });
+    const answer = await world.server.connect.fetch(request, { peer: stranger, rawHeaders: [] });
     assert.equal(answer.status, 403);
     assert.match(await answer.text(), /client is refused: its certificate bears no name of --client-allowed-names/);
   }

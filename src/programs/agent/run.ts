@@ -8,7 +8,7 @@ import { ProxyAgent } from "../../agent/proxy_agent.ts";
 import { ServerAddresses } from "../../agent/servers/server_addresses.ts";
 import { dialContext } from "../../dial/connector.ts";
 import { type ProxyFor, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
-import { DialAdmission, PagesAdmission } from "../../net/edge/admission.ts";
+import { DialAdmission } from "../../net/edge/admission.ts";
 import { countedDialler } from "../../net/tcp/counted_dialler.ts";
 import { dialTcp } from "../../net/tcp/dial_tcp.ts";
 import { readBoundedFile } from "../../runtime/files/bounded_file.ts";
@@ -28,7 +28,6 @@ import { AgentStatusReader } from "../../ops/status/agent_status.ts";
 import { RecentFailures } from "../../ops/status/recent_failures.ts";
 import { agentHealthApp } from "../../ops/health.ts";
 import type { HttpServer } from "../../net/pages/http_server.ts";
-import { serveHttpPatiently } from "../../net/pages/patient_server.ts";
 import { formatHostPort } from "../../wire/destination/host_port.ts";
 import { PacketCounts } from "../../wire/packet_counts.ts";
 import { agentLinks } from "./agent_links.ts";
@@ -37,9 +36,8 @@ import type { RunningCounter } from "./agent_leases.ts";
 import type { AgentOptions } from "./agent_options.ts";
 import { destinationLists } from "../destination_flags.ts";
 import { isLocalAddress } from "../local_addresses.ts";
-import { pagesEvents } from "../pages_events.ts";
+import { openPages, pagesListener } from "../pages_ports.ts";
 import { agentPools, processDescriptors } from "../process_descriptors.ts";
-import { pageListener } from "../page_listener.ts";
 import { memoryLimit } from "../memory_limit.ts";
 import { boundMemory, logMemoryLimit } from "../process_memory.ts";
 import { endingSignals } from "../signals.ts";
@@ -163,8 +161,8 @@ export async function startAgent(
       draining: () => agent.draining,
       certificates: () => [{ name: "agent", expirySeconds: tls.expirySeconds }],
       listeners: () => [
-        ...pageListener("health", options.healthServerHost, health.port),
-        ...pageListener("admin", options.adminBindAddress, admin.port),
+        ...pagesListener("health", options.healthServerHost, health.port),
+        ...pagesListener("admin", options.adminBindAddress, admin.port),
       ],
     },
     agent: { id: options.agentId, identifiers: options.agentIdentifiers },
@@ -178,20 +176,21 @@ export async function startAgent(
     failures,
   });
   const health: HttpServer = undo.use(
-    await serveHttpPatiently(
+    await openPages(
+      "health",
       { host: options.healthServerHost, port: options.healthServerPort },
       agentHealthApp({
         liveness: () => descriptors.lastingExhaustion(systemClock),
         readiness: notReady,
         metrics,
-      }).fetch,
-      systemClock,
-      pagesEvents("health"),
-      new PagesAdmission("health", descriptors, metrics),
+      }),
+      descriptors,
+      metrics,
     ),
   );
   const admin: HttpServer = undo.use(
-    await serveHttpPatiently(
+    await openPages(
+      "admin",
       { host: options.adminBindAddress, port: options.adminServerPort },
       agentAdminApp({
         healthHost: options.healthServerHost,
@@ -199,10 +198,9 @@ export async function startAgent(
         status: async (query) => JSON.stringify(await status.read(query)),
         events,
         profiling: profilingOptions(options),
-      }).fetch,
-      systemClock,
-      pagesEvents("admin"),
-      new PagesAdmission("admin", descriptors, metrics),
+      }),
+      descriptors,
+      metrics,
     ),
   );
   // Ended before the port, which would wait for whoever watches.

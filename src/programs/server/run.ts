@@ -4,13 +4,11 @@ import { EventHub } from "../../ops/events/event_hub.ts";
 import { serverEvents } from "../../ops/events/server_event.ts";
 import { serverHealthApp } from "../../ops/health.ts";
 import { ServerStatusReader } from "../../ops/status/server_status.ts";
-import { PagesAdmission } from "../../net/edge/admission.ts";
 import type { HttpServer } from "../../net/pages/http_server.ts";
-import { serveHttpPatiently } from "../../net/pages/patient_server.ts";
 import type { ProxyServer } from "../../server/proxy_server.ts";
 import { prepareServer } from "./compose.ts";
 import { openServerAudit } from "./server_audit.ts";
-import { pagesEvents } from "../pages_events.ts";
+import { openPages } from "../pages_ports.ts";
 import { noRoomFor, processDescriptors, serverPeers, serverPools } from "../process_descriptors.ts";
 import { logMemoryLimit } from "../process_memory.ts";
 import type { ServerListener } from "./server_listeners.ts";
@@ -82,7 +80,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   // Health comes first and goes last: a probe sees a server that starts or stops as one that is not ready.
   const health: HttpServer = undo.use(
-    await serveHttpPatiently(
+    await openPages(
+      "health",
       { host: options.healthBindAddress, port: options.healthPort },
       serverHealthApp({
         liveness: () => descriptors.lastingExhaustion(systemClock),
@@ -91,24 +90,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           ? {}
           : { checks: () => serverChecks(server, noRoomFor(serverPeers, descriptors)) }),
         metrics,
-      }).fetch,
-      systemClock,
-      pagesEvents("health"),
-      new PagesAdmission("health", descriptors, metrics),
+      }),
+      descriptors,
+      metrics,
     ),
   );
   const admin: HttpServer = undo.use(
-    await serveHttpPatiently(
+    await openPages(
+      "admin",
       { host: options.adminBindAddress, port: options.adminPort },
       serverAdminApp({
         metrics,
         status: async (query) => JSON.stringify(await status.read(query)),
         events,
         profiling: profilingOptions(options),
-      }).fetch,
-      systemClock,
-      pagesEvents("admin"),
-      new PagesAdmission("admin", descriptors, metrics),
+      }),
+      descriptors,
+      metrics,
     ),
   );
   // Ended before the port, which would wait for whoever watches, and behind all that there is to see.

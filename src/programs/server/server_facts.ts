@@ -1,7 +1,7 @@
 import type { ProgramFacts } from "../../ops/status/program_status.ts";
 import type { ServerFacts } from "../../ops/status/server_status.ts";
 import { formatAddress } from "../../net/tcp/listen.ts";
-import { pageListener } from "../page_listener.ts";
+import { pagesListener } from "../pages_ports.ts";
 import { version } from "../version.ts";
 import { parseProxyStrategies } from "./proxy_strategies.ts";
 import { agentsAddress, frontendAddress } from "./server_addresses.ts";
@@ -40,8 +40,8 @@ export function serverProgramFacts(options: ServerOptions, state: ServerState): 
           tls: options.udsName === "",
         },
         { name: "agent", address: formatAddress(agentsAddress(options)), protocol: "grpc", tls: true },
-        ...pageListener("health", options.healthBindAddress, health),
-        ...pageListener("admin", options.adminBindAddress, admin),
+        ...pagesListener("health", options.healthBindAddress, health),
+        ...pagesListener("admin", options.adminBindAddress, admin),
       ];
     },
   };

@@ -1,7 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { PagesAdmission } from "../../../net/edge/admission.ts";
 import type { HttpServer } from "../../../net/pages/http_server.ts";
-import { serveHttpPatiently } from "../../../net/pages/patient_server.ts";
 import { requireFree } from "../../../net/tcp/listen.ts";
 import { isSameFile, socketFileAt } from "../../../net/tcp/unix_socket.ts";
 import { virtualMemory } from "../../../runtime/virtual_memory.ts";
@@ -14,7 +12,7 @@ import type { StatusQuery } from "../../../ops/status/status_query.ts";
 import { workersStatus } from "../../../ops/status/workers_status.ts";
 import { serverHealthApp } from "../../../ops/health.ts";
 import { WorkerMetrics } from "../../../metrics/worker_metrics.ts";
-import { pagesEvents } from "../../pages_events.ts";
+import { openPages } from "../../pages_ports.ts";
 import { noRoomFor, processDescriptors, serverPeers, serverPools } from "../../process_descriptors.ts";
 import { memoryLimit } from "../../memory_limit.ts";
 import { logMemoryLimit } from "../../process_memory.ts";
@@ -90,7 +88,8 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
     workers: () => workers.map((worker) => (query: StatusQuery) => worker.status(query)),
   };
   const health: HttpServer = undo.use(
-    await serveHttpPatiently(
+    await openPages(
+      "health",
       { host: options.healthBindAddress, port: options.healthPort },
       serverHealthApp({
         liveness: async () => await descriptors.lastingExhaustion(systemClock) ?? await liveness(workers),
@@ -99,24 +98,23 @@ async function startWorkers(options: ServerOptions): Promise<RunningWorkers> {
           ? {}
           : { checks: () => workersChecks(workers, stopping, noRoomFor(serverPeers, descriptors)) }),
         metrics,
-      }).fetch,
-      systemClock,
-      pagesEvents("health"),
-      new PagesAdmission("health", descriptors, metrics),
+      }),
+      descriptors,
+      metrics,
     ),
   );
   const admin: HttpServer = undo.use(
-    await serveHttpPatiently(
+    await openPages(
+      "admin",
       { host: options.adminBindAddress, port: options.adminPort },
       serverAdminApp({
         metrics,
         status: async (query) => JSON.stringify(await workersStatus(status, query)),
         events,
         profiling: profilingOptions(options),
-      }).fetch,
-      systemClock,
-      pagesEvents("admin"),
-      new PagesAdmission("admin", descriptors, metrics),
+      }),
+      descriptors,
+      metrics,
     ),
   );
   // Ended before the port, which would wait for whoever watches.
