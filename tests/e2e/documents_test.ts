@@ -157,7 +157,7 @@ leakTest("docs/troubleshooting.md quotes what the runtime says of a handshake th
         port(server.agentPort),
       ],
       "received fatal alert: CertificateRequired": [`--ca-cert=${caCert}`, port(server.agentPort)],
-      "connection was lost": [
+      "the server ended the connection before it answered": [
         `--ca-cert=${caCert}`,
         `--agent-cert=${others.clientCert}`,
         `--agent-key=${others.clientKey}`,

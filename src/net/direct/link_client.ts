@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../runtime/clock.ts";
 import { certificateNames } from "../../runtime/tls/certificate_names.ts";
@@ -13,6 +14,7 @@ import {
   type TlsTarget,
 } from "../http2/grpc_client.ts";
 import type { StreamCounts } from "../../wire/packet_counts.ts";
+import { isTlsFailure } from "../tls/tls_failure.ts";
 
 /** A connection to a server for one link, direct or over gRPC. */
 export interface LinkClient {
@@ -47,9 +49,33 @@ export async function connectLink(
   const socket = await secureSocket(target, signal, offerDirect ? [linkProtocol] : [], clock);
   const serverNames = namesOf(socket);
   if (socket.alpnProtocol === linkProtocol) return directClient(socket, serverNames, clock);
-  const connection = await connectGrpc({ ...target, socket }, signal, clock);
+  let connection: GrpcConnection;
+  try {
+    connection = await connectGrpc({ ...target, socket }, signal, clock);
+  } catch (error) {
+    throw signal.aborted ? error : unanswered(error, socket);
+  }
   connection.widen();
   return grpcClient(connection, serverNames);
+}
+
+/**
+ * The error for a connection that ends before the server's first word. With TLS 1.3 the handshake of this side is done before the
+ * server has seen its certificate, so a refusal looks like the loss of a connection that was good.
+ */
+function unanswered(error: unknown, socket: TLSSocket): unknown {
+  if (!(error instanceof ConnectError) || error.code !== Code.Unavailable) return error;
+  // The runtime reports an alert of TLS before anybody listens for it, or behind the error of a write.
+  const { errored } = socket;
+  const what = isTlsFailure(errored) ? errored?.message : isTlsFailure(error) ? error.rawMessage : undefined;
+  return new ConnectError(
+    `the server ended the connection before it answered${what === undefined ? "" : `: ${what}`}; it may refuse this ` +
+      "side's certificate, or the port be another one: the server's log says which",
+    Code.Unavailable,
+    undefined,
+    undefined,
+    error,
+  );
 }
 
 function namesOf(socket: TLSSocket): string {
@@ -86,7 +112,10 @@ function directClient(socket: TLSSocket, serverNames: string, clock: Clock): Lin
     open(_path, metadata, counts) {
       stream = new DirectStream(socket, counts, clock);
       stream.sendHello(metadata);
-      return { stream, metadata: stream.hello, refused: false };
+      const hello = stream.hello.catch((error) => Promise.reject(unanswered(error, socket)));
+      // A caller that never asks for the hello must not meet its failure as an unhandled rejection.
+      hello.catch(() => {});
+      return { stream, metadata: hello, refused: false };
     },
     ping: () => new Promise((resolve) => stream === undefined ? resolve() : stream.ping(resolve)),
     get usable() {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { leakTest } from "../../../tests/support/assert/leak_free.ts";
 import { testCertificates } from "../../../tests/support/in_process/test_certificates.ts";
 import { linkProtocol } from "../../wire/link_frame.ts";
@@ -33,3 +34,29 @@ leakTest(
     await new Promise((resolve) => listener.close(resolve));
   },
 );
+
+leakTest("a server that ends a connection without a word is said to, with what it may have against it", async () => {
+  const { ca, server } = await testCertificates();
+  for (const protocol of [linkProtocol, "h2"]) {
+    const listener = createTlsServer(
+      { cert: server.certPem, key: server.keyPem, ALPNProtocols: [protocol] },
+      (socket) => socket.on("error", () => {}).resume().end(),
+    );
+    await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", () => resolve()));
+    const { port } = listener.address() as AddressInfo;
+    const target = { kind: "tls" as const, host: "127.0.0.1", port, tls: { ca: ca.certPem } };
+    const attempt = async () => {
+      const link = await connectLink(target, new AbortController().signal, true, systemClock);
+      try {
+        await link.open("/", {}).metadata;
+      } finally {
+        link.close();
+      }
+    };
+    await assert.rejects(
+      attempt(),
+      /^ConnectError: \[unavailable\] the server ended the connection before it answered; it may refuse/,
+    );
+    await new Promise((resolve) => listener.close(resolve));
+  }
+});
