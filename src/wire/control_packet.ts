@@ -11,6 +11,15 @@ const maxTextBytes = 127;
 /** Where a payload's fields are put together: room for three texts, and for two numbers of eleven bytes each. */
 const fields = new Uint8Array(3 * (3 + maxTextBytes) + 2 * 11);
 
+/** Bytes that frames are cut from: memory of its own costs a frame more than its making. */
+const slabBytes = 4 * 1024;
+
+/** No frame is longer: the fields, two varints of five bytes, and three that are shorter. */
+const longestFrame = fields.length + 2 * 5 + 3 * 5;
+
+let slab = new Uint8Array(slabBytes);
+let slabUsed = 0;
+
 /** Where the next field is written; negative once one was met that is left to the generated code. */
 let at = 0;
 
@@ -78,17 +87,23 @@ function framed(type: number, field: number, fieldBytes: number): Uint8Array<Arr
   // A length-delimited field.
   const tag = field << 3 | 2;
   const head = (type === 0 ? 0 : 1 + varintLength(type)) + varintLength(tag) + varintLength(fieldBytes);
-  const bytes = new Uint8Array(grpcPrefixBytes + head + fieldBytes);
-  writeUint32(bytes, 1, head + fieldBytes);
-  let to = grpcPrefixBytes;
-  if (type !== 0) {
-    bytes[to++] = 1 << 3;
-    to = writeVarint(bytes, to, type);
+  if (slabUsed + longestFrame > slabBytes) {
+    slab = new Uint8Array(slabBytes);
+    slabUsed = 0;
   }
-  to = writeVarint(bytes, to, tag);
-  to = writeVarint(bytes, to, fieldBytes);
-  for (let from = 0; from < fieldBytes; from++) bytes[to++] = fields[from] ?? 0;
-  return bytes;
+  const begin = slabUsed;
+  // Its first byte is zero: not compressed.
+  writeUint32(slab, begin + 1, head + fieldBytes);
+  let to = begin + grpcPrefixBytes;
+  if (type !== 0) {
+    slab[to++] = 1 << 3;
+    to = writeVarint(slab, to, type);
+  }
+  to = writeVarint(slab, to, tag);
+  to = writeVarint(slab, to, fieldBytes);
+  for (let from = 0; from < fieldBytes; from++) slab[to++] = fields[from] ?? 0;
+  slabUsed = to;
+  return slab.subarray(begin, to);
 }
 
 /** A field with its default value is absent from a proto3 encoding. */

@@ -1,10 +1,11 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Packet, PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import { writeUint32 } from "./bytes.ts";
 import type { ConnectId } from "./connect_id.ts";
 import { grpcPrefixBytes, wireLimits } from "./limits.ts";
 import { PacketError } from "./packet_error.ts";
 import { encodeControlPacket } from "./control_packet.ts";
+import { decodeControlPacket } from "./control_packet_decoder.ts";
 
 export { type Packet, PacketType };
 
@@ -26,13 +27,14 @@ export function dialRequest(
   random: bigint,
   traced = false,
 ): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.DIAL_REQ,
     payload: {
       case: "dialRequest",
-      value: { protocol, address, random, traceparent: traced ? traceparent : "" },
+      value: { $typeName: "DialRequest", protocol, address, random, traceparent: traced ? traceparent : "" },
     },
-  });
+  };
 }
 
 /**
@@ -40,18 +42,26 @@ export function dialRequest(
  * @param resolved host:port that was connected to; only for peers with the `resolved-address` feature, else empty
  */
 export function dialed(random: bigint, connectId: ConnectId, resolved = ""): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.DIAL_RSP,
-    payload: { case: "dialResponse", value: { random, connectID: BigInt(connectId), resolved } },
-  });
+    payload: {
+      case: "dialResponse",
+      value: { $typeName: "DialResponse", error: "", random, connectID: BigInt(connectId), resolved },
+    },
+  };
 }
 
 /** Answers a dial that failed; `error` is what the client's user reads. */
 export function dialFailed(random: bigint, error: string): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.DIAL_RSP,
-    payload: { case: "dialResponse", value: { random, error: errorText(error) } },
-  });
+    payload: {
+      case: "dialResponse",
+      value: { $typeName: "DialResponse", random, connectID: 0n, error: errorText(error), resolved: "" },
+    },
+  };
 }
 
 /**
@@ -62,23 +72,32 @@ export const drainingAnswer = "agent is draining";
 
 /** Gives a dial up whose answer has not come. */
 export function closeDial(random: bigint): Packet {
-  return create(PacketSchema, { type: PacketType.DIAL_CLS, payload: { case: "closeDial", value: { random } } });
+  return {
+    $typeName: "Packet",
+    type: PacketType.DIAL_CLS,
+    payload: { case: "closeDial", value: { $typeName: "CloseDial", random } },
+  };
 }
 
 /** Asks the agent to close a connection. */
 export function closeRequest(connectId: ConnectId): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.CLOSE_REQ,
-    payload: { case: "closeRequest", value: { connectID: BigInt(connectId) } },
-  });
+    payload: { case: "closeRequest", value: { $typeName: "CloseRequest", connectID: BigInt(connectId) } },
+  };
 }
 
 /** Tells that a connection is closed; `error` is empty when it ended in order. */
 export function closeResponse(connectId: ConnectId, error = ""): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.CLOSE_RSP,
-    payload: { case: "closeResponse", value: { connectID: BigInt(connectId), error: errorText(error) } },
-  });
+    payload: {
+      case: "closeResponse",
+      value: { $typeName: "CloseResponse", connectID: BigInt(connectId), error: errorText(error) },
+    },
+  };
 }
 
 /** An error's text may hold what a peer sent, of any length; it must not make the packet one that the receiver refuses. */
@@ -90,41 +109,44 @@ function errorText(error: string): string {
 
 /** Asks the server to prefer other agents for new dials. */
 export function drain(): Packet {
-  return create(PacketSchema, { type: PacketType.DRAIN, payload: { case: "drain", value: {} } });
+  return { $typeName: "Packet", type: PacketType.DRAIN, payload: { case: "drain", value: { $typeName: "Drain" } } };
 }
 
 /** Tells that this side sends no more DATA on a connection; only for peers with the `half-close` feature. */
 export function closeWrite(connectId: ConnectId): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.CLOSE_WRITE,
-    payload: { case: "closeWrite", value: { connectID: BigInt(connectId) } },
-  });
+    payload: { case: "closeWrite", value: { $typeName: "CloseWrite", connectID: BigInt(connectId) } },
+  };
 }
 
 /** Returns credit for `bytes` more bytes of a connection; only for peers with the `window` feature. */
 export function windowCredit(connectId: ConnectId, bytes: number): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.WINDOW,
-    payload: { case: "window", value: { connectID: BigInt(connectId), bytes: BigInt(bytes) } },
-  });
+    payload: { case: "window", value: { $typeName: "Window", connectID: BigInt(connectId), bytes: BigInt(bytes) } },
+  };
 }
 
 /** Asks the peer for a PONG; only for peers with the `ping` feature. */
 export function ping(): Packet {
-  return create(PacketSchema, { type: PacketType.PING, payload: { case: "ping", value: {} } });
+  return { $typeName: "Packet", type: PacketType.PING, payload: { case: "ping", value: { $typeName: "Ping" } } };
 }
 
 /** Answers a PING. */
 export function pong(): Packet {
-  return create(PacketSchema, { type: PacketType.PONG, payload: { case: "pong", value: {} } });
+  return { $typeName: "Packet", type: PacketType.PONG, payload: { case: "pong", value: { $typeName: "Pong" } } };
 }
 
 /** A DATA packet as a message, for peers that are served typed messages instead of bytes. */
 export function dataPacket(connectId: ConnectId, data: Uint8Array): Packet {
-  return create(PacketSchema, {
+  return {
+    $typeName: "Packet",
     type: PacketType.DATA,
-    payload: { case: "data", value: { connectID: BigInt(connectId), data } },
-  });
+    payload: { case: "data", value: { $typeName: "Data", connectID: BigInt(connectId), data, error: "" } },
+  };
 }
 
 /** A packet as one gRPC message: uncompressed prefix and protobuf. */
@@ -141,7 +163,7 @@ export function framePacket(packet: Packet): Uint8Array<ArrayBuffer> {
 /** Decodes a gRPC message's body. Unknown fields are kept. @throws {PacketError} `malformed` */
 export function decodePacket(message: Uint8Array): Packet {
   try {
-    return fromBinary(PacketSchema, message);
+    return decodeControlPacket(message) ?? fromBinary(PacketSchema, message);
   } catch (cause) {
     throw new PacketError("malformed", `message of ${message.length} bytes is not a packet`, { cause });
   }

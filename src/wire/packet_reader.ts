@@ -35,7 +35,7 @@ const cursor = new VarintCursor();
 
 /**
  * Cuts a byte stream into packets. A DATA packet in the form that every known peer writes is never joined or decoded:
- * its payload goes on as views of the chunks it came in. Anything else is collected whole and decoded by the generated code.
+ * its payload goes on as views of the chunks it came in. Anything else is collected whole and decoded.
  */
 export class PacketReader {
   readonly #sink: PacketSink;

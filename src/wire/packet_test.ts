@@ -24,7 +24,7 @@ function body(packet: Packet): string {
   const framed = framePacket(packet);
   const message = framed.subarray(grpcPrefixBytes);
   assert.equal(framed[0], 0, "no compression");
-  assert.equal(new DataView(framed.buffer).getUint32(1), message.length);
+  assert.equal(new DataView(framed.buffer, framed.byteOffset).getUint32(1), message.length);
   return message.toHex();
 }
 
