@@ -128,7 +128,10 @@ Deno.test("a table shows the subject's medians, and what they are over the other
   const all = results("ours", "theirs");
   for (const value of [10, 30]) all.add("ours", "http-uds", "work", [{ name: "rate", unit: "per s", value }]);
   all.add("theirs", "http-uds", "work", [{ name: "rate", unit: "per s", value: 40 }]);
+  // A curve that failed is said, and is no column.
+  all.failed.push({ implementation: "theirs", mode: "links direct", scenario: "100 agents", reason: "no such links" });
   assert.match(figuresTable(all), /^\| work \| rate, per s \| 20 \(0\.50 x\) \|$/m);
+  assert.match(figuresTable(all), /^- theirs, links direct, 100 agents: no such links$/m);
 });
 
 Deno.test("many agents have a column for each number and kind of link, with the values of each implementation", () => {

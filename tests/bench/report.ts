@@ -25,7 +25,9 @@ function distinct<T>(values: Iterable<T>): T[] {
 export function figuresTable(results: Results): string {
   const { measured, failed, facts } = results;
   const [first, ...others] = facts.implementations.map(({ name }) => name);
-  const modes = distinct([...measured, ...failed].map(({ mode }) => mode));
+  // What failed in a curve has a mode of its own.
+  const works = new Set(measured.map(({ scenario }) => scenario));
+  const modes = distinct([...measured, ...failed.filter(({ scenario }) => works.has(scenario))].map(({ mode }) => mode));
   const lines = distinct(
     measured.map(({ scenario, figure, unit }) => JSON.stringify([scenario, `${figure}, ${unit}`])),
   );
