@@ -27,7 +27,9 @@ export function figuresTable(results: Results): string {
   const [first, ...others] = facts.implementations.map(({ name }) => name);
   // What failed in a curve has a mode of its own.
   const works = new Set(measured.map(({ scenario }) => scenario));
-  const modes = distinct([...measured, ...failed.filter(({ scenario }) => works.has(scenario))].map(({ mode }) => mode));
+  const modes = distinct(
+    [...measured, ...failed.filter(({ scenario }) => works.has(scenario))].map(({ mode }) => mode),
+  );
   const lines = distinct(
     measured.map(({ scenario, figure, unit }) => JSON.stringify([scenario, `${figure}, ${unit}`])),
   );
