@@ -1,13 +1,16 @@
 import type { Packet, PacketType } from "../../gen/client/client_pb.ts";
 import { byteAt } from "./bytes.ts";
 
+/** Longest text that is read here: a longer one would be put together from as many pieces, each larger than what it adds. */
+const maxTextBytes = 127;
+
 /** Where the next field begins; negative once a form was met that is left to the generated code. */
 let at = 0;
 
 /**
  * Reads the body of a control packet's message as the generated codec does, which takes several times as long.
  * @returns undefined for what is left to the generated code, with whatever is wrong with it: a packet of another kind, one
- * whose fields are unknown, repeated or out of order, or one with a text that is not ASCII
+ * whose fields are unknown, repeated or out of order, or one with a text that is long or not ASCII
  */
 export function decodeControlPacket(message: Uint8Array): Packet | undefined {
   at = 0;
@@ -132,9 +135,10 @@ function laterText(message: Uint8Array, end: number): string {
 }
 
 function ascii(message: Uint8Array, end: number): string {
-  const behind = small(message, end) + at;
+  const length = small(message, end);
   if (at < 0) return "";
-  if (behind > end) {
+  const behind = at + length;
+  if (length > maxTextBytes || behind > end) {
     leave();
     return "";
   }

@@ -57,6 +57,7 @@ Deno.test("what the generated codec is needed for is left to it", () => {
     "DATA": bytes({ type: 5, payload: { case: "data", value: { connectID: 7n, data: new Uint8Array(3) } } }),
     "DRAIN": bytes({ type: 6, payload: { case: "drain", value: {} } }),
     "no payload": bytes({ type: 1 }),
+    "a long text": bytes({ payload: { case: "closeResponse", value: { error: "x".repeat(128) } } }),
     "a text that is not ASCII": bytes({ payload: { case: "closeResponse", value: { error: "connexion refusée" } } }),
     "an unknown field": Uint8Array.of(...close, 0x20, 1),
     "an unknown field within": Uint8Array.of(0x32, 2, 0x20, 1),
