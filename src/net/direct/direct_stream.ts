@@ -111,6 +111,11 @@ export class DirectStream implements PacketStream, ChunkSink {
     return this.#hello.promise;
   }
 
+  /** The peer has said something: its hello, or why there is none. */
+  get answered(): boolean {
+    return this.#peer !== "unheard";
+  }
+
   sendHello(metadata: Readonly<Record<string, string>>): void {
     if (this.#writer.writable) this.#socket.write(helloFrame(metadata));
   }

@@ -110,9 +110,10 @@ function directClient(socket: TLSSocket, serverNames: string, clock: Clock): Lin
   let stream: DirectStream | undefined;
   return {
     open(_path, metadata, counts) {
-      stream = new DirectStream(socket, counts, clock);
+      const opened = new DirectStream(socket, counts, clock);
+      stream = opened;
       stream.sendHello(metadata);
-      const hello = stream.hello.catch((error) => Promise.reject(unanswered(error, socket)));
+      const hello = stream.hello.catch((error) => Promise.reject(opened.answered ? error : unanswered(error, socket)));
       // A caller that never asks for the hello must not meet its failure as an unhandled rejection.
       hello.catch(() => {});
       return { stream, metadata: hello, refused: false };
