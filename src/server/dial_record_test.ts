@@ -117,3 +117,21 @@ Deno.test("a dial is in the audit log and in its trace, and the agent's span has
   assert.match(audit[0] ?? "", /"outcome":"connected"/);
   assert.equal(audit.length, 2);
 });
+
+Deno.test("a client that brings two traces has none: its dial begins one", async () => {
+  const tracer = new SpanLog();
+  const world = new ProxyWorld({ tracer });
+  world.agent.start();
+  await world.run(1_000);
+  for (const headers of [{ Traceparent: clients }, { traceparent: clients, Traceparent: servers }]) {
+    const caller = new Caller(world.serverWorld, "destination:80", headers);
+    const attached = caller.attach();
+    await world.run(connectMs);
+    (await attached).destroy();
+    await world.settle();
+  }
+  assert.deepEqual(
+    tracer.lines.filter((line) => line.includes(" of ")),
+    [`http-connect destination:80 of ${clients}`, "http-connect destination:80 of undefined"],
+  );
+});

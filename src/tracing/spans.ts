@@ -44,8 +44,11 @@ export class DialSpans {
     });
     // What it says of the dial follows once it is known to be recorded: at one in a hundred, most are not.
     const span = this.#tracer.startSpan(spanName, asServer, context);
-    // The runtime's isRecording is true of every span, and one that nobody ends costs nothing.
-    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
+    // The runtime's isRecording is true of every span. One that is not ended holds its memory until the heap is collected.
+    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) {
+      span.end();
+      return undefined;
+    }
     span.setAttributes(attributes());
     const target = parseHostPort(destination);
     if (typeof target === "string") span.setAttribute("server.address", shownText(destination));

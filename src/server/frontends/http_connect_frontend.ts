@@ -50,12 +50,15 @@ function bodyOf(failure: DialFailure): string {
   }
 }
 
-/** The value of a header; undefined where there is none. @param name in lower case */
+/** The value of a header that came once; undefined where there is none, or another one too. @param name in lower case */
 function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
+  let value: string | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.toLowerCase() === name) return rawHeaders[at + 1];
+    if (rawHeaders[at]?.toLowerCase() !== name) continue;
+    if (value !== undefined) return undefined;
+    value = rawHeaders[at + 1];
   }
-  return undefined;
+  return value;
 }
 
 /** The HTTP CONNECT frontend: each accepted request is a tunnel, everything else is refused. */
