@@ -9,20 +9,48 @@ import { binaries, type Binary, deno, root } from "./binaries.ts";
 
 /** The whole project but what makes certificates, below the folder that is built into. */
 export const bundle = "dist/konnectivity.js";
-/** What {@link bundle} loads from the file beside it, and how it says so. */
-const x509 = {
-  module: "src/programs/certs/x509.ts",
-  file: "x509.js",
-  load: 'import("./x509.ts")',
-  loadBeside: 'import(new URL("./x509.js", import.meta.url).href)',
-} as const;
-/** What makes certificates, which {@link bundle} loads when it is asked for. */
+/** A module that a bundle loads when it is asked for, from a file beside it. */
+interface Beside {
+  readonly module: string;
+  readonly file: string;
+  /** How the bundle's sources name it. */
+  readonly specifier: string;
+}
+
+/** What makes certificates. */
+const x509: Beside = { module: "src/programs/certs/x509.ts", file: "x509.js", specifier: "./x509.ts" };
+/** What reads kubeconfigs, with a library for YAML. */
+const kubeconfig: Beside = {
+  module: "src/kube/client/kubeconfig.ts",
+  file: "kubeconfig.js",
+  specifier: "../../kube/client/kubeconfig.ts",
+};
+/** What {@link bundle} loads from beside it. */
 export const besideBundle = `dist/${x509.file}`;
+/** What the launchers of all programs but konnectivity ask for their permissions. */
+const question = "dist/permissions.js";
+
+/** A bundle, what it is made of, and what it does not hold. */
+interface Bundle {
+  readonly path: string;
+  readonly module: string;
+  readonly beside: readonly Beside[];
+}
+
+const besideBundles: readonly Bundle[] = [{ path: besideBundle, module: x509.module, beside: [] }];
+const mainBundle: Bundle = { path: bundle, module: "main.ts", beside: [x509] };
+const questionBundles: readonly Bundle[] = [
+  { path: `dist/${kubeconfig.file}`, module: kubeconfig.module, beside: [] },
+  { path: question, module: "src/programs/permissions/ask.ts", beside: [kubeconfig] },
+];
 /** Completions of the launchers and their manual pages, below the folder that is built into. */
 const share = "share";
 /** Everything behind this line of tools/launch.sh is the same in every launcher. */
 const marker = "# --- what follows is the same in every launcher\n";
-/** Packages of the CommonJS kind load the runtime's own modules with `require`, which a module of ours has not. */
+/**
+ * Packages of the CommonJS kind load the runtime's own modules with `require`, which a module of ours has not; to have it
+ * takes 15 ms of a start.
+ */
 const requireLines = 'import { createRequire as createBundleRequire } from "node:module";\n' +
   "const require = createBundleRequire(import.meta.url);\n";
 
@@ -31,12 +59,7 @@ const requireLines = 'import { createRequire as createBundleRequire } from "node
  * @returns the exit code of the bundler
  */
 export async function buildBundle(folder: string): Promise<number> {
-  await Deno.mkdir(`${folder}/dist`, { recursive: true });
-  for (const [module, path] of [[x509.module, besideBundle], ["main.ts", bundle]] as const) {
-    const code = await makeBundle(module, `${folder}/${path}`);
-    if (code !== 0) return code;
-  }
-  return 0;
+  return await makeBundles(folder, [...besideBundles, mainBundle]);
 }
 
 /**
@@ -44,7 +67,7 @@ export async function buildBundle(folder: string): Promise<number> {
  * @returns the exit code of the bundler
  */
 export async function build(folder: string = root): Promise<number> {
-  const code = await buildBundle(folder);
+  const code = await makeBundles(folder, [...besideBundles, mainBundle, ...questionBundles]);
   if (code !== 0) return code;
   const launch = await Deno.readTextFile(`${root}/tools/launch.sh`);
   const common = launch.slice(launch.indexOf(marker) + marker.length);
@@ -73,18 +96,29 @@ async function writeShare(folder: string): Promise<void> {
   }
 }
 
+async function makeBundles(folder: string, bundles: readonly Bundle[]): Promise<number> {
+  await Deno.mkdir(`${folder}/dist`, { recursive: true });
+  for (const each of bundles) {
+    const code = await makeBundle(each, `${folder}/${each.path}`);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
 /**
  * Bundles twice: what the first pass makes is repaired before the second makes it small, since a process keeps the text of
  * its program in memory. The map beside the bundle holds the first pass's text, which names each source file, and leads to
  * it. The bundle does not name its map, since the runtime would load it at each start.
  */
-async function makeBundle(module: string, path: string): Promise<number> {
+async function makeBundle({ module, beside }: Bundle, path: string): Promise<number> {
+  const external = beside.map(({ specifier }) => `--external=${specifier}`);
   const whole = path.replace(/js$/, "whole.js");
   const fresh = path.replace(/js$/, "new.js");
   const common = ["bundle", "--quiet", "--platform=deno"];
-  const first = await deno([...common, "--external=./x509.ts", `--output=${whole}`, module]);
+  const first = await deno([...common, ...external, `--output=${whole}`, module]);
   if (first !== 0) return first;
-  await Deno.writeTextFile(whole, requireLines + repaired(await Deno.readTextFile(whole)));
+  const text = repaired(await Deno.readTextFile(whole), beside);
+  await Deno.writeTextFile(whole, /\brequire\(|\brequire\.apply/.test(text) ? requireLines + text : text);
   const second = await deno([...common, "--minify", "--sourcemap=external", `--output=${fresh}`, whole]);
   if (second !== 0) return second;
   await Deno.rename(`${fresh}.map`, `${path}.map`);
@@ -98,9 +132,12 @@ async function makeBundle(module: string, path: string): Promise<number> {
  * argument of its helper says what it does not know: that the importing file is a module of Node's kind. And what lies
  * beside the bundle is named so that the runtime does not read it before it is asked for.
  */
-function repaired(text: string): string {
-  return text.replace(/= __toESM\((require_tslib\d*)\(\)\);/g, "= __toESM($1(), 1);")
-    .replace(x509.load, x509.loadBeside);
+function repaired(text: string, beside: readonly Beside[]): string {
+  return beside.reduce(
+    (each, { specifier, file }) =>
+      each.replace(`import("${specifier}")`, `import(new URL("./${file}", import.meta.url).href)`),
+    text.replace(/= __toESM\((require_tslib\d*)\(\)\);/g, "= __toESM($1(), 1);"),
+  );
 }
 
 function launcherHead(binary: Binary): string {
@@ -108,6 +145,7 @@ function launcherHead(binary: Binary): string {
 # ${binary.name} of konnectivity, made by \`deno task build\`.
 here=$(dirname -- "$(readlink -f -- "$0")")
 entry=$here/../${bundle}
+question=${binary.program === "konnectivity" ? "$entry" : `$here/../${question}`}
 config=--no-config
 program=${binary.program}
 built_with=${shellQuoted(Deno.execPath())}

@@ -9,25 +9,12 @@ import { parseHostSources } from "./dns/host_sources.ts";
 import { hostKey, parseHosts } from "./dns/hosts.ts";
 import { LookupError, lookupReasons } from "./dns/lookup_error.ts";
 import { parseResolvConf } from "./dns/resolv_conf.ts";
+import { type ResolverFiles, systemFiles } from "./dns/system_files.ts";
 import { UdpSockets } from "./dns/udp_sockets.ts";
 import { type ResolverLimits, resolverLimits } from "./resolver_limits.ts";
 import { Gate, lookupBySystem } from "./system_lookup.ts";
 
 const log = getLogger(["names"]);
-
-/** Where the system says how names are resolved. */
-export interface ResolverFiles {
-  readonly hosts: string;
-  readonly resolvConf: string;
-  readonly nsswitch: string;
-}
-
-/** The files of Linux, which every distribution and every container has there. */
-export const systemFiles: ResolverFiles = {
-  hosts: "/etc/hosts",
-  resolvConf: "/etc/resolv.conf",
-  nsswitch: "/etc/nsswitch.conf",
-};
 
 /** How names are resolved; beside the clock tests choose, programs take the defaults. */
 export interface NameResolverOptions {

@@ -1,4 +1,4 @@
-import { lookup } from "node:dns";
+import process from "node:process";
 import { owned, ownerOf } from "../faults/owned.ts";
 import { LookupError, type LookupFailureCode, lookupReasons } from "./dns/lookup_error.ts";
 
@@ -65,7 +65,8 @@ export function lookupBySystem(host: string, family: 0 | 4 | 6, port: number | u
   return new Promise((resolve, reject) => {
     // The port is none of Node's options: with it the runtime holds the look-up against permissions for name and port.
     const options = { all: true, family, ...(port === undefined ? {} : { port }) } as const;
-    lookup(host, options, (error, found) => {
+    // Loaded when it is first needed: a server of Unix sockets resolves nothing.
+    process.getBuiltinModule("node:dns").lookup(host, options, (error, found) => {
       if (error === null) return resolve(found.map(({ address }) => address));
       const code = codes[error.code ?? ""];
       reject(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Verbosity, VmoduleError } from "./log_verbosity.ts";
+import { Verbosity } from "./log_verbosity.ts";
+import { VmoduleError } from "./vmodule.ts";
 
 const category = ["server", "backend"];
 

@@ -1,4 +1,4 @@
-import { Session } from "node:inspector/promises";
+import type { Session } from "node:inspector/promises";
 import { owned, ownerOf } from "../faults/owned.ts";
 
 /** Why there is no profile: another one is being made, the sandbox does not allow it, or the runtime failed. */
@@ -83,7 +83,9 @@ export class Profiler {
       if (state !== "granted") {
         throw new ProfilerError("refused", "the permission sandbox does not allow profiles, run with --allow-sys");
       }
-      const session = new Session();
+      // Loaded when it is first needed, as few programs ever are profiled.
+      const inspector = await import("node:inspector/promises");
+      const session = new inspector.Session();
       session.connect();
       this.#holdsLoop = setInterval(() => {}, 60_000);
       return session;

@@ -11,8 +11,8 @@ import {
 } from "../flags/flag.ts";
 import { FlagValueError } from "../flags/flag_error.ts";
 import { parseInt32 } from "../flags/go_values.ts";
-import { parseVmodule, VmoduleError } from "../logging/log_verbosity.ts";
 import { type LoggingSettings, severities } from "../logging/logging_settings.ts";
+import { parseVmodule, VmoduleError } from "../logging/vmodule.ts";
 
 /** Checks `file.ts:N`; empty or `:0` means nowhere. */
 function checkTraceLocation(text: string): string {

@@ -1,7 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-
-/** Opened for its descriptor: nobody needs more than the permission to read this path, and it has no contents. */
-export const spareDescriptorPath = "/dev/null";
+import { spareDescriptorPath } from "./files/spare_path.ts";
 
 /**
  * What the system says of this process' file descriptors:

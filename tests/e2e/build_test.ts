@@ -77,7 +77,39 @@ leakTest("only the programs that make certificates hold the library for it", asy
   assert.ok(!(await Deno.readTextFile(`${folder}/konnectivity.js`)).includes(sentence));
   assert.ok((await Deno.readTextFile(`${folder}/x509.js`)).includes(sentence));
   const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
-  assert.deepEqual(names.sort(), ["konnectivity.js", "konnectivity.js.map", "x509.js", "x509.js.map"]);
+  const bundles = ["konnectivity.js", "kubeconfig.js", "permissions.js", "x509.js"];
+  assert.deepEqual(names.sort(), bundles.flatMap((name) => [name, `${name}.map`]));
+});
+
+leakTest("the question for permissions loads little of Node, and has the answers of the whole program", async () => {
+  const folder = await built();
+  const question = `${folder}/dist/permissions.js`;
+  // Each takes part of a start: sockets, TLS and files of Node take as long as all the rest.
+  const modules = (await Deno.readTextFile(question)).matchAll(/\bfrom ?"(node:[^"]+)"/g);
+  assert.deepEqual([...new Set([...modules].map(([, name]) => name))].sort(), ["node:buffer", "node:path", "node:url"]);
+  const kubeconfig = `${folder}/kubeconfig`;
+  await Deno.writeTextFile(
+    kubeconfig,
+    "clusters: [{name: a, cluster: {server: 'https://10.0.0.1:6443'}}]\ncontexts: [{name: a, context: {cluster: a}}]\n" +
+      "current-context: a\n",
+  );
+  const lines = [
+    ["server", "--workers=2", "--uds-name=/run/a.sock", `--kubeconfig=${kubeconfig}`, "--enable-lease-controller"],
+    ["server", "--enable-lease-controller"],
+    ["agent", "--proxy-server-host=proxy.example", "--destinations=10.0.0.0/8", "--vmodule=a=5"],
+    ["agent", "--no-such-flag"],
+    ["test-client", "--proxy-host=proxy.example"],
+    ["test-server", "--log-file=/tmp/a,b"],
+    ["nothing"],
+  ];
+  for (const line of lines) {
+    const ask = (entry: string) =>
+      run([Deno.execPath(), "run", "--no-config", "--no-prompt", "-R", "-E", entry, "permissions", ...line]);
+    const [asked, whole] = [await ask(question), await ask(`${folder}/dist/konnectivity.js`)];
+    const programs = (text: string) => text.replaceAll(/[,|] ?konnectivity\b/g, "");
+    assert.deepEqual([asked.code, asked.stdout], [whole.code, whole.stdout], line.join(" "));
+    assert.equal(asked.stderr, programs(whole.stderr), line.join(" "));
+  }
 });
 
 leakTest(

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fills a folder for DENO_DIR with what the runtime has to know of the program before it runs it, so that no container is
+# Fills a folder for DENO_DIR with what the runtime has to know of the program, and of what is asked for its permissions, before it runs them, so that no container is
 # the first to find it out: that takes 54 MiB at a start instead of 27. For Containerfile and its test.
 #   usage: remember.sh BUNDLE CACHE
 #     BUNDLE  dist/konnectivity.js, where the image has it: what is remembered goes by the path
@@ -9,7 +9,10 @@ bundle=$1 cache=$2
 mkdir -p "$cache"
 # Twice: what only one process had open can be read by no other where nothing can be written (Deno 2.9.6).
 for _ in first second; do
-  DENO_DIR=$cache "${DENO:-deno}" run --quiet --no-config --allow-read --allow-env "$bundle" version >/dev/null
+  for command in "$bundle version" "${bundle%/*}/permissions.js permissions --help"; do
+    # shellcheck disable=SC2086 -- an entry and its arguments
+    DENO_DIR=$cache "${DENO:-deno}" run --quiet --no-config --allow-read --allow-env $command >/dev/null
+  done
 done
 # What the engine has compiled is of use on one architecture, and under one set of its flags.
 rm -f "$cache"/v8_code_cache*

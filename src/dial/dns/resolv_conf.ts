@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIp } from "../../wire/destination/ip_address.ts";
 
 /** What resolv.conf(5) says of how names are resolved. */
 export interface ResolvConf {
@@ -37,7 +37,7 @@ export function parseResolvConf(text: string): ResolvConf {
     const [key, ...values] = line.trim().split(/\s+/);
     switch (key) {
       case "nameserver":
-        if (servers.length < maxServers && isIP(values[0] ?? "") !== 0) servers.push(values[0] ?? "");
+        if (servers.length < maxServers && isIp(values[0] ?? "")) servers.push(values[0] ?? "");
         break;
       case "domain":
         search = suffixes(values.slice(0, 1));

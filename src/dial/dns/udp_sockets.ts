@@ -1,5 +1,6 @@
-import { createSocket, type Socket } from "node:dgram";
+import type { Socket } from "node:dgram";
 import { isIP } from "node:net";
+import process from "node:process";
 import { owned, ownerOf } from "../../faults/owned.ts";
 
 /** Takes a datagram. */
@@ -66,6 +67,8 @@ class SharedSocket {
   constructor(family: 4 | 6, onEnd: (socket: SharedSocket) => void) {
     this.family = family;
     this.#onEnd = onEnd;
+    // Loaded when it is first needed: a server of Unix sockets resolves nothing.
+    const { createSocket } = process.getBuiltinModule("node:dgram");
     this.#socket = createSocket(family === 6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
     const owner = ownerOf("dial");
     const onMessage: OnDatagram = (bytes, from) => {

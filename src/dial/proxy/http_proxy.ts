@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { isIP } from "node:net";
 import { formatHostPort } from "../../wire/destination/host_port.ts";
+import { isIp } from "../../wire/destination/ip_address.ts";
 
 /** An HTTP proxy that is asked with CONNECT. */
 export interface HttpProxy {
@@ -36,7 +36,7 @@ export function parseHttpProxy(text: string): HttpProxy | string {
   }
   const secure = scheme === "https";
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (isIP(host) === 0 && !/^[\w.-]{1,253}$/.test(host)) return noUrl;
+  if (!isIp(host) && !/^[\w.-]{1,253}$/.test(host)) return noUrl;
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
   if (port === 0) return "has the port 0, which nobody listens at";
   const { username, password } = url;

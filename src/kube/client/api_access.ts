@@ -1,6 +1,4 @@
 import type { HttpProxy } from "../../dial/proxy/http_proxy.ts";
-import { clientFault } from "../../runtime/tls/pem.ts";
-import { KubeError } from "./kube_error.ts";
 
 /** What one call presents, and whom it trusts. */
 export interface ApiCredentials {
@@ -34,10 +32,4 @@ export interface ApiAccess {
 export class ApiAccessError extends Error {
   override readonly name = "ApiAccessError";
   readonly code = "bad-kubeconfig";
-}
-
-/** @throws {KubeError} `bad-credentials` where certificates and key cannot be used */
-export function checkCredentials(credentials: ApiCredentials): void {
-  const fault = clientFault(credentials);
-  if (fault !== undefined) throw new KubeError("bad-credentials", fault);
 }

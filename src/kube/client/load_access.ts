@@ -1,7 +1,8 @@
 import { readProxySettings } from "../../dial/proxy/proxy_settings.ts";
 import { readBoundedFile } from "../../runtime/files/bounded_file.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { type ApiAccess, ApiAccessError, checkCredentials } from "./api_access.ts";
+import { type ApiAccess, ApiAccessError } from "./api_access.ts";
+import { checkCredentials } from "./check_credentials.ts";
 import { inClusterAccess } from "./in_cluster.ts";
 import { textOf } from "./kube_error.ts";
 

@@ -10,14 +10,8 @@ import { styleVariables } from "../konnectivity/text_style.ts";
 import { memoryLimitVariable } from "../memory_limit.ts";
 import { type KubeAccess, kubeAccessOf, noKubeAccess } from "./kube_access.ts";
 import { nameAccessOf } from "./name_access.ts";
+import type { LookupHost } from "./role_permissions.ts";
 import { holdsName, listenEntries, netEntry, type Permissions } from "./permissions.ts";
-
-/** Where to look things up that the command line does not say. */
-export interface LookupHost {
-  readonly cwd: string;
-  readonly env: Env;
-  readonly readText: (path: string) => string;
-}
 
 /** konnectivity: each subcommand reaches what its command line names, and nothing else. */
 export async function konnectivityPermissions(command: KonnectivityCommand, host: LookupHost): Promise<Permissions> {

@@ -1,6 +1,6 @@
 import { proxyVariables, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
 import type { ApiAccess } from "../../kube/client/api_access.ts";
-import { inClusterAccess, podSecrets } from "../../kube/client/in_cluster.ts";
+import { podApi, podSecrets } from "../../kube/client/pod_api.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 import type { Env } from "../../flags/program.ts";
 import { formatHostPort, hostPortOf } from "../../wire/destination/host_port.ts";
@@ -37,14 +37,14 @@ export async function kubeAccessOf(
 }
 
 function podAccess(env: Env): KubeAccess {
-  let access: ApiAccess | undefined;
+  let server: URL | undefined;
   try {
-    access = inClusterAccess(env, systemClock);
+    server = podApi(env);
   } catch {
     // Outside of a pod the program says so.
   }
   return {
-    net: access === undefined ? [] : [dialled(access, env)],
+    net: server === undefined ? [] : [dialled({ server }, env)],
     read: [podSecrets],
     env: ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", ...proxyVariables],
   };

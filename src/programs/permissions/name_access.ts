@@ -1,5 +1,5 @@
 import { parseResolvConf } from "../../dial/dns/resolv_conf.ts";
-import { systemFiles } from "../../dial/name_resolver.ts";
+import { systemFiles } from "../../dial/dns/system_files.ts";
 import { formatHostPort } from "../../wire/destination/host_port.ts";
 
 /** What resolving names takes: entries of the runtime's permissions. */

@@ -1,15 +1,14 @@
-import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type ProxyFor, proxyVariables } from "../../dial/proxy/proxy_settings.ts";
 import { parseDestinationRule } from "../../wire/destination/destination_rule.ts";
 import { bareHost, formatHostPort } from "../../wire/destination/host_port.ts";
-import { bitsOf } from "../../wire/destination/ip_address.ts";
+import { bitsOf, isIp } from "../../wire/destination/ip_address.ts";
 import type { AgentOptions } from "../agent/agent_options.ts";
 import { type KubeAccess, noKubeAccess } from "./kube_access.ts";
 import type { LoggingSettings } from "../../logging/logging_settings.ts";
 import { isUnboundPort, type NameAccess, noNameAccess } from "./name_access.ts";
 import { netEntryFault } from "../../flags/net_entry.ts";
-import { spareDescriptorPath } from "../../runtime/spare_descriptor.ts";
+import { spareDescriptorPath } from "../../runtime/files/spare_path.ts";
 import { descriptorLimitVariable } from "../descriptor_limit.ts";
 import { memoryLimitVariable } from "../memory_limit.ts";
 import type { ServerOptions } from "../server/server_options.ts";
@@ -225,7 +224,7 @@ function destinationEntry(entry: string): string | undefined {
 
 /** The host of an entry is a name, and must be resolved before it can be dialled. */
 export function holdsName(entry: string): boolean {
-  return !entry.startsWith("[") && isIP(entry.replace(/:\d+$/, "")) === 0;
+  return !entry.startsWith("[") && !isIp(entry.replace(/:\d+$/, ""));
 }
 
 export function netEntry(host: string, port: number): string {

@@ -25,6 +25,11 @@ export function parseIp(text: string): IpAddress | undefined {
   return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
+/** Whether a text is an address for {@link parseIp}, and so for node:net's isIP, which loads half of Node with it. */
+export function isIp(text: string): boolean {
+  return parseIp(text) !== undefined;
+}
+
 /** The library reads the forms of inet_aton too, and is slow to refuse a name. */
 function parseIpv4(text: string): ipaddr.IPv4 | undefined {
   if (text.length < 7 || text.length > 15) return undefined;

@@ -1,0 +1,95 @@
+import { ProxySettingsError, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
+import { type Env, type ParsedFlags, refusalText } from "../../flags/program.ts";
+import { parseAgentFlags } from "../agent/agent_flags.ts";
+import { parseServerFlags } from "../server/server_flags.ts";
+import { needsKubernetes } from "../server/server_validation.ts";
+import { parseTestClientFlags } from "../test/test_client_flags.ts";
+import { parseTestServerFlags } from "../test/test_server_flags.ts";
+import { kubeAccessOf, noKubeAccess } from "./kube_access.ts";
+import { nameAccessOf } from "./name_access.ts";
+import {
+  agentPermissions,
+  denoFlags,
+  type PermissionContext,
+  type Permissions,
+  PermissionsError,
+  serverPermissions,
+  testClientPermissions,
+  testServerPermissions,
+} from "./permissions.ts";
+
+/** Where to look up what a command line does not say. */
+export interface LookupHost {
+  readonly cwd: string;
+  readonly env: Env;
+  readonly readText: (path: string) => string;
+  /** Where the program's own code lies. */
+  readonly code?: readonly string[];
+}
+
+/** What a command line may do, as flags of `deno run`, or the text of its refusal. */
+export type RolePermissions =
+  | { readonly kind: "flags"; readonly flags: readonly string[] }
+  | { readonly kind: "error"; /** For stderr. */ readonly text: string };
+
+/** Finds the permissions of one role's command line. */
+export type RoleQuestion = (args: readonly string[], host: LookupHost) => Promise<RolePermissions>;
+
+const nothing: Permissions = { net: [], read: [], write: [], env: [], sys: [] };
+
+/** The programs that serve and test; beside them there is konnectivity, which brings much more code. */
+export const programQuestions = {
+  server: (args, host) =>
+    permissionFlags(
+      parseServerFlags(args, host.env),
+      async (options) =>
+        serverPermissions(options, await contextOf(host, needsKubernetes(options), options.kubeconfig)),
+    ),
+  agent: (args, host) =>
+    permissionFlags(
+      parseAgentFlags(args, host.env),
+      async (options) =>
+        agentPermissions(options, {
+          ...await contextOf(host, options.countServerLeases, options.kubeconfig),
+          proxyFor: readProxySettings(host.env),
+        }),
+    ),
+  "test-client": (args, host) =>
+    permissionFlags(
+      parseTestClientFlags(args),
+      async (options) => testClientPermissions(options, await contextOf(host, false, "")),
+    ),
+  "test-server": (args) => permissionFlags(parseTestServerFlags(args), testServerPermissions),
+} as const satisfies Readonly<Record<string, RoleQuestion>>;
+
+async function contextOf(host: LookupHost, kubernetes: boolean, kubeconfig: string): Promise<PermissionContext> {
+  return {
+    cwd: host.cwd,
+    kube: kubernetes ? await kubeAccessOf(kubeconfig, host.env, host.readText) : noKubeAccess,
+    names: nameAccessOf(host.readText),
+    code: host.code ?? [],
+  };
+}
+
+/** The permissions of parsed flags, as flags of `deno run`. A command line that asks for help needs nothing. */
+export async function permissionFlags<Options>(
+  parsed: ParsedFlags<Options>,
+  permissions: (options: Options) => Permissions | Promise<Permissions>,
+): Promise<RolePermissions> {
+  switch (parsed.kind) {
+    case "help":
+    case "version":
+      return { kind: "flags", flags: denoFlags(nothing) };
+    case "error":
+      return { kind: "error", text: refusalText(parsed.message, parsed.usage) };
+    case "options":
+      try {
+        return { kind: "flags", flags: denoFlags(await permissions(parsed.options)) };
+      } catch (error) {
+        if (error instanceof PermissionsError || error instanceof ProxySettingsError) {
+          return { kind: "error", text: `Error: ${error.message}\n` };
+        }
+        throw error;
+      }
+  }
+}
