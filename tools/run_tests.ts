@@ -34,6 +34,7 @@ const slow: readonly string[] = [
   "tests/conformance/h2spec_test.ts",
   "tests/e2e/workers_end_test.ts",
   "tests/e2e/build_test.ts",
+  "tests/e2e/launcher_test.ts",
   "tests/e2e/compile_test.ts",
   "tests/e2e/konnectivity_status_test.ts",
   "tests/e2e/traces_test.ts",

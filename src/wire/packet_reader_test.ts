@@ -1,64 +1,16 @@
 import assert from "node:assert/strict";
 import { toBinary } from "@bufbuild/protobuf";
 import { PacketSchema } from "../../gen/client/client_pb.ts";
-import type { ConnectId } from "./connect_id.ts";
 import { dataHeader } from "./data_header.ts";
 import { wireLimits } from "./limits.ts";
-import { closeRequest, dataPacket, dialed, drain, framePacket, type Packet, PacketType } from "./packet.ts";
+import { closeRequest, dataPacket, dialed, drain, framePacket, PacketType } from "./packet.ts";
 import { PacketCounts, unknownPacketType } from "./packet_counts.ts";
 import { PacketError, type PacketErrorCode } from "./packet_error.ts";
-import { PacketReader, type PacketSink } from "./packet_reader.ts";
+import { PacketReader } from "./packet_reader.ts";
+import { concat, frame, frameHex, PacketRecorder } from "../../tests/support/memory/packet_recorder.ts";
 
-/** Keeps what it is handed: DATA by connection as [id, bytes], other packets as they are. */
-class Recorder implements PacketSink {
-  readonly seen: (Packet | [ConnectId, Uint8Array])[] = [];
-
-  onData(id: ConnectId, payload: Uint8Array): void {
-    assert.ok(payload.length > 0, "empty DATA is never delivered");
-    this.seen.push([id, payload]);
-  }
-
-  onPacket(packet: Packet): void {
-    this.seen.push(packet);
-  }
-
-  /** All payload bytes, joined. */
-  get data(): Uint8Array {
-    return concat(...this.seen.filter((one) => Array.isArray(one)).map(([, payload]) => payload));
-  }
-
-  get packets(): Packet[] {
-    return this.seen.flatMap((one) => Array.isArray(one) ? [] : [one]);
-  }
-
-  get ids(): ConnectId[] {
-    return [...new Set(this.seen.filter((one) => Array.isArray(one)).map(([id]) => id))];
-  }
-}
-
-function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
-
-/** A message under its gRPC prefix. */
-function frame(message: Uint8Array): Uint8Array<ArrayBuffer> {
-  const prefix = new Uint8Array(5);
-  new DataView(prefix.buffer).setUint32(1, message.length);
-  return concat(prefix, message);
-}
-
-function frameHex(message: string): Uint8Array<ArrayBuffer> {
-  return frame(Uint8Array.fromHex(message));
-}
-
-function read(...chunks: readonly Uint8Array[]): Recorder {
-  const recorder = new Recorder();
+function read(...chunks: readonly Uint8Array[]): PacketRecorder {
+  const recorder = new PacketRecorder();
   const reader = new PacketReader(recorder);
   for (const chunk of chunks) reader.push(chunk);
   reader.end();
@@ -85,7 +37,7 @@ const mixed = concat(
   framePacket(drain()),
 );
 
-function assertMixed(recorder: Recorder): void {
+function assertMixed(recorder: PacketRecorder): void {
   assert.deepEqual(recorder.data, concat(pattern(1), pattern(200), pattern(20_000), pattern(3)));
   assert.deepEqual(recorder.ids, [1, 300, 70_000, -1n]);
   assert.deepEqual(
@@ -298,7 +250,7 @@ Deno.test("a peer that sends a large message byte by byte costs linear time and 
   const address = new Uint8Array(1_000_000).fill(0x61);
   const inner = concat(Uint8Array.fromHex("12"), varint(address.length), address);
   const framed = frame(concat(Uint8Array.fromHex("12"), varint(inner.length), inner));
-  const recorder = new Recorder();
+  const recorder = new PacketRecorder();
   const reader = new PacketReader(recorder);
   // One buffer is used for every byte: were chunks kept, the message would come out as its last byte throughout.
   const byte = new Uint8Array(1);
@@ -314,7 +266,7 @@ Deno.test("a peer that only announces a large message makes this side hold what 
   const before = Deno.memoryUsage();
   const readers: PacketReader[] = [];
   for (let i = 0; i < 2000; i++) {
-    const reader = new PacketReader(new Recorder());
+    const reader = new PacketReader(new PacketRecorder());
     reader.push(Uint8Array.fromHex("0000400000" + "12ffffff01"));
     readers.push(reader);
   }
@@ -333,7 +285,7 @@ Deno.test("counts: DATA once a packet by its header, payload bytes as they come,
   );
   for (const chunkBytes of [1, 7, 1024, framed.length]) {
     const counts = new PacketCounts();
-    const reader = new PacketReader(new Recorder(), counts);
+    const reader = new PacketReader(new PacketRecorder(), counts);
     for (let at = 0; at < framed.length; at += chunkBytes) reader.push(framed.subarray(at, at + chunkBytes));
     assert.deepEqual(Object.fromEntries([...counts.entries()].map(({ type, count }) => [type, count])), {
       [PacketType.DIAL_REQ]: 1,
@@ -349,7 +301,7 @@ Deno.test("counts: DATA once a packet by its header, payload bytes as they come,
 
 Deno.test("counts: a packet is counted when its header is there, before its payload is", () => {
   const counts = new PacketCounts();
-  const reader = new PacketReader(new Recorder(), counts);
+  const reader = new PacketReader(new PacketRecorder(), counts);
   reader.push(dataHeader(1, 100));
   assert.equal(counts.of(PacketType.DATA), 1);
   assert.equal(counts.dataBytes, 0);

@@ -14,96 +14,30 @@
  * `--only='^$' --no-curves --agents=1000`.
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { build } from "../../tools/build.ts";
 import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
 import type { BenchDestinations } from "./bench_destinations.ts";
 import {
   type BenchMode,
-  benchModes,
   type BenchPlace,
   BenchWorld,
   type Implementation,
   startBenchDestinations,
 } from "./bench_world.ts";
-import { type LinkKind, linkKinds } from "./fleet.ts";
+import { type BenchOptions, mebibyte, parseOptions, root } from "./bench_options.ts";
+import type { LinkKind } from "./fleet.ts";
 import { measureFleet } from "./fleet_bench.ts";
 import type { Job } from "./load.ts";
 import { figuresTable, fleetCurve, fleetTable, writeReport } from "./report.ts";
 import { Results } from "./results.ts";
-import { type BenchSizes, fullSizes, quickSizes, type Scenario, scenarios } from "./scenarios.ts";
+import { type Scenario, scenarios } from "./scenarios.ts";
 
-/** What a run measures. */
-interface BenchOptions {
-  /** What is measured; absent: this project. */
-  readonly subject: Implementation | undefined;
-  /** What it is compared with. */
-  readonly others: readonly Implementation[];
-  readonly rounds: number;
-  readonly modes: readonly BenchMode[];
-  readonly only: RegExp;
-  readonly curves: boolean;
-  /** How many agents fleets have, and what these link with. */
-  readonly fleets: readonly number[];
-  readonly links: readonly LinkKind[];
-  /** For how long connections come and go while memory is watched; 0: not at all. */
-  readonly churnMinutes: number;
-  readonly sizes: BenchSizes;
-  readonly out: string;
-}
-
-const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-const mebibyte = 1024 * 1024;
 /** Curves are drawn for the modes that kube-apiserver uses most and that cost least. */
 const curveModes: readonly BenchMode[] = ["grpc-uds", "http-uds"];
 
 function tell(line: string): void {
   // deno-lint-ignore no-console -- what a person at a terminal is told
   console.error(line);
-}
-
-function parseOptions(args: readonly string[]): BenchOptions {
-  const known = /^--(against|subject|rounds|modes|only|mib|churn|out|agents|links)=(.*)$|^--(no-curves|quick)$/s;
-  const wrong = args.find((arg) => !known.test(arg));
-  if (wrong !== undefined) throw new Error(`unknown option ${wrong}, see the head of tests/bench/bench.ts`);
-  const values = (name: string) =>
-    args.filter((arg) => arg.startsWith(`--${name}=`)).map((arg) => arg.slice(name.length + 3));
-  const value = (name: string) => values(name).at(-1);
-  const quick = args.includes("--quick");
-  const sizes = quick ? quickSizes : fullSizes;
-  const mib = value("mib");
-  const churn = value("churn");
-  const subject = value("subject");
-  const curves = !args.includes("--no-curves");
-  const agents = value("agents")?.split(",").map((text) => positive("agents", text));
-  return {
-    subject: subject === undefined ? undefined : implementation(subject),
-    others: values("against").map(implementation),
-    rounds: positive("rounds", value("rounds") ?? (quick ? "1" : "3")),
-    modes: chosen("mode", value("modes"), benchModes),
-    only: new RegExp(value("only") ?? "."),
-    curves,
-    fleets: agents ?? (curves ? sizes.fleet.agents : []),
-    links: chosen("kind of link", value("links"), linkKinds),
-    churnMinutes: churn === undefined ? 0 : positive("churn", churn),
-    sizes: mib === undefined ? sizes : { ...sizes, bytes: positive("mib", mib) * mebibyte },
-    out: value("out") ?? root,
-  };
-}
-
-/** Those of a list that an option names; all where it is not given. */
-function chosen<Name extends string>(what: string, text: string | undefined, all: readonly Name[]): readonly Name[] {
-  return text?.split(",").map((name) => {
-    const found = all.find((each) => each === name);
-    if (found === undefined) throw new Error(`no ${what} ${name}, choose of ${all.join(", ")}`);
-    return found;
-  }) ?? all;
-}
-
-function positive(name: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new Error(`--${name} is a whole number above 0, not ${text}`);
-  return number;
 }
 
 /** This project as its users run it, behind the launchers that `deno task build` makes. */
@@ -113,14 +47,6 @@ function ourselves(folder: string): Implementation {
     server: [`${folder}/bin/proxy-server`],
     agent: [`${folder}/bin/proxy-agent`],
   };
-}
-
-function implementation(text: string): Implementation {
-  const [, name, server, agent] = /^([^=]+)=([^|]+)\|([^|]+)$/s.exec(text) ?? [];
-  if (name === undefined || server === undefined || agent === undefined) {
-    throw new Error(`an implementation is given as NAME=SERVER COMMAND|AGENT COMMAND, not ${text}`);
-  }
-  return { name, server: server.trim().split(/\s+/), agent: agent.trim().split(/\s+/) };
 }
 
 /** Runs everything that the options ask for. */

@@ -1,6 +1,6 @@
 /** Floods of bytes, frames and requests against the programs themselves; `tests/bench/floods.ts` prints their figures. */
 import assert from "node:assert/strict";
-import type { FloodTarget } from "../support/floods/floods.ts";
+import type { FloodTarget } from "../support/floods/flood_acts.ts";
 import { type FloodFigures, FloodRig } from "../support/floods/flood_rig.ts";
 import { tellFigure } from "../support/assert/figures.ts";
 import { leakTest } from "../support/assert/leak_free.ts";

@@ -19,6 +19,7 @@ import { type ConnectId, connectId } from "../../../src/wire/connect_id.ts";
 import { closeResponse, dialed, dialFailed, type Packet, packetTypeName } from "../../../src/wire/packet.ts";
 import { systemClock } from "../../../src/runtime/system_clock.ts";
 import { dialContext } from "../../../src/dial/connector.ts";
+import { splice } from "./splice.ts";
 
 const context = dialContext("destinations", systemClock);
 
@@ -337,25 +338,6 @@ async function relayConnect(address: string, answer: (error: string | undefined)
   const result = await dialTcp("tcp", address, { timeoutMs: 20_000, signal: new AbortController().signal }, context);
   if (!result.ok) return void answer(result.failure.message);
   splice(answer(undefined), result.stream);
-}
-
-/** Carries bytes, ends and errors both ways. */
-function splice(a: ByteStream, b: ByteStream): void {
-  for (const [from, to] of [[a, b], [b, a]] as const) {
-    from.start({
-      onData: (bytes) => {
-        if (!to.write(bytes)) from.pause();
-      },
-      onDrain: () => to.resume(),
-      onEnd: () => to.end(),
-      onClose: (error) => {
-        if (error !== undefined) return to.destroy();
-        // Destroyed by its owner, perhaps before its end was seen.
-        to.end();
-        to.resume();
-      },
-    });
-  }
 }
 
 async function socketPath(): Promise<string> {

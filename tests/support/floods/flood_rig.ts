@@ -3,7 +3,7 @@ import type { ProxyClient } from "../../../src/client/mod.ts";
 import { rssBytes } from "../../bench/process_figures.ts";
 import { Conversation } from "../in_process/conversation.ts";
 import { type Destination, echoDestination } from "../in_process/destinations.ts";
-import type { Flooded, FloodTarget } from "./floods.ts";
+import type { Flooded, FloodTarget } from "./flood_acts.ts";
 import { Launched, type LaunchOptions } from "../processes/launched.ts";
 import type { FrontendKind } from "../in_process/stack.ts";
 

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import type { ConnectId } from "../../../src/wire/connect_id.ts";
+import type { Packet } from "../../../src/wire/packet.ts";
+import type { PacketSink } from "../../../src/wire/packet_reader.ts";
+
+/** Keeps what it is handed: DATA by connection as [id, bytes], other packets as they are. */
+export class PacketRecorder implements PacketSink {
+  readonly seen: (Packet | [ConnectId, Uint8Array])[] = [];
+
+  onData(id: ConnectId, payload: Uint8Array): void {
+    assert.ok(payload.length > 0, "empty DATA is never delivered");
+    this.seen.push([id, payload]);
+  }
+
+  onPacket(packet: Packet): void {
+    this.seen.push(packet);
+  }
+
+  /** All payload bytes, joined. */
+  get data(): Uint8Array {
+    return concat(...this.seen.filter((one) => Array.isArray(one)).map(([, payload]) => payload));
+  }
+
+  get packets(): Packet[] {
+    return this.seen.flatMap((one) => Array.isArray(one) ? [] : [one]);
+  }
+
+  get ids(): ConnectId[] {
+    return [...new Set(this.seen.filter((one) => Array.isArray(one)).map(([id]) => id))];
+  }
+}
+
+/** All bytes in one. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** A message under its gRPC prefix. */
+export function frame(message: Uint8Array): Uint8Array<ArrayBuffer> {
+  const prefix = new Uint8Array(5);
+  new DataView(prefix.buffer).setUint32(1, message.length);
+  return concat(prefix, message);
+}
+
+/** A message, given in hexadecimal, under its gRPC prefix. */
+export function frameHex(message: string): Uint8Array<ArrayBuffer> {
+  return frame(Uint8Array.fromHex(message));
+}
