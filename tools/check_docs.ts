@@ -97,11 +97,12 @@ const foreignFlags = new Set([
   "prefix",
   "previous",
   "server",
-  // Of deno, and of tools/readme_tables.ts.
+  // Of deno, of tools/readme_tables.ts and tools/run_tests.ts.
   "allow-env",
   "no-check",
   "filter",
   "check",
+  "long",
 ]);
 
 const flags = new Set([...foreignFlags, ...programs.flatMap((program) => program.flags.map((flag) => flag.name))]);

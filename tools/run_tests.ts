@@ -4,7 +4,9 @@
  * runs on alone. Not the runner's own `--parallel`: that runs files side by side in one process, whose open files could
  * then not be told apart.
  *
- * Arguments that are files or folders are run instead of everything; the others go to the runner.
+ * Files named `*_long_test.ts` take minutes, or repeat at length what another test shows at a glance: they run with
+ * `--long`, or where they are named. Arguments that are files or folders are run instead of everything; the others go to
+ * the runner.
  * @module
  */
 import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
@@ -52,7 +54,9 @@ const shareFiles = 14;
 const quietProcesses = Math.max(2, Math.min(5, navigator.hardwareConcurrency + 1));
 /** How many more run beside other busy programs, which would have most of the processors else: two for each of them. */
 const mostMoreProcesses = 6;
-const limitMs = 18 * 60_000;
+/** Also the files that are left out as too long for every run. */
+const long = Deno.args.includes("--long");
+const limitMs = (long ? 40 : 18) * 60_000;
 
 /** Files that run in one process. */
 interface Unit {
@@ -80,14 +84,14 @@ async function isPath(name: string): Promise<boolean> {
   }
 }
 
-/** The test files in a folder, or the file itself; none of tests/kube. */
+/** The test files in a folder, but long ones where they were not asked for; or the file itself. None of tests/kube. */
 async function testFiles(place: string): Promise<string[]> {
   if ((await Deno.stat(place)).isFile) return [place];
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(place)) {
     const path = `${place.replace(/^\.\//, "").replace(/\/$/, "")}/${name}`;
     if (isDirectory && path !== "tests/kube") found.push(...await testFiles(path));
-    else if (name.endsWith("_test.ts")) found.push(path);
+    else if (name.endsWith("_test.ts") && (long || !name.endsWith("_long_test.ts"))) found.push(path);
   }
   return found;
 }
@@ -202,7 +206,9 @@ const timer = setTimeout(() => {
 }, limitMs);
 const places: string[] = [];
 const flags: string[] = [];
-for (const arg of Deno.args) (!arg.startsWith("-") && await isPath(arg) ? places : flags).push(arg);
+for (const arg of Deno.args.filter((arg) => arg !== "--long")) {
+  (!arg.startsWith("-") && await isPath(arg) ? places : flags).push(arg);
+}
 const files = (await Promise.all((places.length === 0 ? ["src", "tests"] : places).map(testFiles))).flat().sort();
 const outcomes = await runAll(await unitsOf(files), flags);
 clearTimeout(timer);

@@ -8,6 +8,17 @@ const refusals: readonly [title: string, headers: Record<string, string | number
   ["gRPC status Unimplemented", { ...grpcHeaders, "grpc-status": "12", "grpc-message": "no such" }, "proxy-refused"],
   ["gRPC status PermissionDenied", { ...grpcHeaders, "grpc-status": "7" }, "proxy-refused"],
   ["gRPC status Unavailable", { ...grpcHeaders, "grpc-status": "14" }, "tunnel-closed"],
+  // The words come from elsewhere, and gRPC forbids to fail for them.
+  [
+    "a text that is no percent-encoding",
+    { ...grpcHeaders, "grpc-status": "12", "grpc-message": "100% no" },
+    "proxy-refused",
+  ],
+  [
+    "details that are no message",
+    { ...grpcHeaders, "grpc-status": "12", "grpc-status-details-bin": "////" },
+    "proxy-refused",
+  ],
   ["HTTP status 404", { ":status": 404 }, "proxy-refused"],
 ];
 for (const [title, headers, code] of refusals) {

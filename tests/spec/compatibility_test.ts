@@ -15,6 +15,7 @@ const sources: readonly (readonly [row: string, says: RegExp])[] = [
   ["the kubelet's streaming", /^\tk8s\.io\/cri-streaming (\S+)$/m],
   ["Helm", /^helm_version=(.+)$/m],
   ["h2spec", /summerwind\/h2spec\/cmd\/h2spec@([^+"]+)/],
+  ["grpc-js", /"@grpc\/grpc-js": "(.+)"/],
 ];
 
 /** The rows of a table below a heading, without its head, each as its cells. */
@@ -57,6 +58,7 @@ Deno.test("each pair that docs/compatibility.md says was run has a test, which m
     "tests/conformance/egress_test.ts": /kube-apiserver's dialler/,
     "tests/kube/egress_test.ts": /egress/,
     "tests/conformance/stock_connect_test.ts": /as stock clients do/,
+    "tests/conformance/grpc_clients_test.ts": /foreignClients/,
     "tests/spec/requests_test.ts": /client\/mod\.ts/,
     "tests/kube/field_test.ts": /field/,
     "tests/conformance/legacy_agent_test.ts": /startFakeAgent/,

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { PacketError, type PacketErrorCode } from "../../wire/packet_error.ts";
+import { decodeStatusMessage, encodeStatusMessage } from "./status_message.ts";
 
 /** The gRPC code that each framing error ends a stream with, as grpc-go chooses them. */
 const packetErrorCodes: Readonly<Record<PacketErrorCode, Code>> = {
@@ -18,7 +18,19 @@ export function grpcError(error: Error): ConnectError {
 
 /** The trailers that carry a call's status. */
 export function statusTrailers(status: ConnectError | undefined): Record<string, string> {
-  const trailers = new Headers();
-  setTrailerStatus(trailers, status);
-  return Object.fromEntries(trailers);
+  if (status === undefined) return { "grpc-status": "0" };
+  return { "grpc-status": String(status.code), "grpc-message": encodeStatusMessage(status.rawMessage) };
+}
+
+/**
+ * The error that trailers, or headers of a response without a body, carry. No library reads them: Connect's throws for a text
+ * that is no percent-encoding, and for details that are no message, whose call would then not end.
+ * @returns undefined where they say that all went well, or nothing
+ */
+export function statusError(trailers: { get(key: string): string | null }): ConnectError | undefined {
+  const status = trailers.get("grpc-status");
+  if (status === null || status === "0") return undefined;
+  const code = Number(status);
+  if (Code[code] === undefined) return new ConnectError(`invalid grpc-status: ${status}`, Code.Internal);
+  return new ConnectError(decodeStatusMessage(trailers.get("grpc-message") ?? ""), code);
 }

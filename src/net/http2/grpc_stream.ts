@@ -1,5 +1,4 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { constants } from "node:http2";
 import type {
   ClientHttp2Stream,
@@ -19,7 +18,7 @@ import { framePacket, type Packet } from "../../wire/packet.ts";
 import type { StreamCounts } from "../../wire/packet_counts.ts";
 import { PacketError } from "../../wire/packet_error.ts";
 import { PacketReader } from "../../wire/packet_reader.ts";
-import { grpcError, statusTrailers } from "../call/grpc_status.ts";
+import { grpcError, statusError, statusTrailers } from "../call/grpc_status.ts";
 import { linger } from "../tcp/linger.ts";
 import { bytesRead } from "../../runtime/read_meter.ts";
 import { doesNotRead, maxUnsentBytes } from "../../streams/unsent_limit.ts";
@@ -322,7 +321,7 @@ export class ClientGrpcStream extends GrpcStream {
   }
 
   protected override outcome(): StreamEnd {
-    const said = this.#trailers === undefined ? undefined : findTrailerError(this.#trailers);
+    const said = this.#trailers === undefined ? undefined : statusError(this.#trailers);
     if (said !== undefined) return { kind: "failed", error: said };
     if (this.#trailers !== undefined) return { kind: "ended" };
     return { kind: "failed", error: lost(this.stream, this.failure) };

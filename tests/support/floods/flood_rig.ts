@@ -7,11 +7,11 @@ import type { Flooded, FloodTarget } from "./flood_acts.ts";
 import { Launched, type LaunchOptions } from "../processes/launched.ts";
 import type { FrontendKind } from "../in_process/stack.ts";
 
-/** What a neighbour and the programs saw while a flood lasted. */
-export interface FloodFigures {
+/** What a neighbour and the programs saw while something lasted. */
+export interface NeighbourFigures {
   /** The neighbour's round trips. */
   readonly answers: number;
-  /** Seconds of the flood in which the neighbour was answered, and of how many. */
+  /** Seconds in which the neighbour was answered, and of how many. */
   readonly answeredSeconds: number;
   readonly seconds: number;
   /** The neighbour's longest round trip, in milliseconds. */
@@ -19,6 +19,10 @@ export interface FloodFigures {
   /** Largest resident memory of either program while it lasted, in MiB. */
   readonly serverMiB: number;
   readonly agentMiB: number;
+}
+
+/** The same of a flood, with what it brought. */
+export interface FloodFigures extends NeighbourFigures {
   readonly flooded: Flooded;
 }
 
@@ -83,8 +87,19 @@ export class FloodRig implements AsyncDisposable {
       stderr: "inherit",
     }).spawn();
     const output = child.output();
+    const figures = await this.beside(output);
+    const { code, stdout } = await output;
+    if (code !== 0) throw new Error(`flood ${name} ended with ${code}`);
+    return { ...figures, flooded: JSON.parse(new TextDecoder().decode(stdout)) as Flooded };
+  }
+
+  /**
+   * The neighbour goes on while something lasts.
+   * @throws when the neighbour's tunnel, and with it the agent's link, does not last as long
+   */
+  async beside(work: Promise<unknown>): Promise<NeighbourFigures> {
     let going = true;
-    output.finally(() => going = false).catch(() => {});
+    work.finally(() => going = false).catch(() => {});
     const { server, agent } = this.launched;
     const answered = new Set<number>();
     let answers = 0;
@@ -110,9 +125,6 @@ export class FloodRig implements AsyncDisposable {
       clearInterval(sampler);
       sample();
     }
-    const { code, stdout } = await output;
-    if (code !== 0) throw new Error(`flood ${name} ended with ${code}`);
-    const flooded = JSON.parse(new TextDecoder().decode(stdout)) as Flooded;
     const whole = Math.floor((performance.now() - began) / 1000);
     const answeredSeconds = [...answered].filter((second) => second < whole).length;
     const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
@@ -123,7 +135,6 @@ export class FloodRig implements AsyncDisposable {
       worstMs: Math.round(worstMs),
       serverMiB: mib(serverBytes),
       agentMiB: mib(agentBytes),
-      flooded,
     };
   }
 
