@@ -25,6 +25,7 @@ const mostCounters = 1 << 16;
 /** The counters of all modules that were loaded since {@link watchModules}. */
 const counters = new Uint32Array(mostCounters);
 const modules: Module[] = [];
+let usedCounters = 0;
 
 /**
  * Gives each module below `root` counters as it is loaded. It must be called before they are imported.
@@ -35,7 +36,7 @@ export function watchModules(root: string, wanted: (path: string) => boolean): v
     counters,
     overrun: (counter) => {
       const at = modules.find(({ first, counters }) => counter >= first && counter < first + counters);
-      throw new Overrun(`${at?.path ?? "a module"} ran one place more than a million times`);
+      throw new Overrun(`${at?.path ?? "a module"} ran one place more than ten million times`);
     },
   };
   Object.assign(globalThis, { __fuzz: shared });
@@ -44,9 +45,10 @@ export function watchModules(root: string, wanted: (path: string) => boolean): v
       const loaded = next(url, context);
       const path = url.startsWith(root) ? url.slice(root.length) : "";
       if (!path.endsWith(".ts") || !wanted(path)) return loaded;
-      const first = modules.reduce((sum, module) => sum + module.counters, 0);
+      const first = usedCounters;
       const { text, counters: count, literals } = instrument(textOf(loaded.source), first);
-      if (first + count > mostCounters) throw new RangeError(`more than ${mostCounters} counters are needed`);
+      if (usedCounters + count > mostCounters) throw new RangeError(`more than ${mostCounters} counters are needed`);
+      usedCounters += count;
       modules.push({ path, first, counters: count, literals });
       return { format: "module", source: text, shortCircuit: true };
     },
@@ -68,6 +70,7 @@ export class Coverage {
   #edges = 0;
   #features = 0;
   #total = 0;
+  #taken = 0;
   readonly literals: readonly (string | number)[];
 
   /** @param prefixes paths of modules and folders whose counters count */
@@ -100,8 +103,15 @@ export class Coverage {
     return this.#total;
   }
 
+  /** Forgets what was counted since, of other targets or of nobody's input. */
+  begin(): void {
+    counters.fill(0);
+  }
+
   /** Reads and clears the counters of the input that has just run. */
   take(): { readonly fresh: number; readonly work: number } {
+    // Those of other modules only end what runs on.
+    if (++this.#taken % 64 === 0) this.#clearOthers();
     const ranges = this.#ranges;
     const seen = this.#seen;
     let fresh = 0;
@@ -123,6 +133,15 @@ export class Coverage {
     }
     this.#features += fresh;
     return { fresh, work };
+  }
+
+  #clearOthers(): void {
+    let from = 0;
+    for (let range = 0; range < this.#ranges.length; range += 2) {
+      counters.fill(0, from, this.#ranges[range]);
+      from = this.#ranges[range + 1] ?? 0;
+    }
+    counters.fill(0, from, usedCounters);
   }
 
   /** Forgets what was reached. */

@@ -21,6 +21,10 @@ export interface LoopBound {
 const slowMs = 1000;
 /** One target's faults with different causes, after which it is not tried any more. */
 const mostFaults = 10;
+const mostKeptBytes = 4096;
+const usualLargeBytes = 64 * 1024;
+/** How often an input is large: the time for all of them is that of the others. */
+const largeChance = 1 / 1000;
 const batchInputs = 20_000;
 /** How much more memory may be in use than at first, beside the corpus. */
 const mostGrowthBytes = 48 * 1024 * 1024;
@@ -70,6 +74,7 @@ export class FuzzLoop {
 
   /** Judges inputs that are known, and keeps those that reach something. */
   async replay(inputs: Iterable<Uint8Array>): Promise<void> {
+    this.#coverage.begin();
     for (const input of inputs) await this.#try(input);
     await nextTurn();
   }
@@ -77,6 +82,7 @@ export class FuzzLoop {
   /** Goes on until the bound is reached, or until so much was found that there is no use in more. */
   async run({ inputs, untilMs = Infinity }: LoopBound): Promise<void> {
     Error.stackTraceLimit = 0;
+    this.#coverage.begin();
     if (this.#corpus.length === 0) await this.replay([new Uint8Array(0)]);
     const end = this.#inputs + inputs;
     while (this.#inputs < end && performance.now() < untilMs && this.#faults.size < mostFaults) {
@@ -99,7 +105,8 @@ export class FuzzLoop {
   #next(): Uint8Array {
     const random = this.#random;
     const input = this.#pick();
-    const { restructure } = this.#target;
+    const { restructure, largeBytes = usualLargeBytes } = this.#target;
+    if (random.chance(largeChance)) return this.#mutator.enlarge(input, largeBytes);
     if (restructure !== undefined && random.chance(0.4)) return restructure(random, input);
     return this.#mutator.mutate(input, this.#pick());
   }
@@ -140,7 +147,10 @@ export class FuzzLoop {
         new Error(`${input.length} bytes made ${work} places run, more than ${maxWork(input.length)}`),
       );
     }
-    if (fresh > 0 && (this.#guided || this.#corpus.length === 0)) this.#corpus.push(input);
+    // A large one would be copied again and again.
+    if (fresh > 0 && input.length <= mostKeptBytes && (this.#guided || this.#corpus.length === 0)) {
+      this.#corpus.push(input);
+    }
     if (performance.now() - start > slowMs) return this.#trySlow(input);
   }
 

@@ -138,7 +138,7 @@ class Points {
 
   #bounded(): string {
     const counter = this.#next();
-    return `if(++__c[${counter}]>1e6)__o(${counter});`;
+    return `if(++__c[${counter}]>1e7)__o(${counter});`;
   }
 
   #next(): number {

@@ -69,6 +69,15 @@ export class Mutator {
     return result.length > this.#maxBytes ? result.slice(0, this.#maxBytes) : result;
   }
 
+  /** Repeats a part until an input is large: what costs more than its length, or a call for each byte, shows then. */
+  enlarge(input: Uint8Array, bytes: number): Uint8Array {
+    const part = this.#part(input);
+    if (part.length === 0) return input;
+    const run = new Uint8Array(Math.max(0, bytes - input.length));
+    for (let at = 0; at < run.length; at++) run[at] = part[at % part.length] ?? 0;
+    return this.#replaced(input, this.#place(input), 0, run);
+  }
+
   #step(input: Uint8Array, other: Uint8Array): Uint8Array {
     const random = this.#random;
     switch (random.below(12)) {

@@ -45,6 +45,10 @@ const unowned = (event: Event, error: unknown) => {
 addEventListener("unhandledrejection", (event) => unowned(event, event.reason));
 addEventListener("error", (event) => unowned(event, event.error));
 
+// What a callback threw, which its owner has caught: the program would go on, and something of it has ended.
+const { onFault } = await import("../../../src/faults/fault.ts");
+onFault((_place, error) => void current?.fail(error));
+
 for (current of runs) await current.replay();
 if (!values.replay) {
   const inputs = values.inputs === undefined ? undefined : Number(values.inputs);

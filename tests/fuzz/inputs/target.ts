@@ -13,6 +13,8 @@ export interface FuzzTarget {
   readonly restructure?: (random: Random, input: Uint8Array) => Uint8Array;
   /** Longest input that mutation makes; 512 unless given. */
   readonly maxBytes?: number;
+  /** How long an input is made now and then by repeating a part of it; 64 KiB unless given. */
+  readonly largeBytes?: number;
   /** How much an input may make the modules do: 50,000 counted places and 2,000 for each byte unless given. */
   readonly maxWork?: (inputBytes: number) => number;
   /**
