@@ -81,6 +81,11 @@ export function derOid(element: DerElement): string {
   if (element.tag !== derTag.oid || body.length === 0) {
     throw new DerError(`no object identifier at byte ${element.start}`);
   }
+  // Else it would read as a shorter one, or as one of which there are other forms.
+  if ((body.at(-1) ?? 0) >= 0x80) throw new DerError(`object identifier is cut off at byte ${element.start}`);
+  if (body.some((byte, at) => byte === 0x80 && (body[at - 1] ?? 0) < 0x80)) {
+    throw new DerError(`object identifier is not minimal at byte ${element.start}`);
+  }
   const arcs: number[] = [];
   let arc = 0;
   for (const byte of body) {
@@ -116,16 +121,18 @@ export function checkDer(element: DerElement, depth: number = 0): void {
       if ((body[0] ?? 8) > 7) throw wrong("no DER bit string");
       return;
     case derTag.utcTime:
-      if (!/^\d{12}Z$/.test(latin1(body))) throw wrong("time is not of the form YYMMDDHHMMSSZ");
+      if (!isTime(body, 12)) throw wrong("time is not of the form YYMMDDHHMMSSZ");
       return;
     case derTag.generalizedTime:
-      if (!/^\d{14}Z$/.test(latin1(body))) throw wrong("time is not of the form YYYYMMDDHHMMSSZ");
+      if (!isTime(body, 14)) throw wrong("time is not of the form YYYYMMDDHHMMSSZ");
       return;
     default:
       if ((element.tag & 0x20) !== 0) { for (const child of derChildren(element)) checkDer(child, depth + 1); }
   }
 }
 
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+/** So many digits and a Z. */
+function isTime(body: Uint8Array, digits: number): boolean {
+  const isDigit = (byte: number) => byte >= 0x30 && byte <= 0x39;
+  return body.length === digits + 1 && body.subarray(0, digits).every(isDigit) && body[digits] === 0x5a;
 }

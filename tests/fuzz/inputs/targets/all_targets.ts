@@ -1,0 +1,55 @@
+import type { FuzzTarget } from "../target.ts";
+import { certificates, pemTexts } from "./certificates.ts";
+import { commandLines, flagValues } from "./command_lines.ts";
+import { connectHeads, requestTargets } from "./connect_heads.ts";
+import { addresses, certificateNamePatterns, destinationRules, hostPorts } from "./destinations.ts";
+import { directLinks } from "./direct_links.ts";
+import { h2Server } from "./h2_server.ts";
+import { hpack } from "./hpack.ts";
+import { jsonLines, kubeconfigs, leases } from "./kubernetes.ts";
+import { adoptions, commandWords, manifests } from "./manifests.ts";
+import { identifiers, linkFrames, traceparents } from "./metadata.ts";
+import { dnsAnswers, hosts, resolvConf } from "./names.ts";
+import { packets } from "./packets.ts";
+import { eventStreams, pageQueries } from "./pages.ts";
+import { proxyAnswers, proxySettings } from "./proxies.ts";
+import { agentLinks, servers } from "./sessions.ts";
+import { clientHellos, der } from "./tls.ts";
+
+/** Everything that inputs are thrown at. */
+export const allTargets: readonly FuzzTarget[] = [
+  packets,
+  linkFrames,
+  directLinks,
+  agentLinks,
+  servers,
+  h2Server,
+  hpack,
+  connectHeads,
+  requestTargets,
+  dnsAnswers,
+  resolvConf,
+  hosts,
+  addresses,
+  hostPorts,
+  destinationRules,
+  certificateNamePatterns,
+  traceparents,
+  identifiers,
+  proxyAnswers,
+  proxySettings,
+  clientHellos,
+  der,
+  certificates,
+  pemTexts,
+  kubeconfigs,
+  leases,
+  jsonLines,
+  manifests,
+  adoptions,
+  commandWords,
+  commandLines,
+  flagValues,
+  pageQueries,
+  eventStreams,
+];
