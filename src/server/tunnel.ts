@@ -1,7 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import { fault } from "../faults/fault.ts";
-import type { Channel, ChannelOwner } from "../mux/channel.ts";
+import type { Channel } from "../mux/channel.ts";
+import type { ChannelOwner } from "../mux/channel_owner.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { ByteStreamHandler } from "../streams/byte_stream.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
@@ -22,7 +24,7 @@ const internalError = "internal error of the proxy server";
  * in; each event is taken at most once, and what comes after the end is ignored. What throws on its way through a tunnel
  * ends that tunnel ({@link faulted}), neither its link nor its neighbours.
  */
-export class ServerTunnel implements ChannelOwner, ServerDial {
+export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial {
   readonly place = "tunnel";
   /** Pairs the agent's answer with the dial; it names the tunnel in the logs of both sides. */
   readonly id: bigint;
@@ -37,11 +39,6 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #link: TunnelLink | undefined;
   #state: TunnelState = "dialing";
   #channel: Channel | undefined;
-  #sentBytes = 0;
-  #receivedBytes = 0;
-  /** Bytes that the client was given and has not taken yet. */
-  #heldBytes = 0;
-  #heldSince = 0;
   #clientEnded = false;
   /** The client was notified of the end, or has left. */
   #clientDone = false;
@@ -85,18 +82,18 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   /** Bytes of the client for the destination, and the other way round. */
   get bytes(): { readonly sent: number; readonly received: number } {
-    return { sent: this.#sentBytes, received: this.#receivedBytes };
+    return this.#channel?.bytes ?? { sent: 0, received: 0 };
   }
 
   /** Whom bytes wait for. */
   get waitsFor(): "client" | "agent" | undefined {
-    if (this.#heldBytes > 0) return "client";
+    if ((this.#channel?.heldBytes ?? 0) > 0) return "client";
     return (this.#channel?.queuedBytes ?? 0) > 0 ? "agent" : undefined;
   }
 
   /** Bytes that wait for the client or for the agent. */
   get queuedBytes(): number {
-    return this.#heldBytes + (this.#channel?.queuedBytes ?? 0);
+    return this.#channel === undefined ? 0 : this.#channel.heldBytes + this.#channel.queuedBytes;
   }
 
   /** The link that the dial goes over; again when the dial moves to another backend. */
@@ -112,19 +109,12 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
    * {@link TunnelClient.tunnelWritable}.
    */
   send(payload: Uint8Array): boolean {
-    if (this.#state !== "open" || this.#channel === undefined || this.#clientEnded) return true;
-    this.#sentBytes += payload.length;
-    return this.#channel.send(payload);
+    return this.#channel?.write(payload) ?? true;
   }
 
   /** The client takes data again after tunnelData returned false. */
   clientDrained(): void {
-    const bytes = this.#heldBytes;
-    if (bytes === 0) return;
-    this.#heldBytes = 0;
-    this.#events.frontendWritten((this.#clock.now() - this.#heldSince) / 1000);
-    this.#channel?.held(0);
-    this.#channel?.consumed(bytes);
+    this.#channel?.resume();
   }
 
   /**
@@ -189,6 +179,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   dialed(channel: Channel, resolved = ""): boolean {
     if (!this.#moved("dialed")) return false;
     this.#channel = channel;
+    channel.start(this);
     const now = this.#clock.now();
     this.#events.dialed((now - this.#since) / 1000, this);
     this.#since = now;
@@ -209,36 +200,43 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#record?.failed(failure);
   }
 
-  /** Bytes from the destination; a client that is closing may still take what was on its way. */
-  deliver(payload: Uint8Array): void {
-    if (this.#state !== "open" && this.#state !== "closing") return;
-    this.#receivedBytes += payload.length;
-    const channel = this.#channel;
-    if (channel?.received(payload.length) === false) {
-      return this.abort("reset", "server", "agent sent more than the tunnel's window");
-    }
-    const taken = this.#clientDone || this.client.tunnelData(payload);
-    if (taken && this.#heldBytes === 0) {
-      this.#events.frontendWritten(0);
-      channel?.consumed(payload.length);
-      return;
-    }
-    if (this.#heldBytes === 0) this.#heldSince = this.#clock.now();
-    this.#heldBytes += payload.length;
-    channel?.held(this.#heldBytes);
+  // ---- ByteStreamHandler: from the channel ----
+
+  onData(payload: Uint8Array): void {
+    if (!this.client.tunnelData(payload)) this.#channel?.pause();
   }
 
-  /** The agent returned credit. */
-  granted(bytes: number): void {
-    if (this.#channel?.granted(bytes) === false) this.abort("reset", "server", "agent returned impossible credit");
+  onDrain(): void {
+    this.client.tunnelWritable();
   }
 
-  /** {@link ChannelOwner}. */
-  channelWritable(): void {
-    if (this.#state === "open") this.client.tunnelWritable();
+  onEnd(): void {
+    this.client.tunnelEnded();
   }
 
-  /** {@link ChannelOwner}: its client has not read for too long, and has held its agent back. */
+  onClose(error: Error | undefined): void {
+    this.client.tunnelClosed(error?.message ?? "");
+  }
+
+  // ---- ChannelOwner ----
+
+  taken(waitedMs: number): void {
+    this.#events.frontendWritten(waitedMs / 1000);
+  }
+
+  discarded(): boolean {
+    return true;
+  }
+
+  sideEnded(): void {}
+
+  sideGone(): void {}
+
+  violated(what: string): void {
+    this.abort("reset", "server", `agent ${what}`);
+  }
+
+  /** Its client has not read for too long, and has held its agent back. */
   stalled(): void {
     const seconds = serverLimits.legacyStallMs / 1000;
     log.warn(
@@ -251,7 +249,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   /** The destination sends no more. */
   agentEnded(): void {
     if (this.#state !== "open") return;
-    if (this.client.halfCloses) return this.client.tunnelEnded();
+    if (this.client.halfCloses) return this.#channel?.peerEnded();
     this.#close("agent", "closed", false);
     this.#notifyClosed("");
   }
@@ -293,7 +291,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#state = "closed";
     try {
       this.#channel?.drop();
-      this.#channel?.close();
+      this.#channel?.release();
       this.#link?.forget(this);
       if (was === "dialing") this.#link?.sendCloseDial(this.id);
       else if (was !== "closed") this.#link?.sendCloseRequest(this.connectId);
@@ -318,7 +316,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   #finished(error: string): void {
     this.#channel?.drop();
-    this.#channel?.close();
+    this.#channel?.release();
     this.#link?.forget(this);
     this.#closed(this.#reason, this.#initiator, error);
   }
@@ -331,14 +329,15 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   #notifyClosed(error: string): void {
     if (this.#clientDone) return;
-    this.#clientGone();
-    this.client.tunnelClosed(error);
+    this.#clientDone = true;
+    if (this.#channel === undefined) this.client.tunnelClosed(error);
+    else this.#channel.closed(error === "" ? undefined : new Error(error));
   }
 
-  /** The client gets nothing more: what it has not taken holds the link back no longer. */
+  /** The client gets nothing more: what it has not taken stalls the link no longer. */
   #clientGone(): void {
     this.#clientDone = true;
-    this.clientDrained();
+    this.#channel?.discard();
   }
 
   #moved(event: TunnelEvent): boolean {

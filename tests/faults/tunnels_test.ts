@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../src/runtime/system_clock.ts";
 import { Keepalive } from "../../src/mux/keepalive.ts";
 import { noServerEvents, type ServerEvents } from "../../src/server/server_events.ts";
-import { channelOwner, sessionOn } from "../support/memory/channel_owner.ts";
+import { openChannel, sessionOn } from "../support/memory/channel_owner.ts";
 import { closeRequest, closeResponse, dialed, dialRequest, PacketType } from "../../src/wire/packet.ts";
 import { turns, VirtualClock } from "../support/fakes/virtual_clock.ts";
 import { expectFaults } from "../support/assert/faults.ts";
@@ -133,8 +133,8 @@ Deno.test("a link writes on after a turn of it threw", () => {
       throw new Error("broken source");
     },
     () => void goesOn++,
-  ].map((channelWritable, at) => session.open(at + 1, channelOwner({ faulted: () => void ended++, channelWritable })));
-  for (const channel of channels) while (channel.send(new Uint8Array(100)));
+  ].map((onDrain, at) => openChannel(session, at + 1, { faulted: () => void ended++ }, { onDrain }));
+  for (const channel of channels) while (channel.write(new Uint8Array(100)));
   near.start({
     onData: () => {},
     onPacket: () => {},
