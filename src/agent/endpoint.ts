@@ -154,10 +154,8 @@ export class Endpoint implements ChannelOwner {
       return true;
     }
     // With windows, what waits for credit would wait for ever: the client does not read any more.
-    if (this.#channel?.windowed === true) {
-      this.#channel.drop();
-      this.#link.sendPacket(closeResponse(this.id));
-    } else this.#finish();
+    if (this.#channel?.windowed === true) this.#channel.drop(closeResponse(this.id));
+    else this.#finish();
     this.#channel?.peerEnded();
     // Read on: a socket closed with unread bytes would be reset, and lose what it still has to write; and a destination that
     // answers reads no more when its answers are not taken.
@@ -174,8 +172,7 @@ export class Endpoint implements ChannelOwner {
   /** Ends the tunnel at once and gives the client the reason. */
   refuse(reason: EndpointCloseReason, message: string): void {
     if (!this.#moved("refused")) return;
-    this.#channel?.drop();
-    this.#link.sendPacket(closeResponse(this.id, message));
+    this.#channel?.drop(closeResponse(this.id, message));
     this.#ended(reason, "agent");
     this.#drop();
   }
@@ -204,7 +201,7 @@ export class Endpoint implements ChannelOwner {
       this.refuse("fault", internalError);
       // The endpoint had reached its last state, and the exception came before the server was informed.
       if (!this.#endReported) {
-        this.#link.sendPacket(closeResponse(this.id, internalError));
+        this.#channel?.drop(closeResponse(this.id, internalError));
         this.#ended("fault", "agent");
       }
     } finally {

@@ -239,13 +239,14 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     this.#session.stalls.release(this.owner);
   }
 
-  /** Drops what waits here; nothing more is sent. */
-  drop(): void {
+  /** Drops what waits here; nothing more is sent but a last packet, at once. */
+  drop(last?: Packet): void {
     this.#sending = "dropped";
     this.#session.quiet.forget(this);
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#scheduler.forget(this);
+    if (last !== undefined) this.#scheduler.sendPacket(last);
   }
 
   /**
@@ -295,12 +296,11 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     return false;
   }
 
-  /** Bytes that came during a pause. */
   get #waitingBytes(): number {
     return this.#held?.length ?? 0;
   }
 
-  /** As a getter: the compiler does not see what a callback may have changed. */
+  /** A getter, since the compiler does not see what a callback may have changed. */
   get #flowing(): boolean {
     return !this.#paused;
   }

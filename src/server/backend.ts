@@ -285,10 +285,6 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
 
   // ---- TunnelLink: from the tunnels ----
 
-  sendCloseRequest(id: ConnectId): void {
-    this.#session.sendPacket(closeRequest(id));
-  }
-
   sendCloseDial(tunnelId: bigint): void {
     this.#session.sendPacket(closeDial(tunnelId));
   }

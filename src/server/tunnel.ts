@@ -3,7 +3,6 @@ import { fault } from "../faults/fault.ts";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { ByteStreamHandler } from "../streams/byte_stream.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
@@ -20,11 +19,17 @@ const log = getLogger(["server", "tunnel"]);
 const internalError = "internal error of the proxy server";
 
 /**
- * One tunnel as the server sees it, between the client that dialled and the backend that was chosen. Both sides call
- * in; each event is taken at most once, and what comes after the end is ignored. What throws on its way through a tunnel
- * ends that tunnel ({@link faulted}), neither its link nor its neighbours.
+ * Where the client of a tunnel stands: it waits for the dial; it has the channel; or it is done with: it was notified of the
+ * end, or has gone.
  */
-export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial {
+type ClientState = "waiting" | "open" | "done";
+
+/**
+ * One tunnel as the server sees it: a dial through the backend that was chosen, then a channel that the client pipes its
+ * bytes to, whose ends it puts in packets. Both sides call in; each event is taken at most once, and what comes after the end
+ * is ignored. What throws on its way through a tunnel ends that tunnel ({@link faulted}), neither its link nor its neighbours.
+ */
+export class ServerTunnel implements ChannelOwner, ServerDial {
   readonly place = "tunnel";
   /** Pairs the agent's answer with the dial; it names the tunnel in the logs of both sides. */
   readonly id: bigint;
@@ -40,8 +45,7 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
   #state: TunnelState = "dialing";
   #channel: Channel | undefined;
   #clientEnded = false;
-  /** The client was notified of the end, or has left. */
-  #clientDone = false;
+  #clientState: ClientState = "waiting";
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
 
@@ -105,27 +109,19 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
   // ---- from the client ----
 
   /**
-   * Sends bytes to the destination. They are taken in any case; false asks to pause until
-   * {@link TunnelClient.tunnelWritable}.
+   * {@link ChannelOwner}: the client sends no more, but still takes data. Where the agent does not know half-close, the tunnel is
+   * closed, as an agent of the original does it at a client's end.
    */
-  send(payload: Uint8Array): boolean {
-    return this.#channel?.write(payload) ?? true;
-  }
-
-  /** The client takes data again after tunnelData returned false. */
-  clientDrained(): void {
-    this.#channel?.resume();
-  }
-
-  /**
-   * The client sends no more, but still takes data. Where the agent does not know half-close, the tunnel is closed, as an agent of
-   * the original does it at a client's end.
-   */
-  end(): void {
+  sideEnded(): void {
     if (this.#state !== "open" || this.#channel === undefined || this.#clientEnded) return this.close();
     if (this.#link?.halfCloses !== true) return this.close();
     this.#clientEnded = true;
     this.#channel.finish(closeWrite(this.#channel.id));
+  }
+
+  /** {@link ChannelOwner}: the client's stream is gone. */
+  sideGone(): void {
+    this.abort("reset", "client", "");
   }
 
   /** The client gives up its dial, or closes the tunnel; what it sent before still arrives. The agent is notified. */
@@ -161,12 +157,9 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
       return;
     }
     this.#link?.closing(this);
-    if (drop) {
-      this.#channel?.drop();
-      this.#link?.sendCloseRequest(this.connectId);
-    } else {
-      this.#channel?.finish(closeRequest(this.connectId));
-    }
+    const request = closeRequest(this.connectId);
+    if (drop) this.#channel?.drop(request);
+    else this.#channel?.finish(request);
   }
 
   // ---- from the agent ----
@@ -179,12 +172,12 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
   dialed(channel: Channel, resolved = ""): boolean {
     if (!this.#moved("dialed")) return false;
     this.#channel = channel;
-    channel.start(this);
     const now = this.#clock.now();
     this.#events.dialed((now - this.#since) / 1000, this);
     this.#since = now;
     this.#record?.connected(resolved);
-    this.client.tunnelDialed(channel.id);
+    this.#clientState = "open";
+    this.client.tunnelDialed(channel);
     return true;
   }
 
@@ -192,30 +185,12 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
     if (!this.#moved("dial-failed")) return;
     this.#dialFailed(failure);
     this.#link?.forget(this);
-    this.client.tunnelDialFailed(failure);
+    this.#notifyDialFailed(failure);
   }
 
   #dialFailed(failure: DialFailure): void {
     this.#events.dialFailed(failure.reason, failure.message, this);
     this.#record?.failed(failure);
-  }
-
-  // ---- ByteStreamHandler: from the channel ----
-
-  onData(payload: Uint8Array): void {
-    if (!this.client.tunnelData(payload)) this.#channel?.pause();
-  }
-
-  onDrain(): void {
-    this.client.tunnelWritable();
-  }
-
-  onEnd(): void {
-    this.client.tunnelEnded();
-  }
-
-  onClose(error: Error | undefined): void {
-    this.client.tunnelClosed(error?.message ?? "");
   }
 
   // ---- ChannelOwner ----
@@ -227,10 +202,6 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
   discarded(): boolean {
     return true;
   }
-
-  sideEnded(): void {}
-
-  sideGone(): void {}
 
   violated(what: string): void {
     this.abort("reset", "server", `agent ${what}`);
@@ -266,7 +237,7 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
   unanswered(): void {
     if (this.#state !== "closing") return;
     // Whatever still waited for the agent may have kept the request back.
-    this.#link?.sendCloseRequest(this.connectId);
+    this.#channel?.drop(closeRequest(this.connectId));
     this.agentClosed("agent did not answer the close");
   }
 
@@ -277,7 +248,7 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
     if (was === "dialing") {
       this.#dialFailed(failure);
       this.#link?.forget(this);
-      this.client.tunnelDialFailed(failure);
+      this.#notifyDialFailed(failure);
       return;
     }
     if (was === "open") this.#reason = "link_lost";
@@ -290,11 +261,10 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
     const was = this.#state;
     this.#state = "closed";
     try {
-      this.#channel?.drop();
+      this.#channel?.drop(was === "closed" ? undefined : closeRequest(this.connectId));
       this.#channel?.release();
       this.#link?.forget(this);
       if (was === "dialing") this.#link?.sendCloseDial(this.id);
-      else if (was !== "closed") this.#link?.sendCloseRequest(this.connectId);
     } finally {
       this.#notifyFault(was);
     }
@@ -302,13 +272,9 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
 
   #notifyFault(was: TunnelState): void {
     try {
-      if (was === "dialing") {
-        this.#dialFailed({ reason: "frontend_close", message: internalError });
-        this.client.tunnelDialFailed({ reason: "backend_close", message: internalError });
-      } else {
-        if (was !== "closed") this.#closed("fault", "server", internalError);
-        this.#notifyClosed(internalError);
-      }
+      if (was === "dialing") this.#dialFailed({ reason: "frontend_close", message: internalError });
+      else if (was !== "closed") this.#closed("fault", "server", internalError);
+      this.#notifyClosed(internalError);
     } catch (error) {
       fault(this.client, error);
     }
@@ -327,16 +293,21 @@ export class ServerTunnel implements ChannelOwner, ByteStreamHandler, ServerDial
     this.#record?.closed({ seconds, reason, initiator, message: error, bytes: this.bytes });
   }
 
+  #notifyDialFailed(failure: DialFailure): void {
+    this.#clientState = "done";
+    this.client.tunnelDialFailed(failure);
+  }
+
   #notifyClosed(error: string): void {
-    if (this.#clientDone) return;
-    this.#clientDone = true;
-    if (this.#channel === undefined) this.client.tunnelClosed(error);
-    else this.#channel.closed(error === "" ? undefined : new Error(error));
+    const was = this.#clientState;
+    if (was === "waiting") return this.#notifyDialFailed({ reason: "backend_close", message: error });
+    this.#clientState = "done";
+    if (was === "open") this.#channel?.closed(error === "" ? undefined : new Error(error));
   }
 
   /** The client gets nothing more: what it has not taken stalls the link no longer. */
   #clientGone(): void {
-    this.#clientDone = true;
+    this.#clientState = "done";
     this.#channel?.discard();
   }
 

@@ -12,18 +12,19 @@ const holdMs = 25;
 /** How long a client's answer to the ping behind DIAL_RSP is waited for, in milliseconds. */
 const arrivalLimitMs = 1_000;
 
-/** Bytes held at most before the sender must wait. */
-const holdLimitBytes = 256 * 1024;
-
-/** Holds the first bytes of a destination that speaks first until the client can take them. */
+/**
+ * Holds the first bytes of a destination that speaks first until the client can take them. They count as not taken, so that
+ * what follows them waits in the channel.
+ */
 export class EarlyData {
   readonly #deliver: (payload: Uint8Array) => boolean;
-  readonly #onReleased: () => void;
+  readonly #onReleased: (more: boolean) => void;
   readonly #since: number;
   /** DIAL_RSP is known to have reached the client. */
   #arrived: boolean;
   #held: Uint8Array[] = [];
-  #heldBytes = 0;
+  /** The client takes more, by what it said last. */
+  #more = true;
   #wait: Deadline | undefined;
   #released = false;
   readonly #owner: Owner;
@@ -32,13 +33,13 @@ export class EarlyData {
 
   /**
    * @param deliver sends bytes to the client; false when it is full
-   * @param onReleased called once after held bytes have been delivered
+   * @param onReleased called once after held bytes have been delivered: whether the client takes more
    * @param owner what ends when one of them throws
    * @param askArrival asks the client for a sign that what was sent has arrived; absent where there is none
    */
   constructor(
     deliver: (payload: Uint8Array) => boolean,
-    onReleased: () => void,
+    onReleased: (more: boolean) => void,
     owner: Owner,
     clock: Clock,
     askArrival?: (onAnswer: () => void) => void,
@@ -61,9 +62,8 @@ export class EarlyData {
   take(payload: Uint8Array): boolean {
     if (this.#released) return this.#deliver(payload);
     this.#held.push(payload);
-    this.#heldBytes += payload.length;
     this.#arm();
-    return this.#released || this.#heldBytes < holdLimitBytes;
+    return this.#released && this.#more;
   }
 
   #arm(): void {
@@ -107,7 +107,7 @@ export class EarlyData {
     this.#released = true;
     const held = this.#held;
     this.#held = [];
-    for (const payload of held) this.#deliver(payload);
-    this.#onReleased();
+    for (const payload of held) this.#more = this.#deliver(payload);
+    this.#onReleased(this.#more);
   }
 }
