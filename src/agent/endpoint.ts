@@ -1,13 +1,13 @@
 import { getLogger } from "@logtape/logtape";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
+import { nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
 import type { ByteStream } from "../streams/byte_stream.ts";
 import { pipe } from "../streams/pipe.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeResponse, closeWrite, dialFailed, type Packet } from "../wire/packet.ts";
 import type { EndpointCloseReason } from "./agent_events.ts";
 import type { AgentLimits } from "./agent_limits.ts";
-import { type EndpointEvent, type EndpointState, nextEndpointState } from "./endpoint_state.ts";
 
 const log = getLogger(["agent", "link"]);
 
@@ -65,7 +65,7 @@ export class Endpoint implements ChannelOwner {
   readonly #limits: EndpointLimits;
   /** Gives the dial up; absent once it has ended. */
   #giveUp: AbortController | undefined;
-  #state: EndpointState = "dialing";
+  #state: TunnelState = "dialing";
   #stream: ByteStream | undefined;
   #channel: Channel | undefined;
   /** Bytes of the destination that came behind the tunnel's end. */
@@ -88,7 +88,7 @@ export class Endpoint implements ChannelOwner {
     this.#limits = limits;
   }
 
-  get state(): EndpointState {
+  get state(): TunnelState {
     return this.#state;
   }
 
@@ -177,10 +177,10 @@ export class Endpoint implements ChannelOwner {
     this.#drop();
   }
 
-  /** The link is gone, or about to go. What a finished tunnel still has to write is written. */
+  /** The link is gone, or about to go. What the client had handed over before its close still reaches the destination. */
   linkLost(reason: EndpointCloseReason): void {
     const was = this.#state;
-    if (!this.#moved("link-lost")) return;
+    if (was === "closing" || !this.#moved("link-lost")) return;
     this.#channel?.drop();
     if (was === "dialing") {
       this.#giveUp?.abort(new Error("link lost"));
@@ -294,8 +294,8 @@ export class Endpoint implements ChannelOwner {
     this.#stream?.destroy();
   }
 
-  #moved(event: EndpointEvent): boolean {
-    const next = nextEndpointState(this.#state, event);
+  #moved(event: TunnelEvent): boolean {
+    const next = nextState(this.#state, event);
     if (next === undefined) return false;
     this.#state = next;
     return true;

@@ -3,7 +3,7 @@ import { fault } from "../faults/fault.ts";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
+import { isRunning, nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
@@ -44,7 +44,6 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #link: TunnelLink | undefined;
   #state: TunnelState = "dialing";
   #channel: Channel | undefined;
-  #clientEnded = false;
   #clientState: ClientState = "waiting";
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
@@ -113,10 +112,8 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
    * closed, as an agent of the original does it at a client's end.
    */
   sideEnded(): void {
-    if (this.#state !== "open" || this.#channel === undefined || this.#clientEnded) return this.close();
-    if (this.#link?.halfCloses !== true) return this.close();
-    this.#clientEnded = true;
-    this.#channel.finish(closeWrite(this.#channel.id));
+    if (this.#link?.halfCloses !== true || !this.#moved("client-ended")) return this.close();
+    this.#channel?.finish(closeWrite(this.connectId));
   }
 
   /** {@link ChannelOwner}: the client's stream is gone. */
@@ -141,7 +138,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
       return;
     }
     this.#close(initiator, reason, true);
-    if (was === "open" && initiator !== "client") this.#notifyClosed(error);
+    if (isRunning(was) && initiator !== "client") this.#notifyClosed(error);
   }
 
   #close(initiator: CloseInitiator, reason: CloseReason, drop: boolean): void {
@@ -219,7 +216,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   /** The destination sends no more. */
   agentEnded(): void {
-    if (this.#state !== "open") return;
+    if (!isRunning(this.#state)) return;
     if (this.client.halfCloses) return this.#channel?.peerEnded();
     this.#close("agent", "closed", false);
     this.#notifyClosed("");
@@ -251,7 +248,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
       this.#notifyDialFailed(failure);
       return;
     }
-    if (was === "open") this.#reason = "link_lost";
+    if (isRunning(was)) this.#reason = "link_lost";
     this.#finished(failure.message);
     this.#notifyClosed(failure.message);
   }
