@@ -68,10 +68,6 @@ export class Session<O extends ChannelOwner> {
     for (const { owner } of this.#channels.values()) yield owner;
   }
 
-  channel(id: ConnectId): Channel<O> | undefined {
-    return this.#channels.get(id);
-  }
-
   owner(id: ConnectId): O | undefined {
     return this.#channels.get(id)?.owner;
   }

@@ -15,12 +15,6 @@ import type { TunnelClient } from "../tunnel_sides.ts";
 const idleStepMs = 10_000;
 
 /**
- * Where the destination's side of a CONNECT stands: `open`; `ended`, it sends no more and may still be sent to; `closed`, the
- * tunnel is over.
- */
-type DestinationState = "open" | "ended" | "closed";
-
-/**
  * The client of a CONNECT: first a dial that is waited for, then a byte stream around the client's socket. The stream is piped
  * once the request was answered, so that the answer always comes first; and what the destination says before the client
  * does is held for a moment more, since kube-apiserver refuses an answer that it reads together with other bytes.
@@ -39,7 +33,6 @@ export class HttpConnectClient implements TunnelClient, ByteStream, ByteStreamHa
   /** Takes what the client sends. */
   #handler: ByteStreamHandler | undefined;
   #early: EarlyData | undefined;
-  #destination: DestinationState = "open";
   #clientEnded = false;
   #paused = false;
   #idle: Deadline | undefined;
@@ -82,7 +75,7 @@ export class HttpConnectClient implements TunnelClient, ByteStream, ByteStreamHa
   attach(stream: ByteStream): void {
     // First, so that whatever throws behind it can end the connection.
     this.#stream = stream;
-    this.#early = new EarlyData((bytes) => stream.write(bytes), (more) => this.#released(more), this, this.#clock);
+    this.#early = new EarlyData((bytes) => stream.write(bytes), () => this.#handler?.onDrain(), this, this.#clock);
     if (this.#channel !== undefined) pipe(this, this.#channel);
   }
 
@@ -126,15 +119,12 @@ export class HttpConnectClient implements TunnelClient, ByteStream, ByteStreamHa
   }
 
   end(): void {
-    if (this.#destination === "closed") return;
-    this.#destination = "ended";
-    if (!this.#holding) this.#stream?.end();
+    this.#early?.after(() => this.#stream?.end());
   }
 
   /** Ends the client's connection after the last byte that the destination sent, however the tunnel ended. */
   destroy(): void {
-    this.#destination = "closed";
-    if (!this.#holding) this.#end();
+    this.#early?.after(() => this.#end());
   }
 
   // ---- from the client ----
@@ -145,7 +135,7 @@ export class HttpConnectClient implements TunnelClient, ByteStream, ByteStreamHa
   }
 
   onDrain(): void {
-    if (!this.#holding) this.#handler?.onDrain();
+    if (this.#early?.holding !== true) this.#handler?.onDrain();
   }
 
   onEnd(): void {
@@ -162,18 +152,6 @@ export class HttpConnectClient implements TunnelClient, ByteStream, ByteStreamHa
   }
 
   // ---- own ----
-
-  /** The destination's first bytes wait here. */
-  get #holding(): boolean {
-    return this.#early?.holding === true;
-  }
-
-  /** What was held has gone out, and so does the end that came behind it. @param more the client takes more */
-  #released(more: boolean): void {
-    if (this.#destination === "closed") this.#end();
-    else if (this.#destination === "ended") this.#stream?.end();
-    if (more) this.#handler?.onDrain();
-  }
 
   /** What was accepted is delivered. What the client still sends is read and dropped, so that its own end is seen. */
   #end(): void {

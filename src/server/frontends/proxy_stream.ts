@@ -67,8 +67,7 @@ export class ProxyStream implements PacketStreamHandler, TunnelClient, ByteStrea
   /** Takes what the client sends. */
   #handler: ByteStreamHandler | undefined;
   #life: StreamLife = "open";
-  /** Packets that wait behind early data: the destination's end, the tunnel's end. */
-  #held: Packet[] = [];
+  /** Absent for a client that takes data at once. */
   #early: EarlyData | undefined;
   #paused = false;
   #strays = 0;
@@ -167,7 +166,7 @@ export class ProxyStream implements PacketStreamHandler, TunnelClient, ByteStrea
     if (this.#holdsEarlyData) {
       this.#early = new EarlyData(
         (payload) => this.#stream.sendData(this.#connectId, payload),
-        (more) => this.#earlyReleased(more),
+        () => this.#handler?.onDrain(),
         this,
         this.#options.clock,
         (onAnswer) => this.#stream.measure(onAnswer),
@@ -188,7 +187,9 @@ export class ProxyStream implements PacketStreamHandler, TunnelClient, ByteStrea
 
   write(payload: Uint8Array): boolean {
     if (this.#life === "gone") return true;
-    return this.#early === undefined ? this.#stream.sendData(this.#connectId, payload) : this.#early.take(payload);
+    const early = this.#early;
+    if (early?.released === false) return early.take(payload);
+    return this.#stream.sendData(this.#connectId, payload);
   }
 
   pause(): void {
@@ -202,15 +203,11 @@ export class ProxyStream implements PacketStreamHandler, TunnelClient, ByteStrea
   }
 
   end(): void {
-    const end = closeWrite(this.#connectId);
-    if (this.#early?.holding === true) this.#held.push(end);
-    else this.#stream.sendPacket(end);
+    this.#behindEarly(() => this.#stream.sendPacket(closeWrite(this.#connectId)));
   }
 
   destroy(error?: Error): void {
-    const last = closeResponse(this.#connectId, error?.message);
-    if (this.#early?.holding === true) this.#held.push(last);
-    else this.#finish(last);
+    this.#behindEarly(() => this.#finish(closeResponse(this.#connectId, error?.message)));
   }
 
   // ---- own ----
@@ -262,15 +259,9 @@ export class ProxyStream implements PacketStreamHandler, TunnelClient, ByteStrea
     this.#finish(own);
   }
 
-  /** @param more the client takes more */
-  #earlyReleased(more: boolean): void {
-    this.#early = undefined;
-    for (const packet of this.#held) {
-      if (packet.type === PacketType.CLOSE_RSP) this.#finish(packet);
-      else this.#stream.sendPacket(packet);
-    }
-    this.#held = [];
-    if (more) this.#handler?.onDrain();
+  #behindEarly(step: () => void): void {
+    if (this.#early === undefined) step();
+    else this.#early.after(step);
   }
 
   /** Sends the last packet and ends the stream; what was sent before still goes out. */
