@@ -1,12 +1,13 @@
 import { getLogger } from "@logtape/logtape";
-import type { ByteStream, ByteStreamHandler } from "../streams/byte_stream.ts";
-import type { Channel, ChannelOwner } from "../mux/channel.ts";
+import type { Channel } from "../mux/channel.ts";
+import type { ChannelOwner } from "../mux/channel_owner.ts";
+import { nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
+import type { ByteStream } from "../streams/byte_stream.ts";
+import { pipe } from "../streams/pipe.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeResponse, closeWrite, dialFailed, type Packet } from "../wire/packet.ts";
 import type { EndpointCloseReason } from "./agent_events.ts";
 import type { AgentLimits } from "./agent_limits.ts";
-import { type EndpointEvent, type EndpointState, nextEndpointState } from "./endpoint_state.ts";
-import { EndpointWriter } from "./endpoint_writer.ts";
 
 const log = getLogger(["agent", "link"]);
 
@@ -47,11 +48,11 @@ export interface EndpointDial {
 }
 
 /**
- * One tunnel's end in the agent: the connection to its destination, from the dial on. The link and the socket both call
- * in; each event is taken where the state allows it, and ignored elsewhere. What throws on its way through an endpoint ends
- * that endpoint ({@link faulted}), neither its link nor its neighbours.
+ * One tunnel's end in the agent: the dial of its destination, then a pipe between the destination's socket and the tunnel's
+ * channel, whose ends it puts in packets. Each event is taken where the state allows it, and ignored elsewhere. What throws
+ * on its way through an endpoint ends that endpoint ({@link faulted}), neither its link nor its neighbours.
  */
-export class Endpoint implements ByteStreamHandler, ChannelOwner {
+export class Endpoint implements ChannelOwner {
   readonly place = "tunnel";
   readonly id: ConnectId;
   /** The client's number for its dial. */
@@ -64,18 +65,13 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
   readonly #limits: EndpointLimits;
   /** Gives the dial up; absent once it has ended. */
   #giveUp: AbortController | undefined;
-  #state: EndpointState = "dialing";
+  #state: TunnelState = "dialing";
   #stream: ByteStream | undefined;
-  #writer: EndpointWriter | undefined;
   #channel: Channel | undefined;
-  /** Bytes for the destination since the dial. */
-  #delivered = 0;
-  /** Bytes of the destination for the client. */
-  #received = 0;
+  /** Bytes of the destination that came behind the tunnel's end. */
   #discarded = 0;
   /** The tunnel is over and the destination is read no more. */
   #deaf = false;
-  #socketGone = false;
   #endReported = false;
 
   /**
@@ -92,7 +88,7 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
     this.#limits = limits;
   }
 
-  get state(): EndpointState {
+  get state(): TunnelState {
     return this.#state;
   }
 
@@ -103,12 +99,13 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
 
   /** Bytes that wait for the destination. */
   get heldBytes(): number {
-    return this.#writer?.heldBytes ?? 0;
+    return this.#channel?.heldBytes ?? 0;
   }
 
   /** Bytes for the destination, and of it, since the dial. */
   get bytes(): { readonly sent: number; readonly received: number } {
-    return { sent: this.#delivered, received: this.#received };
+    const { sent, received } = this.#channel?.bytes ?? { sent: 0, received: 0 };
+    return { sent: received, received: sent };
   }
 
   /** Bytes that wait here, for either side. */
@@ -124,13 +121,12 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
     this.#giveUp = undefined;
     this.#stream = stream;
     this.#channel = this.#link.open(this);
-    this.#writer = new EndpointWriter(stream, (bytes) => this.#taken(bytes));
     return true;
   }
 
-  /** Starts delivery of the destination's bytes, once the client knows of the dial's success. */
+  /** Has bytes flow, once the client knows of the dial's success. */
   start(): void {
-    this.#stream?.start(this);
+    if (this.#channel !== undefined && this.#stream !== undefined) pipe(this.#channel, this.#stream);
   }
 
   dialFailed(): boolean {
@@ -139,31 +135,10 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
 
   // ---- from the link ----
 
-  /** {@link ChannelOwner}: bytes for the destination. Where it takes none its end is on its way to the client. */
-  deliver(payload: Uint8Array): void {
-    const { length } = payload;
-    if (this.#state !== "open" && this.#state !== "destination-done") {
-      if (this.#state === "client-done") this.#link.confirmed(this);
-      return;
-    }
-    if (this.#delivered === 0) this.#link.confirmed(this);
-    if (this.#channel?.received(length) === false) {
-      return this.refuse("reset", "server sent more than the tunnel's window");
-    }
-    this.#delivered += length;
-    this.#writer?.write(payload);
-    if (this.heldBytes > 0) this.#channel?.held(this.heldBytes);
-  }
-
-  /** The server returned credit for the destination's bytes. */
-  granted(bytes: number): void {
-    if (this.#channel?.granted(bytes) === false) this.refuse("reset", "server returned impossible credit");
-  }
-
   /** The client sends no more. */
   clientEnded(): void {
     if (!this.#moved("client-ended")) return;
-    this.#writer?.end();
+    this.#channel?.peerEnded();
     if (this.#state === "closing") {
       this.#finish();
       this.#ended("closed", "destination");
@@ -179,10 +154,12 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
       return true;
     }
     // With windows, what waits for credit would wait for ever: the client does not read any more.
-    if (this.#channel?.windowed === true) this.#channel.drop();
-    this.#finish();
-    this.#writer?.end();
-    this.#discardReads();
+    if (this.#channel?.windowed === true) this.#channel.drop(closeResponse(this.id));
+    else this.#finish();
+    this.#channel?.peerEnded();
+    // Read on: a socket closed with unread bytes would be reset, and lose what it still has to write; and a destination that
+    // answers reads no more when its answers are not taken.
+    this.#stream?.resume();
     this.#ended("closed", "client");
     return true;
   }
@@ -195,16 +172,15 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
   /** Ends the tunnel at once and gives the client the reason. */
   refuse(reason: EndpointCloseReason, message: string): void {
     if (!this.#moved("refused")) return;
-    this.#channel?.drop();
-    this.#link.sendPacket(closeResponse(this.id, message));
+    this.#channel?.drop(closeResponse(this.id, message));
     this.#ended(reason, "agent");
     this.#drop();
   }
 
-  /** The link is gone, or about to go. What a finished tunnel still has to write is written. */
+  /** The link is gone, or about to go. What the client had handed over before its close still reaches the destination. */
   linkLost(reason: EndpointCloseReason): void {
     const was = this.#state;
-    if (!this.#moved("link-lost")) return;
+    if (was === "closing" || !this.#moved("link-lost")) return;
     this.#channel?.drop();
     if (was === "dialing") {
       this.#giveUp?.abort(new Error("link lost"));
@@ -225,7 +201,7 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
       this.refuse("fault", internalError);
       // The endpoint had reached its last state, and the exception came before the server was informed.
       if (!this.#endReported) {
-        this.#link.sendPacket(closeResponse(this.id, internalError));
+        this.#channel?.drop(closeResponse(this.id, internalError));
         this.#ended("fault", "agent");
       }
     } finally {
@@ -251,56 +227,49 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
     this.refuse("stalled", `destination has not read for ${seconds} s`);
   }
 
-  channelWritable(): void {
-    if (this.#state === "open" || this.#state === "client-done") this.#stream?.resume();
+  violated(what: string): void {
+    this.refuse("reset", `server ${what}`);
   }
 
-  // ---- ByteStreamHandler: from the destination ----
-
-  onData(bytes: Uint8Array): void {
-    if (this.#state === "open" || this.#state === "client-done") {
-      this.#received += bytes.length;
-      if (this.#channel?.send(bytes) === false) this.#stream?.pause();
-      return;
-    }
-    // The tunnel is over. A socket closed with unread bytes would be reset, and lose what it still has to write; and a
-    // destination that answers reads no more when its answers are not taken.
-    this.#discarded += bytes.length;
-    const { discardLeastBytes, discardFactor, discardBytes } = this.#limits;
-    if (this.#discarded <= Math.min(discardLeastBytes + discardFactor * this.#delivered, discardBytes)) return;
-    this.#stream?.pause();
-    if (this.#deaf) return;
-    this.#deaf = true;
-    if (this.heldBytes === 0) this.#link.keepsSending(this);
+  firstReceived(): void {
+    this.#link.confirmed(this);
   }
 
-  onDrain(): void {
-    this.#writer?.onDrain();
+  taken(): void {
     if (this.#deaf && this.heldBytes === 0) this.#link.keepsSending(this);
-    // Nothing more comes for a tunnel that is over, so that it has no reason to hold the others back.
-    if (!this.over) this.#channel?.held(this.heldBytes);
   }
 
-  onEnd(): void {
+  /** The tunnel is over: as much is read as an answer to what was written may come to. */
+  discarded(bytes: number): boolean {
+    this.#discarded += bytes;
+    const { discardLeastBytes, discardFactor, discardBytes } = this.#limits;
+    if (this.#discarded <= Math.min(discardLeastBytes + discardFactor * this.bytes.sent, discardBytes)) return true;
+    if (!this.#deaf && this.heldBytes === 0) this.#link.keepsSending(this);
+    this.#deaf = true;
+    return false;
+  }
+
+  /** The destination ends its direction. */
+  sideEnded(): void {
     if (!this.#moved(this.#link.halfClose ? "destination-ended" : "destination-closed")) return;
     if (this.#state === "destination-done") {
       this.#channel?.finish(closeWrite(this.id));
       return;
     }
-    this.#writer?.end();
+    this.#channel?.peerEnded();
     this.#finish();
     this.#ended("closed", "destination");
   }
 
-  onClose(error: Error | undefined): void {
-    this.#socketGone = true;
+  /** The connection to the destination is gone. */
+  sideGone(error: Error | undefined): void {
     const was = this.#state;
     if (this.#moved("broken")) {
-      this.#writer?.discard();
       if (was !== "closing") {
         this.#finish();
         this.#ended(error === undefined ? "closed" : "reset", "destination");
       }
+      this.#channel?.discard();
     }
     this.#link.gone(this);
   }
@@ -311,32 +280,22 @@ export class Endpoint implements ByteStreamHandler, ChannelOwner {
   #ended(reason: EndpointCloseReason, initiator: EndpointCloseInitiator): void {
     if (this.#endReported) return;
     this.#endReported = true;
-    this.#channel?.close();
+    this.#channel?.release();
     this.#link.ended(this, reason, initiator);
   }
 
-  /** The last packet to the client goes out behind all bytes of the destination; where those were dropped, at once. */
+  /** The last packet to the client goes out behind all bytes of the destination. */
   #finish(): void {
-    const last = closeResponse(this.id);
-    if (this.#channel?.windowed === true && this.#channel.queuedBytes === 0) this.#link.sendPacket(last);
-    else this.#channel?.finish(last);
-  }
-
-  #discardReads(): void {
-    if (!this.#socketGone) this.#stream?.resume();
+    this.#channel?.finish(closeResponse(this.id));
   }
 
   #drop(): void {
-    this.#writer?.discard();
+    this.#channel?.discard();
     this.#stream?.destroy();
   }
 
-  #taken(bytes: number): void {
-    if (this.#state === "open" || this.#state === "destination-done") this.#channel?.consumed(bytes);
-  }
-
-  #moved(event: EndpointEvent): boolean {
-    const next = nextEndpointState(this.#state, event);
+  #moved(event: TunnelEvent): boolean {
+    const next = nextState(this.#state, event);
     if (next === undefined) return false;
     this.#state = next;
     return true;

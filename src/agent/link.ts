@@ -325,9 +325,8 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
   }
 
   #granted(id: ConnectId, bytes: number): void {
-    const endpoint = this.#session.owner(id);
-    endpoint?.granted(bytes);
-    if (endpoint?.over === true) this.#forgetFinished();
+    this.#session.granted(id, bytes);
+    if (this.#session.owner(id)?.over === true) this.#forgetFinished();
   }
 
   /** Forgets endpoints whose tunnel is over and whose last bytes have gone out. */

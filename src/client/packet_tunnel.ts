@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { ByteStreamHandler } from "../streams/byte_stream.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../streams/packet_stream.ts";
-import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
+import { isRunning, nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import {
   closeDial,
@@ -52,7 +52,6 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   readonly #strangers = new Set<ConnectId>();
   /** The proxy takes CLOSE_WRITE, and sends it. */
   #halfCloses = false;
-  #ended = false;
   #peerEnded = false;
   #endTold = false;
 
@@ -100,7 +99,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#state !== "open" || this.#ended) return true;
+    if (this.#state !== "open") return true;
     let more = true;
     for (let at = 0; at < bytes.length; at += maxPayloadBytes) {
       more = this.#stream.sendData(this.#connectId, bytes.subarray(at, at + maxPayloadBytes));
@@ -109,7 +108,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   }
 
   pause(): void {
-    if (this.#state === "open") this.#stream.pause();
+    if (isRunning(this.#state)) this.#stream.pause();
   }
 
   resume(): void {
@@ -118,13 +117,12 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
 
   /** Where the proxy does not know half-close the peer learns nothing, and reading goes on until it ends the tunnel. */
   end(): void {
-    if (this.#state !== "open" || this.#ended || !this.#halfCloses) return;
-    this.#ended = true;
+    if (!this.#halfCloses || !this.#moved("client-ended")) return;
     this.#stream.sendPacket(closeWrite(this.#connectId));
   }
 
   close(): void {
-    if (this.#state !== "open" || !this.#moved("client-closed")) return;
+    if (!isRunning(this.#state) || !this.#moved("client-closed")) return;
     this.#stream.sendPacket(closeRequest(this.#connectId));
     this.#stream.resume();
   }
@@ -140,7 +138,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
 
   onData(id: ConnectId, payload: Uint8Array): void {
     if (id !== this.#connectId || id === 0) this.#stranger(id);
-    else if (this.#state === "open") this.#deliver(payload);
+    else if (isRunning(this.#state)) this.#deliver(payload);
   }
 
   onPacket(packet: Packet): void {
@@ -218,13 +216,13 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
   }
 
   #onPeerEnded(): void {
-    if (this.#state !== "open" || this.#peerEnded) return;
+    if (!isRunning(this.#state) || this.#peerEnded) return;
     this.#peerEnded = true;
     if (this.#handler !== undefined) this.#reportEnd(this.#handler);
   }
 
   #onCloseResponse(error: string): void {
-    if (this.#state !== "open" && this.#state !== "closing") return;
+    if (!isRunning(this.#state) && this.#state !== "closing") return;
     this.#fail("agent-closed", error === "" ? undefined : new ProxyError("connection-broken", error));
     this.#stream.end();
   }

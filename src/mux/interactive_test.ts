@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { packetPair } from "../../tests/support/memory/packet_pair.ts";
-import { channelOwner, sessionOn } from "../../tests/support/memory/channel_owner.ts";
+import { openChannel, sessionOn } from "../../tests/support/memory/channel_owner.ts";
 import { flowLimits } from "./flow_limits.ts";
 
 /**
@@ -10,16 +10,16 @@ import { flowLimits } from "./flow_limits.ts";
 function interactiveChannel() {
   let now = 0;
   const link = packetPair().near;
-  const channel = sessionOn(link, { now: () => now }).open(1, channelOwner());
+  const channel = openChannel(sessionOn(link, { now: () => now }), 1);
   const send = (...sizes: readonly number[]) => {
     for (const size of sizes) {
-      channel.send(new Uint8Array(size));
+      channel.write(new Uint8Array(size));
       now += 3;
     }
     return link.interactiveMs.length;
   };
   const pass = (ms: number) => void (now += ms);
-  const received = (bytes: number) => channel.received(bytes);
+  const received = (bytes: number) => channel.deliver(new Uint8Array(bytes));
   return { send, pass, received, told: link.interactiveMs };
 }
 

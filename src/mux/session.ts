@@ -5,7 +5,8 @@ import type { After } from "../streams/progress.ts";
 import { type LinkPace, ReceiveWindow } from "../streams/receive_window.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import type { Packet } from "../wire/packet.ts";
-import { Channel, type ChannelOwner } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import type { ChannelOwner } from "./channel_owner.ts";
 import { flowLimits } from "./flow_limits.ts";
 import { QuietCredit } from "./quiet_credit.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -91,12 +92,18 @@ export class Session<O extends ChannelOwner> {
     this.scheduler.sendPacket(packet);
   }
 
+  /** WINDOW came. */
+  granted(id: ConnectId, bytes: number): void {
+    const channel = this.#channels.get(id);
+    if (channel?.granted(bytes) === false) channel.owner.violated("returned impossible credit");
+  }
+
   /** DATA came. What throws ends the channel's owner. */
   deliver(id: ConnectId, payload: Uint8Array): void {
     const channel = this.#channels.get(id);
     if (channel !== undefined) {
       try {
-        channel.owner.deliver(payload);
+        channel.deliver(payload);
       } catch (error) {
         fault(channel.owner, error);
       }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { expectFaults } from "../../tests/support/assert/faults.ts";
 import { VirtualClock } from "../../tests/support/fakes/virtual_clock.ts";
-import { channelOwner, sessionOn } from "../../tests/support/memory/channel_owner.ts";
+import { channelOwner, openChannel, sessionOn } from "../../tests/support/memory/channel_owner.ts";
 import { packetPair, PacketRecorder } from "../../tests/support/memory/packet_pair.ts";
 import { shortName } from "../../tests/support/memory/server_world.ts";
 import { closeResponse } from "../wire/packet.ts";
@@ -29,9 +29,9 @@ function linked() {
 Deno.test("a channel sends what its credit allows, and goes on when the peer returns some", () => {
   const { pair, peer, session } = linked();
   let writable = 0;
-  const channel = session.open(1, channelOwner({ channelWritable: () => void writable++ }));
-  assert.equal(channel.send(new Uint8Array(initialWindowBytes - 10)), true);
-  assert.equal(channel.send(new Uint8Array(30)), false);
+  const channel = openChannel(session, 1, {}, { onDrain: () => void writable++ });
+  assert.equal(channel.write(new Uint8Array(initialWindowBytes - 10)), true);
+  assert.equal(channel.write(new Uint8Array(30)), false);
   pair.settle();
   assert.equal(channel.queuedBytes, 20);
   assert.equal(channel.granted(15), true);
@@ -50,24 +50,32 @@ Deno.test("credit that no peer can have is refused", () => {
 
 Deno.test("consumed bytes return credit in portions of half a window, held ones return none, more than the window is refused", () => {
   const { pair, peer, session } = linked();
-  const channel = session.open(7, channelOwner());
-  assert.equal(channel.received(initialWindowBytes), true);
-  assert.equal(channel.received(1), false);
-  channel.consumed(initialWindowBytes / 2 - 1);
+  const violations: string[] = [];
+  const channel = openChannel(session, 7, { violated: (what) => void violations.push(what) });
+  channel.deliver(new Uint8Array(initialWindowBytes / 2 - 1));
   pair.settle();
   assert.deepEqual(peer.log, []);
-  channel.consumed(1);
+  channel.deliver(new Uint8Array(1));
   pair.settle();
   assert.deepEqual(peer.log, ["WINDOW 7"]);
-  assert.equal(channel.received(initialWindowBytes / 2), true);
+  channel.pause();
+  channel.deliver(new Uint8Array(initialWindowBytes));
+  pair.settle();
+  assert.deepEqual([peer.log.length, channel.heldBytes], [1, initialWindowBytes]);
+  assert.deepEqual(violations, []);
+  channel.deliver(new Uint8Array(1));
+  assert.deepEqual(violations, ["sent more than the tunnel's window"]);
+  channel.resume();
+  pair.settle();
+  assert.deepEqual([peer.log, channel.heldBytes], [["WINDOW 7", "WINDOW 7"], 0]);
 });
 
 Deno.test("the last packet of a channel goes out behind its data, and behind nobody else's", () => {
   const { pair, peer, session } = linked();
   const [stuck, done] = [session.open(1, channelOwner()), session.open(2, channelOwner())];
-  stuck.send(new Uint8Array(initialWindowBytes + kib));
+  stuck.write(new Uint8Array(initialWindowBytes + kib));
   stuck.finish(closeResponse(1));
-  done.send(new Uint8Array(kib));
+  done.write(new Uint8Array(kib));
   done.finish(closeResponse(2));
   pair.settle();
   assert.equal(peer.log.at(-1), "CLOSE_RSP 2");
@@ -99,11 +107,11 @@ Deno.test("an owner that throws at its data ends, and its neighbours get theirs"
   const { pair, session } = linked();
   let ended = 0;
   let delivered = 0;
-  const deliver = () => {
+  const broken = () => {
     throw new Error("broken owner");
   };
-  session.open(1, channelOwner({ deliver, faulted: () => void ended++ }));
-  session.open(2, channelOwner({ deliver: ({ length }) => void (delivered += length) }));
+  openChannel(session, 1, { faulted: () => void ended++ }, { onData: broken });
+  openChannel(session, 2, {}, { onData: ({ length }) => void (delivered += length) });
   pair.far.sendData(1, new Uint8Array(1));
   pair.far.sendData(2, new Uint8Array(3));
   pair.settle();
@@ -115,14 +123,19 @@ Deno.test("on a link without windows nothing is credited, and a channel that is 
   const peer = new PacketRecorder(shortName);
   pair.far.start(peer);
   const session = sessionOn(pair.near, { stallLimits: { heldBytes: kib, graceMs: 1000 } });
-  const channel = session.open(1, channelOwner());
+  const channel = openChannel(session, 1);
   assert.equal(channel.windowed, false);
-  assert.equal(channel.received(64 * 1024 * kib), true);
-  channel.held(kib);
-  assert.deepEqual([session.stalls.stalled, pair.near.paused], [true, true]);
-  channel.close();
+  channel.deliver(new Uint8Array(64 * kib));
+  channel.pause();
+  channel.deliver(new Uint8Array(kib - 1));
   assert.deepEqual([session.stalls.stalled, pair.near.paused], [false, false]);
-  channel.consumed(64 * 1024 * kib);
+  channel.deliver(new Uint8Array(1));
+  assert.deepEqual([session.stalls.stalled, pair.near.paused], [true, true]);
+  channel.release();
+  assert.deepEqual([session.stalls.stalled, pair.near.paused], [false, false]);
+  channel.deliver(new Uint8Array(kib));
+  assert.equal(session.stalls.stalled, false);
+  channel.resume();
   pair.settle();
   assert.deepEqual(peer.log, []);
 });
@@ -146,19 +159,19 @@ Deno.test("a channel that sends nothing gives the credit back by which it has gr
   const small = session.open(3, channelOwner());
   assert.ok(quiet.granted(3 * initialWindowBytes));
   assert.ok(busy.granted(3 * initialWindowBytes));
-  small.send(new Uint8Array(10));
+  small.write(new Uint8Array(10));
   assert.ok(small.granted(10));
-  quiet.send(new Uint8Array(kib));
+  quiet.write(new Uint8Array(kib));
   for (let ms = 0; ms < 6000; ms += 500) {
     clock.advance(500);
-    busy.send(new Uint8Array(1));
+    busy.write(new Uint8Array(1));
   }
   pair.settle();
   assert.deepEqual(returned(), [-(3 * initialWindowBytes - kib)]);
   // What it began with it still has.
-  assert.equal(quiet.send(new Uint8Array(initialWindowBytes - 1)), true);
-  assert.equal(quiet.send(new Uint8Array(2)), false);
-  for (const channel of [quiet, busy, small]) channel.close();
+  assert.equal(quiet.write(new Uint8Array(initialWindowBytes - 1)), true);
+  assert.equal(quiet.write(new Uint8Array(2)), false);
+  for (const channel of [quiet, busy, small]) channel.release();
   assert.equal(clock.pending, 0);
 });
 
@@ -178,8 +191,8 @@ Deno.test("a channel whose bytes wait for its link keeps its credit, and one tha
   assert.ok(waiting.granted(3 * initialWindowBytes));
   assert.ok(dropped.granted(3 * initialWindowBytes));
   pair.near.highWaterBytes = 1;
-  waiting.send(new Uint8Array(10));
-  waiting.send(new Uint8Array(100 * kib));
+  waiting.write(new Uint8Array(10));
+  waiting.write(new Uint8Array(100 * kib));
   assert.ok(waiting.queuedBytes > 0);
   dropped.drop();
   clock.advance(60_000);

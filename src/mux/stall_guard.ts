@@ -1,16 +1,10 @@
-import type { Owner } from "../faults/fault.ts";
 import type { After } from "../streams/progress.ts";
+import type { ChannelOwner } from "./channel_owner.ts";
 
 /** A link whose reading can be paused and resumed. */
 export interface Pausable {
   pause(): void;
   resume(): void;
-}
-
-/** A channel's owner, as a stall guard sees it. It ends when its callback throws. */
-export interface StallOwner extends Owner {
-  /** It has held the whole link back for {@link StallLimits.graceMs}; the link reads on. Its channel should end. */
-  stalled(): void;
 }
 
 /** When a channel stalls its link. */
@@ -30,7 +24,7 @@ export class StallGuard {
   readonly #limits: StallLimits;
   readonly #after: After;
   /** Owners that hold the link back, with the end of their grace. */
-  readonly #stalling = new Map<StallOwner, ReturnType<After>>();
+  readonly #stalling = new Map<ChannelOwner, ReturnType<After>>();
 
   constructor(link: Pausable, limits: StallLimits, after: After) {
     this.#link = link;
@@ -44,7 +38,7 @@ export class StallGuard {
   }
 
   /** A channel's owner holds so many bytes now. */
-  held(owner: StallOwner, bytes: number): void {
+  held(owner: ChannelOwner, bytes: number): void {
     const { heldBytes, graceMs } = this.#limits;
     if (bytes < heldBytes) return this.release(owner);
     if (this.#stalling.has(owner)) return;
@@ -57,7 +51,7 @@ export class StallGuard {
   }
 
   /** An owner holds the link back no longer: the link reads on when nobody else does. */
-  release(owner: StallOwner): void {
+  release(owner: ChannelOwner): void {
     const grace = this.#stalling.get(owner);
     if (grace === undefined) return;
     grace.cancel();

@@ -246,7 +246,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
         return;
       case "window":
         if (packet.type !== PacketType.WINDOW) break;
-        this.#session.owner(connectId(payload.value.connectID))?.granted(Number(payload.value.bytes));
+        this.#session.granted(connectId(payload.value.connectID), Number(payload.value.bytes));
         return;
     }
     if (packet.type === PacketType.DRAIN) {
@@ -284,10 +284,6 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
   }
 
   // ---- TunnelLink: from the tunnels ----
-
-  sendCloseRequest(id: ConnectId): void {
-    this.#session.sendPacket(closeRequest(id));
-  }
 
   sendCloseDial(tunnelId: bigint): void {
     this.#session.sendPacket(closeDial(tunnelId));

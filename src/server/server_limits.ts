@@ -6,8 +6,6 @@ export const serverLimits = {
   legacyStallMs: 10_000,
   /** How long an agent may take to answer a close, and take nothing that goes before it, until the tunnel is forgotten. */
   closeAnswerMs: 30_000,
-  /** Bytes that are kept for a client whose tunnel has just opened before the agent must wait. */
-  openingHeldBytes: 256 * 1024,
   /** How long a client that has ended its side may go without any byte from the destination, in milliseconds. */
   halfClosedIdleMs: 5 * 60_000,
   /**

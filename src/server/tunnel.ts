@@ -1,8 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import { fault } from "../faults/fault.ts";
-import type { Channel, ChannelOwner } from "../mux/channel.ts";
+import type { Channel } from "../mux/channel.ts";
+import type { ChannelOwner } from "../mux/channel_owner.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { nextState, type TunnelEvent, type TunnelState } from "../mux/tunnel_state.ts";
+import { isRunning, nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
@@ -18,9 +19,15 @@ const log = getLogger(["server", "tunnel"]);
 const internalError = "internal error of the proxy server";
 
 /**
- * One tunnel as the server sees it, between the client that dialled and the backend that was chosen. Both sides call
- * in; each event is taken at most once, and what comes after the end is ignored. What throws on its way through a tunnel
- * ends that tunnel ({@link faulted}), neither its link nor its neighbours.
+ * Where the client of a tunnel stands: it waits for the dial; it has the channel; or it is done with: it was notified of the
+ * end, or has gone.
+ */
+type ClientState = "waiting" | "open" | "done";
+
+/**
+ * One tunnel as the server sees it: a dial through the backend that was chosen, then a channel that the client pipes its
+ * bytes to, whose ends it puts in packets. Both sides call in; each event is taken at most once, and what comes after the end
+ * is ignored. What throws on its way through a tunnel ends that tunnel ({@link faulted}), neither its link nor its neighbours.
  */
 export class ServerTunnel implements ChannelOwner, ServerDial {
   readonly place = "tunnel";
@@ -37,14 +44,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #link: TunnelLink | undefined;
   #state: TunnelState = "dialing";
   #channel: Channel | undefined;
-  #sentBytes = 0;
-  #receivedBytes = 0;
-  /** Bytes that the client was given and has not taken yet. */
-  #heldBytes = 0;
-  #heldSince = 0;
-  #clientEnded = false;
-  /** The client was notified of the end, or has left. */
-  #clientDone = false;
+  #clientState: ClientState = "waiting";
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
 
@@ -85,18 +85,18 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   /** Bytes of the client for the destination, and the other way round. */
   get bytes(): { readonly sent: number; readonly received: number } {
-    return { sent: this.#sentBytes, received: this.#receivedBytes };
+    return this.#channel?.bytes ?? { sent: 0, received: 0 };
   }
 
   /** Whom bytes wait for. */
   get waitsFor(): "client" | "agent" | undefined {
-    if (this.#heldBytes > 0) return "client";
+    if ((this.#channel?.heldBytes ?? 0) > 0) return "client";
     return (this.#channel?.queuedBytes ?? 0) > 0 ? "agent" : undefined;
   }
 
   /** Bytes that wait for the client or for the agent. */
   get queuedBytes(): number {
-    return this.#heldBytes + (this.#channel?.queuedBytes ?? 0);
+    return this.#channel === undefined ? 0 : this.#channel.heldBytes + this.#channel.queuedBytes;
   }
 
   /** The link that the dial goes over; again when the dial moves to another backend. */
@@ -108,34 +108,17 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   // ---- from the client ----
 
   /**
-   * Sends bytes to the destination. They are taken in any case; false asks to pause until
-   * {@link TunnelClient.tunnelWritable}.
+   * {@link ChannelOwner}: the client sends no more, but still takes data. Where the agent does not know half-close, the tunnel is
+   * closed, as an agent of the original does it at a client's end.
    */
-  send(payload: Uint8Array): boolean {
-    if (this.#state !== "open" || this.#channel === undefined || this.#clientEnded) return true;
-    this.#sentBytes += payload.length;
-    return this.#channel.send(payload);
+  sideEnded(): void {
+    if (this.#link?.halfCloses !== true || !this.#moved("client-ended")) return this.close();
+    this.#channel?.finish(closeWrite(this.connectId));
   }
 
-  /** The client takes data again after tunnelData returned false. */
-  clientDrained(): void {
-    const bytes = this.#heldBytes;
-    if (bytes === 0) return;
-    this.#heldBytes = 0;
-    this.#events.frontendWritten((this.#clock.now() - this.#heldSince) / 1000);
-    this.#channel?.held(0);
-    this.#channel?.consumed(bytes);
-  }
-
-  /**
-   * The client sends no more, but still takes data. Where the agent does not know half-close, the tunnel is closed, as an agent of
-   * the original does it at a client's end.
-   */
-  end(): void {
-    if (this.#state !== "open" || this.#channel === undefined || this.#clientEnded) return this.close();
-    if (this.#link?.halfCloses !== true) return this.close();
-    this.#clientEnded = true;
-    this.#channel.finish(closeWrite(this.#channel.id));
+  /** {@link ChannelOwner}: the client's stream is gone. */
+  sideGone(): void {
+    this.abort("reset", "client", "");
   }
 
   /** The client gives up its dial, or closes the tunnel; what it sent before still arrives. The agent is notified. */
@@ -155,7 +138,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
       return;
     }
     this.#close(initiator, reason, true);
-    if (was === "open" && initiator !== "client") this.#notifyClosed(error);
+    if (isRunning(was) && initiator !== "client") this.#notifyClosed(error);
   }
 
   #close(initiator: CloseInitiator, reason: CloseReason, drop: boolean): void {
@@ -171,12 +154,9 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
       return;
     }
     this.#link?.closing(this);
-    if (drop) {
-      this.#channel?.drop();
-      this.#link?.sendCloseRequest(this.connectId);
-    } else {
-      this.#channel?.finish(closeRequest(this.connectId));
-    }
+    const request = closeRequest(this.connectId);
+    if (drop) this.#channel?.drop(request);
+    else this.#channel?.finish(request);
   }
 
   // ---- from the agent ----
@@ -193,7 +173,8 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#events.dialed((now - this.#since) / 1000, this);
     this.#since = now;
     this.#record?.connected(resolved);
-    this.client.tunnelDialed(channel.id);
+    this.#clientState = "open";
+    this.client.tunnelDialed(channel);
     return true;
   }
 
@@ -201,7 +182,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     if (!this.#moved("dial-failed")) return;
     this.#dialFailed(failure);
     this.#link?.forget(this);
-    this.client.tunnelDialFailed(failure);
+    this.#notifyDialFailed(failure);
   }
 
   #dialFailed(failure: DialFailure): void {
@@ -209,36 +190,21 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#record?.failed(failure);
   }
 
-  /** Bytes from the destination; a client that is closing may still take what was on its way. */
-  deliver(payload: Uint8Array): void {
-    if (this.#state !== "open" && this.#state !== "closing") return;
-    this.#receivedBytes += payload.length;
-    const channel = this.#channel;
-    if (channel?.received(payload.length) === false) {
-      return this.abort("reset", "server", "agent sent more than the tunnel's window");
-    }
-    const taken = this.#clientDone || this.client.tunnelData(payload);
-    if (taken && this.#heldBytes === 0) {
-      this.#events.frontendWritten(0);
-      channel?.consumed(payload.length);
-      return;
-    }
-    if (this.#heldBytes === 0) this.#heldSince = this.#clock.now();
-    this.#heldBytes += payload.length;
-    channel?.held(this.#heldBytes);
+  // ---- ChannelOwner ----
+
+  taken(waitedMs: number): void {
+    this.#events.frontendWritten(waitedMs / 1000);
   }
 
-  /** The agent returned credit. */
-  granted(bytes: number): void {
-    if (this.#channel?.granted(bytes) === false) this.abort("reset", "server", "agent returned impossible credit");
+  discarded(): boolean {
+    return true;
   }
 
-  /** {@link ChannelOwner}. */
-  channelWritable(): void {
-    if (this.#state === "open") this.client.tunnelWritable();
+  violated(what: string): void {
+    this.abort("reset", "server", `agent ${what}`);
   }
 
-  /** {@link ChannelOwner}: its client has not read for too long, and has held its agent back. */
+  /** Its client has not read for too long, and has held its agent back. */
   stalled(): void {
     const seconds = serverLimits.legacyStallMs / 1000;
     log.warn(
@@ -250,8 +216,8 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   /** The destination sends no more. */
   agentEnded(): void {
-    if (this.#state !== "open") return;
-    if (this.client.halfCloses) return this.client.tunnelEnded();
+    if (!isRunning(this.#state)) return;
+    if (this.client.halfCloses) return this.#channel?.peerEnded();
     this.#close("agent", "closed", false);
     this.#notifyClosed("");
   }
@@ -268,7 +234,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   unanswered(): void {
     if (this.#state !== "closing") return;
     // Whatever still waited for the agent may have kept the request back.
-    this.#link?.sendCloseRequest(this.connectId);
+    this.#channel?.drop(closeRequest(this.connectId));
     this.agentClosed("agent did not answer the close");
   }
 
@@ -279,10 +245,10 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     if (was === "dialing") {
       this.#dialFailed(failure);
       this.#link?.forget(this);
-      this.client.tunnelDialFailed(failure);
+      this.#notifyDialFailed(failure);
       return;
     }
-    if (was === "open") this.#reason = "link_lost";
+    if (isRunning(was)) this.#reason = "link_lost";
     this.#finished(failure.message);
     this.#notifyClosed(failure.message);
   }
@@ -292,11 +258,10 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     const was = this.#state;
     this.#state = "closed";
     try {
-      this.#channel?.drop();
-      this.#channel?.close();
+      this.#channel?.drop(was === "closed" ? undefined : closeRequest(this.connectId));
+      this.#channel?.release();
       this.#link?.forget(this);
       if (was === "dialing") this.#link?.sendCloseDial(this.id);
-      else if (was !== "closed") this.#link?.sendCloseRequest(this.connectId);
     } finally {
       this.#notifyFault(was);
     }
@@ -304,13 +269,9 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   #notifyFault(was: TunnelState): void {
     try {
-      if (was === "dialing") {
-        this.#dialFailed({ reason: "frontend_close", message: internalError });
-        this.client.tunnelDialFailed({ reason: "backend_close", message: internalError });
-      } else {
-        if (was !== "closed") this.#closed("fault", "server", internalError);
-        this.#notifyClosed(internalError);
-      }
+      if (was === "dialing") this.#dialFailed({ reason: "frontend_close", message: internalError });
+      else if (was !== "closed") this.#closed("fault", "server", internalError);
+      this.#notifyClosed(internalError);
     } catch (error) {
       fault(this.client, error);
     }
@@ -318,7 +279,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   #finished(error: string): void {
     this.#channel?.drop();
-    this.#channel?.close();
+    this.#channel?.release();
     this.#link?.forget(this);
     this.#closed(this.#reason, this.#initiator, error);
   }
@@ -329,16 +290,22 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#record?.closed({ seconds, reason, initiator, message: error, bytes: this.bytes });
   }
 
-  #notifyClosed(error: string): void {
-    if (this.#clientDone) return;
-    this.#clientGone();
-    this.client.tunnelClosed(error);
+  #notifyDialFailed(failure: DialFailure): void {
+    this.#clientState = "done";
+    this.client.tunnelDialFailed(failure);
   }
 
-  /** The client gets nothing more: what it has not taken holds the link back no longer. */
+  #notifyClosed(error: string): void {
+    const was = this.#clientState;
+    if (was === "waiting") return this.#notifyDialFailed({ reason: "backend_close", message: error });
+    this.#clientState = "done";
+    if (was === "open") this.#channel?.closed(error === "" ? undefined : new Error(error));
+  }
+
+  /** The client gets nothing more: what it has not taken stalls the link no longer. */
   #clientGone(): void {
-    this.#clientDone = true;
-    this.clientDrained();
+    this.#clientState = "done";
+    this.#channel?.discard();
   }
 
   #moved(event: TunnelEvent): boolean {

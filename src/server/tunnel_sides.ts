@@ -1,12 +1,12 @@
 import type { Owner } from "../faults/fault.ts";
-import type { ConnectId } from "../wire/connect_id.ts";
+import type { Channel } from "../mux/channel.ts";
 import type { PeerIdentity } from "../wire/peer_identity.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
 import type { FrontendKind } from "./audit_trail.ts";
 import type { DialFailure } from "./dial_outcome.ts";
 import type { ServerTunnel } from "./tunnel.ts";
 
-/** The frontend's side of a tunnel: what the tunnel reports to the client. Its stream ends when it throws at the tunnel's end. */
+/** Who dials. Its stream ends when it throws at the tunnel's end. */
 export interface TunnelClient extends Owner {
   readonly frontend: FrontendKind;
   /** Who it is, by what its connection proves. */
@@ -15,18 +15,10 @@ export interface TunnelClient extends Owner {
   readonly traceparent?: string | undefined;
   /** The client understands that the destination sends no more while it may still send itself. */
   readonly halfCloses: boolean;
-  /** The destination was reached. */
-  tunnelDialed(connectId: ConnectId): void;
+  /** The destination was reached: the channel leads there, and the client pipes its bytes to it. The channel's end follows. */
+  tunnelDialed(channel: Channel): void;
   /** The destination was not reached; nothing follows. */
   tunnelDialFailed(failure: DialFailure): void;
-  /** Bytes from the destination. Returns false when the client is full; it calls {@link ServerTunnel.clientDrained} later. */
-  tunnelData(payload: Uint8Array): boolean;
-  /** Data can be sent again after {@link ServerTunnel.send} returned false. */
-  tunnelWritable(): void;
-  /** The destination sends no more; only where {@link halfCloses}. */
-  tunnelEnded(): void;
-  /** The tunnel ended; nothing follows. `error` is empty when the destination closed in order. */
-  tunnelClosed(error: string): void;
 }
 
 /** What a tunnel needs of its agent's link; the backend is it. */
@@ -35,7 +27,6 @@ export interface TunnelLink {
   readonly info: AgentInfo;
   /** The agent takes CLOSE_WRITE. */
   readonly halfCloses: boolean;
-  sendCloseRequest(connectId: ConnectId): void;
   sendCloseDial(tunnelId: bigint): void;
   /** The tunnel was closed from this side: {@link ServerTunnel.unanswered} is called if the agent never answers. */
   closing(tunnel: ServerTunnel): void;

@@ -10,7 +10,7 @@ export interface ByteStreamHandler {
   onClose(error: Error | undefined): void;
 }
 
-/** A connection's bytes both ways: a client's CONNECT socket, or an agent's socket to a destination. */
+/** A connection's bytes both ways: a client's, an agent's socket to a destination, or a channel of the link between them. */
 export interface ByteStream {
   /** Starts delivery to `handler`. Called once. */
   start(handler: ByteStreamHandler): void;
@@ -19,10 +19,11 @@ export interface ByteStream {
    * @returns false when the caller should pause until `onDrain`; the bytes were taken all the same
    */
   write(bytes: Uint8Array): boolean;
+  /** Stops delivery. What was read already may still come. */
   pause(): void;
   resume(): void;
   /** Ends this side in order, after everything written. */
   end(): void;
-  /** Drops the connection at once. */
-  destroy(): void;
+  /** Ends both sides at once, because of an error where there is one. */
+  destroy(error?: Error): void;
 }

@@ -7,7 +7,7 @@ import { listenGrpc } from "../../src/net/http2/grpc_listener.ts";
 import { listenGrpcOwn } from "../../src/net/http2/h2_listener.ts";
 import { SocketStream } from "../../src/net/tcp/socket_stream.ts";
 import type { ByteStreamHandler } from "../../src/streams/byte_stream.ts";
-import { MessageStream } from "../../src/streams/message_stream.ts";
+import { MessageStream } from "../../src/server/frontends/message_stream.ts";
 import type { PacketStream, PacketStreamHandler } from "../../src/streams/packet_stream.ts";
 import { closeResponse, dataPacket, type Packet } from "../../src/wire/packet.ts";
 import { expectFaults } from "../support/assert/faults.ts";

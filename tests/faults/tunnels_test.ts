@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../src/runtime/system_clock.ts";
 import { Keepalive } from "../../src/mux/keepalive.ts";
 import { noServerEvents, type ServerEvents } from "../../src/server/server_events.ts";
-import { channelOwner, sessionOn } from "../support/memory/channel_owner.ts";
+import { openChannel, sessionOn } from "../support/memory/channel_owner.ts";
 import { closeRequest, closeResponse, dialed, dialRequest, PacketType } from "../../src/wire/packet.ts";
 import { turns, VirtualClock } from "../support/fakes/virtual_clock.ts";
 import { expectFaults } from "../support/assert/faults.ts";
+import { Caller } from "../support/memory/connect_caller.ts";
 import { FakeSocket, LinkWorld } from "../support/memory/link_world.ts";
 import { packetPair } from "../support/memory/packet_pair.ts";
 import { type Peer, ServerWorld } from "../support/memory/server_world.ts";
@@ -66,6 +67,31 @@ for (const event of ["dialed", "tunnelClosed", "frontendWritten", "dialFailed"] 
     assert.equal(world.server.pendingDials, 0);
   });
 }
+
+Deno.test("a CONNECT whose tunnel ends by an exception at the agent's answer is answered, and leaves nothing", async () => {
+  using faults = expectFaults();
+  const world = new ServerWorld({ events: brokenEvent("dialed") });
+  const agent = await world.agent();
+  const caller = new Caller(world, "localhost:80");
+  await turns();
+  world.settle();
+  agent.stream.sendPacket(dialed(agent.lastRandom, 2));
+  world.settle();
+  const answer = caller.answer();
+  await turns();
+  // Whoever was not answered by now would not be until he hangs up.
+  caller.hangUp();
+  assert.deepEqual(await answer, {
+    status: 502,
+    body: "Backend context error: internal error of the proxy server\r\n",
+  });
+  assert.equal(faults.seen.length, 1);
+  assert.deepEqual([agent.log.at(-1), world.server.establishedTunnels, world.server.connectRequests], [
+    "CLOSE_REQ 2",
+    0,
+    0,
+  ]);
+});
 
 Deno.test("a strategy that throws ends the stream that asked, and the next dial is served", async () => {
   using faults = expectFaults();
@@ -133,8 +159,8 @@ Deno.test("a link writes on after a turn of it threw", () => {
       throw new Error("broken source");
     },
     () => void goesOn++,
-  ].map((channelWritable, at) => session.open(at + 1, channelOwner({ faulted: () => void ended++, channelWritable })));
-  for (const channel of channels) while (channel.send(new Uint8Array(100)));
+  ].map((onDrain, at) => openChannel(session, at + 1, { faulted: () => void ended++ }, { onDrain }));
+  for (const channel of channels) while (channel.write(new Uint8Array(100)));
   near.start({
     onData: () => {},
     onPacket: () => {},

@@ -70,7 +70,7 @@ async function act(world: World, [action, which, size]: readonly [typeof actions
       if (client?.tunnel?.state !== "open" || client.endedSending || client.gaveUp) return;
       client.endedSending = true;
       client.closedItself ||= !world.features.has("half-close");
-      return client.tunnel.end();
+      return client.handler?.onEnd();
     case "client closes":
       if (client === undefined || client.gaveUp) return;
       client.endedSending = true;

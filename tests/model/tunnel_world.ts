@@ -7,6 +7,9 @@ import { Backend } from "../../src/server/backend.ts";
 import { noServerEvents } from "../../src/server/server_events.ts";
 import { ServerTunnel } from "../../src/server/tunnel.ts";
 import type { TunnelClient } from "../../src/server/tunnel_sides.ts";
+import type { Channel } from "../../src/mux/channel.ts";
+import type { ByteStream, ByteStreamHandler } from "../../src/streams/byte_stream.ts";
+import { pipe } from "../../src/streams/pipe.ts";
 import { GrowthBudget } from "../../src/streams/growth_budget.ts";
 import type { Feature } from "../../src/wire/metadata.ts";
 import { VirtualClock } from "../support/fakes/virtual_clock.ts";
@@ -38,13 +41,14 @@ class Meter {
 }
 
 /** A client that reads when the script lets it. */
-class ModelClient implements TunnelClient {
+class ModelClient implements TunnelClient, ByteStream {
   readonly place = "stream";
   readonly peer = unknownPeer;
   readonly frontend = "grpc";
   readonly halfCloses: boolean;
   readonly meter = new Meter();
   tunnel: ServerTunnel | undefined;
+  handler: ByteStreamHandler | undefined;
   sent = 0;
   reads = true;
   writable = true;
@@ -64,13 +68,19 @@ class ModelClient implements TunnelClient {
 
   faulted(): void {}
 
-  tunnelDialed(): void {}
+  tunnelDialed(channel: Channel): void {
+    pipe(this, channel);
+  }
 
   tunnelDialFailed(): void {
     this.closed = "dial failed";
   }
 
-  tunnelData(payload: Uint8Array): boolean {
+  start(handler: ByteStreamHandler): void {
+    this.handler = handler;
+  }
+
+  write(payload: Uint8Array): boolean {
     assert.equal(this.closed, undefined, "bytes behind the end");
     assert.equal(this.endSeen, false, "bytes behind the destination's end");
     this.meter.take(payload);
@@ -79,31 +89,35 @@ class ModelClient implements TunnelClient {
     return false;
   }
 
-  tunnelWritable(): void {
+  pause(): void {
+    this.writable = false;
+  }
+
+  resume(): void {
     this.writable = true;
   }
 
-  tunnelEnded(): void {
+  end(): void {
     this.endSeen = true;
   }
 
-  tunnelClosed(error: string): void {
+  destroy(error?: Error): void {
     assert.equal(this.closed, undefined, "told of the end twice");
-    this.closed = error;
+    this.closed = error?.message ?? "";
   }
 
   send(size: number): void {
     if (!this.writable || this.gaveUp || this.endedSending || this.tunnel?.state !== "open") return;
     const bytes = counted(this.sent, size);
     this.sent += size;
-    this.writable = this.tunnel.send(bytes);
+    this.handler?.onData(bytes);
   }
 
   takeAll(): void {
     this.reads = true;
     if (this.held === 0) return;
     this.held = 0;
-    this.tunnel?.clientDrained();
+    this.handler?.onDrain();
   }
 }
 

@@ -12,39 +12,42 @@ const holdMs = 25;
 /** How long a client's answer to the ping behind DIAL_RSP is waited for, in milliseconds. */
 const arrivalLimitMs = 1_000;
 
-/** Bytes held at most before the sender must wait. */
-const holdLimitBytes = 256 * 1024;
-
-/** Holds the first bytes of a destination that speaks first until the client can take them. */
+/**
+ * Holds the first bytes of a destination that speaks first until the client can take them, and the ends behind them. They
+ * count as not taken, so that what follows them waits in the channel.
+ */
 export class EarlyData {
   readonly #deliver: (payload: Uint8Array) => boolean;
-  readonly #onReleased: () => void;
+  readonly #onDrain: () => void;
+  readonly #owner: Owner;
+  readonly #clock: Clock;
+  readonly #askArrival: ((onAnswer: () => void) => void) | undefined;
   readonly #since: number;
   /** DIAL_RSP is known to have reached the client. */
   #arrived: boolean;
   #held: Uint8Array[] = [];
-  #heldBytes = 0;
+  /** What comes behind the bytes that are held. */
+  #behind: (() => void)[] = [];
+  /** The client takes more, by what it said last. */
+  #more = true;
   #wait: Deadline | undefined;
   #released = false;
-  readonly #owner: Owner;
-  readonly #clock: Clock;
-  readonly #askArrival: ((onAnswer: () => void) => void) | undefined;
 
   /**
    * @param deliver sends bytes to the client; false when it is full
-   * @param onReleased called once after held bytes have been delivered
+   * @param onDrain called once held bytes have been delivered to a client that takes more
    * @param owner what ends when one of them throws
    * @param askArrival asks the client for a sign that what was sent has arrived; absent where there is none
    */
   constructor(
     deliver: (payload: Uint8Array) => boolean,
-    onReleased: () => void,
+    onDrain: () => void,
     owner: Owner,
     clock: Clock,
     askArrival?: (onAnswer: () => void) => void,
   ) {
     this.#deliver = deliver;
-    this.#onReleased = onReleased;
+    this.#onDrain = onDrain;
     this.#owner = owner;
     this.#clock = clock;
     this.#since = clock.now();
@@ -52,18 +55,28 @@ export class EarlyData {
     this.#arrived = askArrival === undefined;
   }
 
-  /** Bytes wait; whatever follows them must wait for `onReleased`. */
+  /** Bytes wait here. */
   get holding(): boolean {
     return this.#held.length > 0;
+  }
+
+  /** Nothing is held any more, whatever comes. */
+  get released(): boolean {
+    return this.#released;
   }
 
   /** Takes bytes for the client; false when it should get no more for now. */
   take(payload: Uint8Array): boolean {
     if (this.#released) return this.#deliver(payload);
     this.#held.push(payload);
-    this.#heldBytes += payload.length;
     this.#arm();
-    return this.#released || this.#heldBytes < holdLimitBytes;
+    return this.#released && this.#more;
+  }
+
+  /** Does something behind the bytes that are held; at once where there are none. */
+  after(step: () => void): void {
+    if (this.holding) this.#behind.push(step);
+    else step();
   }
 
   #arm(): void {
@@ -99,15 +112,18 @@ export class EarlyData {
   discard(): void {
     this.#released = true;
     this.#held = [];
+    this.#behind = [];
     this.#wait?.cancel();
   }
 
   #release(): void {
     this.#wait?.cancel();
     this.#released = true;
-    const held = this.#held;
+    const [held, behind] = [this.#held, this.#behind];
     this.#held = [];
-    for (const payload of held) this.#deliver(payload);
-    this.#onReleased();
+    this.#behind = [];
+    for (const payload of held) this.#more = this.#deliver(payload);
+    for (const step of behind) step();
+    if (this.#more) this.#onDrain();
   }
 }

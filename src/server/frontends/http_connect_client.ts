@@ -1,7 +1,9 @@
 import type { Owner } from "../../faults/fault.ts";
 import { owned } from "../../faults/owned.ts";
 import type { Clock, Deadline } from "../../runtime/clock.ts";
+import type { Channel } from "../../mux/channel.ts";
 import type { ByteStream, ByteStreamHandler } from "../../streams/byte_stream.ts";
+import { pipe } from "../../streams/pipe.ts";
 import type { PeerIdentity } from "../../wire/peer_identity.ts";
 import type { DialFailure } from "../dial_outcome.ts";
 import { EarlyData } from "./early_data.ts";
@@ -13,17 +15,11 @@ import type { TunnelClient } from "../tunnel_sides.ts";
 const idleStepMs = 10_000;
 
 /**
- * Where the destination's side of a CONNECT stands: `open`; `ended`, it sends no more and may still be sent to; `closed`, the
- * tunnel is over.
- */
-type DestinationState = "open" | "ended" | "closed";
-
-/**
- * The client of a CONNECT: first a dial that is waited for, then a byte stream. What the destination says before the
- * stream is attached is kept, so that the answer to the request always comes first; and what it says before the client
+ * The client of a CONNECT: first a dial that is waited for, then a byte stream around the client's socket. The stream is piped
+ * once the request was answered, so that the answer always comes first; and what the destination says before the client
  * does is held for a moment more, since kube-apiserver refuses an answer that it reads together with other bytes.
  */
-export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner {
+export class HttpConnectClient implements TunnelClient, ByteStream, ByteStreamHandler, Owner {
   readonly place = "request";
   readonly peer: PeerIdentity;
   readonly frontend = "http-connect";
@@ -32,12 +28,11 @@ export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner
   readonly #clock: Clock;
   readonly #onGone: (client: HttpConnectClient) => void;
   readonly #outcome = Promise.withResolvers<DialFailure | undefined>();
-  #tunnel: ServerTunnel | undefined;
+  #channel: Channel | undefined;
   #stream: ByteStream | undefined;
-  #held: Uint8Array[] = [];
-  #heldBytes = 0;
+  /** Takes what the client sends. */
+  #handler: ByteStreamHandler | undefined;
   #early: EarlyData | undefined;
-  #destination: DestinationState = "open";
   #clientEnded = false;
   #paused = false;
   #idle: Deadline | undefined;
@@ -64,7 +59,6 @@ export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner
 
   /** Waits for the dial. @param signal aborts when the client hangs up @returns undefined when the tunnel is open */
   async dialed(tunnel: ServerTunnel, signal: AbortSignal): Promise<DialFailure | undefined> {
-    this.#tunnel = tunnel;
     const onAbort = owned(this, () => {
       tunnel.abort("closed", "client", "");
       this.#outcome.resolve({ reason: "frontend_close", message: "client hung up" });
@@ -81,25 +75,8 @@ export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner
   attach(stream: ByteStream): void {
     // First, so that whatever throws behind it can end the connection.
     this.#stream = stream;
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
-    let more = true;
-    const early = new EarlyData(
-      (payload) => more = stream.write(payload),
-      () => {
-        this.#settle();
-        if (more) this.#tunnel?.clientDrained();
-      },
-      this,
-      this.#clock,
-    );
-    this.#early = early;
-    for (const bytes of held) early.take(bytes);
-    stream.start(this);
-    if (early.holding) return;
-    this.#settle();
-    this.#tunnel?.clientDrained();
+    this.#early = new EarlyData((bytes) => stream.write(bytes), () => this.#handler?.onDrain(), this, this.#clock);
+    if (this.#channel !== undefined) pipe(this, this.#channel);
   }
 
   /** {@link Owner}: the client's connection ends, before or after its answer. */
@@ -108,15 +85,10 @@ export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner
     this.#stream?.destroy();
   }
 
-  /** Tells the client of an end that came while bytes before it were held. */
-  #settle(): void {
-    if (this.#destination === "closed") this.#end();
-    else if (this.#destination === "ended") this.#stream?.end();
-  }
-
   // ---- from the tunnel ----
 
-  tunnelDialed(): void {
+  tunnelDialed(channel: Channel): void {
+    this.#channel = channel;
     this.#outcome.resolve(undefined);
   }
 
@@ -124,66 +96,67 @@ export class HttpConnectClient implements TunnelClient, ByteStreamHandler, Owner
     this.#outcome.resolve(failure);
   }
 
-  tunnelData(payload: Uint8Array): boolean {
-    if (this.#early !== undefined) {
-      if (this.#clientEnded) this.#lastWrite = this.#clock.now();
-      // What is held has not been taken: the agent gets no credit for it yet.
-      return this.#early.take(payload) && !this.#early.holding;
-    }
-    this.#held.push(payload);
-    this.#heldBytes += payload.length;
-    return this.#heldBytes < serverLimits.openingHeldBytes;
+  // ---- ByteStream: what the destination sends ----
+
+  start(handler: ByteStreamHandler): void {
+    this.#handler = handler;
+    this.#stream?.start(this);
   }
 
-  tunnelWritable(): void {
+  write(bytes: Uint8Array): boolean {
+    if (this.#clientEnded) this.#lastWrite = this.#clock.now();
+    return this.#early?.take(bytes) ?? true;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#stream?.pause();
+  }
+
+  resume(): void {
     this.#paused = false;
     this.#stream?.resume();
   }
 
-  tunnelEnded(): void {
-    if (this.#destination === "closed") return;
-    this.#destination = "ended";
-    if (this.#early?.holding === false) this.#stream?.end();
+  end(): void {
+    this.#early?.after(() => this.#stream?.end());
   }
 
-  tunnelClosed(): void {
-    this.#destination = "closed";
-    if (this.#early?.holding === false) this.#end();
+  /** Ends the client's connection after the last byte that the destination sent, however the tunnel ended. */
+  destroy(): void {
+    this.#early?.after(() => this.#end());
   }
 
   // ---- from the client ----
 
   onData(bytes: Uint8Array): void {
     this.#early?.clientSpoke();
-    if (this.#tunnel?.send(bytes) !== false) return;
-    this.#paused = true;
-    this.#stream?.pause();
+    this.#handler?.onData(bytes);
   }
 
   onDrain(): void {
-    this.#tunnel?.clientDrained();
+    if (this.#early?.holding !== true) this.#handler?.onDrain();
   }
 
   onEnd(): void {
     this.#clientEnded = true;
-    this.#tunnel?.end();
+    this.#handler?.onEnd();
     this.#watchIdle(serverLimits.halfClosedIdleMs);
   }
 
-  onClose(): void {
+  onClose(error: Error | undefined): void {
     this.#idle?.cancel();
     this.#early?.discard();
-    if (this.#destination !== "closed") this.#tunnel?.abort("reset", "client", "");
+    this.#handler?.onClose(error);
     this.#onGone(this);
   }
 
-  /**
-   * Ends the client's connection after the last byte that the destination sent, however the tunnel ended: what was
-   * accepted is delivered. What the client still sends is read and dropped, so that its own end is seen.
-   */
+  // ---- own ----
+
+  /** What was accepted is delivered. What the client still sends is read and dropped, so that its own end is seen. */
   #end(): void {
     this.#stream?.end();
-    this.tunnelWritable();
+    this.resume();
     this.#watchIdle(serverLimits.halfClosedIdleMs);
   }
 

@@ -2,7 +2,7 @@ import { type ConnectError, type ConnectRouter, createContextKey, type HandlerCo
 import { AgentService as AgentDescriptor } from "../../../gen/agent/agent_pb.ts";
 import { ProxyService as ProxyDescriptor } from "../../../gen/client/client_pb.ts";
 import { owned } from "../../faults/owned.ts";
-import { MessageStream } from "../../streams/message_stream.ts";
+import { MessageStream } from "./message_stream.ts";
 import type { PacketStream } from "../../streams/packet_stream.ts";
 import type { Packet } from "../../wire/packet.ts";
 import { type PeerIdentity, unknownPeer } from "../../wire/peer_identity.ts";

@@ -1,3 +1,5 @@
+import type { Channel } from "../../mux/channel.ts";
+import type { ByteStreamHandler } from "../../streams/byte_stream.ts";
 import type { DialTarget } from "../../wire/packet.ts";
 import { probePeer } from "../../wire/peer_identity.ts";
 import type { AgentInfo } from "../agents/agent_info.ts";
@@ -24,7 +26,7 @@ const internalError: DialFailure = { reason: "backend_close", message: "internal
 type ProbeDialState = "dialing" | "closing" | "over";
 
 /** One dial of a probe: a client that closes its tunnel in order as soon as it is open, and sends nothing. */
-export class ProbeDial implements TunnelClient {
+export class ProbeDial implements TunnelClient, ByteStreamHandler {
   readonly place = "dial";
   readonly frontend = "probe";
   readonly peer = probePeer;
@@ -70,9 +72,10 @@ export class ProbeDial implements TunnelClient {
 
   // ---- TunnelClient ----
 
-  tunnelDialed(): void {
+  tunnelDialed(channel: Channel): void {
     if (this.#state !== "dialing") return;
     this.#state = "closing";
+    channel.start(this);
     this.#tunnel?.close();
     this.#onOutcome(undefined);
   }
@@ -83,16 +86,15 @@ export class ProbeDial implements TunnelClient {
     this.#onOutcome(failure);
   }
 
-  /** A destination that speaks first is not listened to. */
-  tunnelData(): boolean {
-    return true;
-  }
+  // ---- ByteStreamHandler: a destination that speaks first is not listened to ----
 
-  tunnelWritable(): void {}
+  onData(): void {}
 
-  tunnelEnded(): void {}
+  onDrain(): void {}
 
-  tunnelClosed(): void {
+  onEnd(): void {}
+
+  onClose(): void {
     this.#state = "over";
   }
 }

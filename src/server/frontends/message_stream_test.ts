@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { leakTest } from "../../tests/support/assert/leak_free.ts";
-import { until } from "../../tests/support/assert/until.ts";
-import { closeResponse, dataPacket, type Packet } from "../wire/packet.ts";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { until } from "../../../tests/support/assert/until.ts";
+import { closeResponse, dataPacket, type Packet } from "../../wire/packet.ts";
 import { MessageStream } from "./message_stream.ts";
-import type { PacketStreamHandler, StreamEnd } from "./packet_stream.ts";
+import type { PacketStreamHandler, StreamEnd } from "../../streams/packet_stream.ts";
 
 const kib = 1024;
 

@@ -1,10 +1,10 @@
-import { fault, type Owner } from "../faults/fault.ts";
-import { follow, guard } from "../faults/owned.ts";
-import { type ConnectId, connectId } from "../wire/connect_id.ts";
-import { dataPacket, type Packet, PacketType } from "../wire/packet.ts";
+import { fault, type Owner } from "../../faults/fault.ts";
+import { follow, guard } from "../../faults/owned.ts";
+import { type ConnectId, connectId } from "../../wire/connect_id.ts";
+import { dataPacket, type Packet, PacketType } from "../../wire/packet.ts";
 import { Fifo } from "./fifo.ts";
-import type { PacketStream, PacketStreamHandler, StreamEnd } from "./packet_stream.ts";
-import { doesNotRead, maxUnsentBytes } from "./unsent_limit.ts";
+import type { PacketStream, PacketStreamHandler, StreamEnd } from "../../streams/packet_stream.ts";
+import { doesNotRead, maxUnsentBytes } from "../../streams/unsent_limit.ts";
 
 /** Bytes that may wait for a slow peer before senders are asked to wait. */
 const highWaterBytes = 256 * 1024;
