@@ -5,8 +5,9 @@ import { parseBool, parseFloat32, parseInt32, parseInteger, parseUnsigned } from
 import { checkLabelSelector } from "../../../../src/flags/label_selector.ts";
 import { netEntryFault } from "../../../../src/flags/net_entry.ts";
 import type { FileProbe } from "../../../../src/flags/file_probe.ts";
-import { Verbosity, VmoduleError } from "../../../../src/logging/log_verbosity.ts";
+import { Verbosity } from "../../../../src/logging/log_verbosity.ts";
 import { redact } from "../../../../src/logging/redact.ts";
+import { VmoduleError } from "../../../../src/logging/vmodule.ts";
 import { parseAgentFlags } from "../../../../src/programs/agent/agent_flags.ts";
 import { validateAgentOptions } from "../../../../src/programs/agent/agent_validation.ts";
 import { parseCertsFlags } from "../../../../src/programs/certs/certs_flags.ts";
