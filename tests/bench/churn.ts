@@ -1,6 +1,7 @@
 import type { Figure } from "./load.ts";
 import { type LoadConnection, received } from "./load_connection.ts";
 import { order } from "./order.ts";
+import { generator } from "./random.ts";
 
 /** What connections come and go with. */
 export interface ChurnWorld {
@@ -18,17 +19,8 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** A number of 0 to below 1, the same sequence each time (a linear congruential generator; quality does not matter here). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1664525 + 1013904223) % 4294967296;
-    return state / 4294967296;
-  };
-}
-
 /** One connection's life: mostly short talks, also transfers both ways, and a few that do not read and leave in the middle. */
-async function one(world: ChurnWorld, random: () => number): Promise<void> {
+export async function one(world: Pick<ChurnWorld, "dial">, random: () => number): Promise<void> {
   const choice = random();
   const bytes = Math.ceil(16 * 1024 * 256 ** random());
   if (choice < 0.6) {
