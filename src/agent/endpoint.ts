@@ -4,6 +4,8 @@ import type { ChannelOwner } from "../mux/channel_owner.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
 import type { ByteStream } from "../streams/byte_stream.ts";
 import { pipe } from "../streams/pipe.ts";
+import { watchProgress } from "../streams/progress.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeResponse, closeWrite, dialFailed, type Packet } from "../wire/packet.ts";
 import type { EndpointCloseReason } from "./agent_events.ts";
@@ -17,11 +19,9 @@ const internalError = "internal error of the proxy agent";
 /** Who began the end of a connection. */
 export type EndpointCloseInitiator = "client" | "destination" | "agent";
 
-/** What is read of a destination whose tunnel is over, and how long one that does not read may stall its link. */
-export type EndpointLimits = Pick<AgentLimits, "discardLeastBytes" | "discardFactor" | "discardBytes" | "stallGraceMs">;
-
 /** What an endpoint needs of its link; the link is it. */
 export interface EndpointLink {
+  readonly clock: Clock;
   /** The link knows half-close: the end of one direction. */
   readonly halfClose: boolean;
   sendPacket(packet: Packet): void;
@@ -29,8 +29,6 @@ export interface EndpointLink {
   open(endpoint: Endpoint): Channel;
   /** The client has shown that it knows the connection's id. */
   confirmed(endpoint: Endpoint): void;
-  /** The tunnel is over, and its destination keeps sending: it is read no more, and has nothing to be written. */
-  keepsSending(endpoint: Endpoint): void;
   /** The tunnel is over, the socket may still have bytes to write. */
   ended(endpoint: Endpoint, reason: EndpointCloseReason, initiator: EndpointCloseInitiator): void;
   /** The socket is gone too. */
@@ -62,7 +60,7 @@ export class Endpoint implements ChannelOwner {
   /** When its dial began, then when its channel was opened; on the clock of its link. */
   since: number;
   readonly #link: EndpointLink;
-  readonly #limits: EndpointLimits;
+  readonly #limits: AgentLimits;
   /** Gives the dial up; absent once it has ended. */
   #giveUp: AbortController | undefined;
   #state: TunnelState = "dialing";
@@ -72,13 +70,14 @@ export class Endpoint implements ChannelOwner {
   #discarded = 0;
   /** The tunnel is over and the destination is read no more. */
   #deaf = false;
+  /** Ends the wait for the destination to take its last bytes. */
+  #tookLast: () => void = () => {};
   #endReported = false;
 
   /**
    * @param giveUp gives the dial up
-   * @param limits what is read of the destination and dropped once the tunnel is over
    */
-  constructor(dial: EndpointDial, giveUp: AbortController, link: EndpointLink, limits: EndpointLimits) {
+  constructor(dial: EndpointDial, giveUp: AbortController, link: EndpointLink, limits: AgentLimits) {
     this.id = dial.id;
     this.random = dial.random;
     this.destination = dial.address;
@@ -236,7 +235,7 @@ export class Endpoint implements ChannelOwner {
   }
 
   taken(): void {
-    if (this.#deaf && this.heldBytes === 0) this.#link.keepsSending(this);
+    if (this.#deaf && this.heldBytes === 0) this.#destroySoon();
   }
 
   /** The tunnel is over: as much is read as an answer to what was written may come to. */
@@ -244,7 +243,7 @@ export class Endpoint implements ChannelOwner {
     this.#discarded += bytes;
     const { discardLeastBytes, discardFactor, discardBytes } = this.#limits;
     if (this.#discarded <= Math.min(discardLeastBytes + discardFactor * this.bytes.sent, discardBytes)) return true;
-    if (!this.#deaf && this.heldBytes === 0) this.#link.keepsSending(this);
+    if (!this.#deaf && this.heldBytes === 0) this.#destroySoon();
     this.#deaf = true;
     return false;
   }
@@ -271,6 +270,7 @@ export class Endpoint implements ChannelOwner {
       }
       this.#channel?.discard();
     }
+    this.#tookLast();
     this.#link.gone(this);
   }
 
@@ -282,6 +282,17 @@ export class Endpoint implements ChannelOwner {
     this.#endReported = true;
     this.#channel?.release();
     this.#link.ended(this, reason, initiator);
+    if (this.#state !== "closing") return;
+    // While some of its last bytes go out, the socket is waited for.
+    const watch = { everyMs: this.#limits.closeGraceMs, after: this.#link.clock.after, owner: this };
+    this.#tookLast = watchProgress(() => this.heldBytes, watch, () => this.destroy());
+  }
+
+  /** The destination is read no more, and has nothing to be written: its socket has a moment for what is on its way. */
+  #destroySoon(): void {
+    this.#tookLast();
+    const excess = this.#link.clock.after(this.#limits.excessGraceMs, () => this.destroy(), this);
+    this.#tookLast = () => excess.cancel();
   }
 
   /** The last packet to the client goes out behind all bytes of the destination. */

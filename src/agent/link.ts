@@ -5,6 +5,7 @@ import { guard } from "../faults/owned.ts";
 import type { Channel } from "../mux/channel.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../streams/packet_stream.ts";
 import { Session } from "../mux/session.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
 import {
   closeResponse,
@@ -16,7 +17,6 @@ import {
   packetTypeName,
 } from "../wire/packet.ts";
 import type { EndpointCloseReason } from "./agent_events.ts";
-import { ClosingEndpoints } from "./closing_endpoints.ts";
 import { Dials } from "./dials.ts";
 import type { LinkContext, LinkOwner, LinkServer } from "./link_context.ts";
 import type { Endpoint, EndpointCloseInitiator, EndpointLink } from "./endpoint.ts";
@@ -37,7 +37,11 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
   /** Connected endpoints whose tunnel is not over, and those whose last bytes to the client wait. */
   readonly #session: Session<Endpoint>;
   readonly #dials: Dials;
-  readonly #closing: ClosingEndpoints;
+  /** Endpoints whose tunnel is over and whose socket still writes its last bytes. */
+  readonly #closing = new Set<Endpoint>();
+  /** Bytes for destinations, and of them, of all tunnels that are over. */
+  #sentBytes = 0;
+  #receivedBytes = 0;
   #tunnels = 0;
   #activity = 0;
   #draining = false;
@@ -53,7 +57,6 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     this.#owner = owner;
     const { clock, limits, budget } = context;
     this.since = clock.now();
-    this.#closing = new ClosingEndpoints(clock, limits);
     this.#session = new Session(stream, {
       windows: server.features.has("window"),
       returns: server.features.has("window-return"),
@@ -77,6 +80,10 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
   start(): void {
     this.stream.start(this);
     this.#session.start();
+  }
+
+  get clock(): Clock {
+    return this.#context.clock;
   }
 
   /** Tunnels that are not over. */
@@ -129,7 +136,7 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
 
   /** Bytes for destinations, and of them, of all tunnels since the link was opened. */
   get bytes(): { readonly sent: number; readonly received: number } {
-    let { sent, received } = this.#closing.bytes;
+    let [sent, received] = [this.#sentBytes, this.#receivedBytes];
     for (const { bytes } of this.tunnels()) [sent, received] = [sent + bytes.sent, received + bytes.received];
     return { sent, received };
   }
@@ -296,12 +303,10 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     if (endpoint.queuedBytes === endpoint.heldBytes) this.#session.forget(endpoint.id);
     events.endpointClosed((clock.now() - endpoint.since) / 1000, reason, initiator, endpoint, this.server);
     log.debug("tunnel {tunnel} has ended: {reason} by {initiator}", { tunnel: endpoint.random, reason, initiator });
+    this.#sentBytes += endpoint.bytes.sent;
+    this.#receivedBytes += endpoint.bytes.received;
     // The socket goes on until it has written its last bytes; it reports when it is gone.
     this.#closing.add(endpoint);
-  }
-
-  keepsSending(endpoint: Endpoint): void {
-    this.#closing.keepsSending(endpoint);
   }
 
   gone(endpoint: Endpoint): void {

@@ -3,7 +3,6 @@ import { fault } from "../faults/fault.ts";
 import { guard } from "../faults/owned.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../streams/packet_stream.ts";
-import { watchProgress } from "../streams/progress.ts";
 import type { GrowthBudget } from "../streams/growth_budget.ts";
 import { Session } from "../mux/session.ts";
 import { type ConnectId, connectId } from "../wire/connect_id.ts";
@@ -64,8 +63,6 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
   readonly #session: Session<ServerTunnel>;
   readonly #options: BackendOptions;
   readonly #dials: PendingDials;
-  /** Tunnels that were closed from here and wait for the agent's answer, with what ends their watch. */
-  readonly #closing = new Map<ServerTunnel, () => void>();
   readonly #connectedAt: number;
   /** Of tunnels that have ended. */
   #sentBytes = 0;
@@ -101,7 +98,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
 
   /** Nothing is on it: no tunnel, no dial, no close that waits for its answer. */
   get idle(): boolean {
-    return this.#session.size + this.#dials.size + this.#closing.size === 0;
+    return this.#session.size + this.#dials.size === 0;
   }
 
   retire(): void {
@@ -289,13 +286,6 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
     this.#session.sendPacket(closeDial(tunnelId));
   }
 
-  closing(tunnel: ServerTunnel): void {
-    if (this.#closing.has(tunnel)) return;
-    // The request for the close goes out behind the client's last bytes: while some of them go out, it is waited for.
-    const watch = { everyMs: serverLimits.closeAnswerMs, after: this.#options.clock.after, owner: tunnel };
-    this.#closing.set(tunnel, watchProgress(() => tunnel.queuedBytes, watch, () => tunnel.unanswered()));
-  }
-
   forget(tunnel: ServerTunnel): void {
     this.#dials.take(tunnel.id);
     if (this.#session.owner(tunnel.connectId) === tunnel) {
@@ -303,8 +293,6 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
       this.#sentBytes += tunnel.bytes.sent;
       this.#receivedBytes += tunnel.bytes.received;
     }
-    this.#closing.get(tunnel)?.();
-    this.#closing.delete(tunnel);
   }
 
   // ---- dials ----

@@ -3,6 +3,7 @@ import { fault } from "../faults/fault.ts";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { watchProgress } from "../streams/progress.ts";
 import { isRunning, nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
@@ -45,6 +46,8 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #state: TunnelState = "dialing";
   #channel: Channel | undefined;
   #clientState: ClientState = "waiting";
+  /** Ends the wait for the agent's answer to a close. */
+  #answered: () => void = () => {};
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
 
@@ -153,7 +156,9 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
       this.#dialFailed({ reason: "frontend_close", message: "client gave up the dial" });
       return;
     }
-    this.#link?.closing(this);
+    // The request for the close goes out behind the client's last bytes: while some of them go out, it is waited for.
+    const watch = { everyMs: serverLimits.closeAnswerMs, after: this.#clock.after, owner: this };
+    this.#answered = watchProgress(() => this.queuedBytes, watch, () => this.#unanswered());
     const request = closeRequest(this.connectId);
     if (drop) this.#channel?.drop(request);
     else this.#channel?.finish(request);
@@ -231,7 +236,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   }
 
   /** The agent never answered the close. */
-  unanswered(): void {
+  #unanswered(): void {
     if (this.#state !== "closing") return;
     // Whatever still waited for the agent may have kept the request back.
     this.#channel?.drop(closeRequest(this.connectId));
@@ -259,8 +264,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#state = "closed";
     try {
       this.#channel?.drop(was === "closed" ? undefined : closeRequest(this.connectId));
-      this.#channel?.release();
-      this.#link?.forget(this);
+      this.#forget();
       if (was === "dialing") this.#link?.sendCloseDial(this.id);
     } finally {
       this.#notifyFault(was);
@@ -279,9 +283,14 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
 
   #finished(error: string): void {
     this.#channel?.drop();
+    this.#forget();
+    this.#closed(this.#reason, this.#initiator, error);
+  }
+
+  #forget(): void {
+    this.#answered();
     this.#channel?.release();
     this.#link?.forget(this);
-    this.#closed(this.#reason, this.#initiator, error);
   }
 
   #closed(reason: CloseReason, initiator: CloseInitiator, error: string): void {

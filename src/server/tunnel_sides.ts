@@ -28,8 +28,6 @@ export interface TunnelLink {
   /** The agent takes CLOSE_WRITE. */
   readonly halfCloses: boolean;
   sendCloseDial(tunnelId: bigint): void;
-  /** The tunnel was closed from this side: {@link ServerTunnel.unanswered} is called if the agent never answers. */
-  closing(tunnel: ServerTunnel): void;
   /** The tunnel is closed and can be forgotten. */
   forget(tunnel: ServerTunnel): void;
 }
