@@ -245,8 +245,10 @@ class ProxyStream implements PacketStreamHandler, TunnelClient, Owner {
   tunnelData(payload: Uint8Array): boolean {
     const tunnel = this.#tunnel;
     if (tunnel === undefined || this.#life === "gone") return true;
+    // It is gone once it has let go of what it held, which may be within this call.
+    const early = this.#early;
     // What is held has not been taken: the agent gets no credit for it yet.
-    if (this.#early !== undefined) return this.#early.take(payload) && !this.#early.holding;
+    if (early !== undefined) return early.take(payload) && !early.holding;
     return this.#stream.sendData(tunnel.connectId, payload);
   }
 
