@@ -1,5 +1,5 @@
-import { type Document, parseAllDocuments } from "yaml";
 import { listMember, memberOf, objectOf, textMember, textMembers } from "../../../kube/client/json_value.ts";
+import { YamlError, yamlValues } from "../../../kube/client/yaml_values.ts";
 import { type PodFacts, podFacts } from "./pod_facts.ts";
 import { type ProgramCommand, programCommand, roleOfImage } from "./program_command.ts";
 import { shellWords } from "./shell_words.ts";
@@ -39,31 +39,13 @@ export function plannedPrograms(text: string, path: string): readonly PlannedPro
   );
 }
 
-function documents(text: string, path: string): unknown[] {
-  const parsed = parseAllDocuments(text);
-  const values: unknown[] = [];
-  for (const document of "empty" in parsed ? [] : parsed) {
-    const [error] = document.errors;
-    // The parser's message quotes the line, which may hold a secret.
-    if (error !== undefined) {
-      throw new ManifestError(`${path} is not YAML: error at line ${error.linePos?.[0].line ?? "?"} (${error.code})`);
-    }
-    values.push(plainValue(document, path));
-  }
-  return values;
-}
-
-/** A document as Kubernetes reads it, which makes JSON of it first: without circles. */
-function plainValue(document: Document.Parsed, path: string): unknown {
-  let json: string | undefined;
+function documents(text: string, path: string): readonly unknown[] {
   try {
-    json = JSON.stringify(document.toJS());
-  } catch {
-    throw new ManifestError(
-      `${path} is no manifest: it has aliases of nothing, of themselves, or of more than it holds`,
-    );
+    return yamlValues(text);
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    throw new ManifestError(`${path} is not YAML: ${error.message}`);
   }
-  return json === undefined ? undefined : JSON.parse(json);
 }
 
 /** Kubernetes bounds nothing here, and a list in a list is none. */
