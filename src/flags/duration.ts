@@ -1,15 +1,15 @@
 import { FlagValueError, quote } from "./flag_error.ts";
 
-const nanosecondsPerUnit: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  "µs": 1e3, // U+00B5
-  "μs": 1e3, // U+03BC
-  ms: 1e6,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
+const nanosecondsPerUnit: ReadonlyMap<string, number> = new Map([
+  ["ns", 1],
+  ["us", 1e3],
+  ["µs", 1e3], // U+00B5
+  ["μs", 1e3], // U+03BC
+  ["ms", 1e6],
+  ["s", 1e9],
+  ["m", 60e9],
+  ["h", 3600e9],
+]);
 
 /** The largest duration that Go's 64 bits of nanoseconds can hold: 292 years. */
 const maxNanoseconds = 2 ** 63;
@@ -35,7 +35,7 @@ export function parseDuration(text: string): number {
     rest = rest.slice(number.length);
     const unit = /^[^\d.]*/.exec(rest)?.[0] ?? "";
     if (unit === "") throw new FlagValueError(`time: missing unit in duration ${quote(text)}`);
-    const factor = nanosecondsPerUnit[unit];
+    const factor = nanosecondsPerUnit.get(unit);
     if (factor === undefined) {
       throw new FlagValueError(`time: unknown unit ${quote(unit)} in duration ${quote(text)}`);
     }

@@ -32,6 +32,8 @@ Deno.test("what is no duration is refused in Go's words", () => {
     ["1.5.5s", 'time: missing unit in duration "1.5.5s"'],
     ["1x", 'time: unknown unit "x" in duration "1x"'],
     ["1sx", 'time: unknown unit "sx" in duration "1sx"'],
+    ["1toString", 'time: unknown unit "toString" in duration "1toString"'],
+    ["1__proto__", 'time: unknown unit "__proto__" in duration "1__proto__"'],
     ["1 s", 'time: unknown unit " s" in duration "1 s"'],
     ["9999999999h", 'time: invalid duration "9999999999h"'],
   ];

@@ -43,7 +43,7 @@ export function parseUnsigned(text: string): number {
 /** Reads a decimal 32-bit number, as klog's levels are. @throws {FlagValueError} in the words of strconv.ParseInt */
 export function parseInt32(text: string): number {
   if (!/^[-+]?\d+$/.test(text)) throw syntaxError("ParseInt", text);
-  const value = Number(text);
+  const value = Number(text) + 0; // + 0: never -0
   if (value < -(2 ** 31) || value > 2 ** 31 - 1) throw rangeError("ParseInt", text);
   return value;
 }
@@ -52,7 +52,7 @@ export function parseInt32(text: string): number {
 export function parseFloat32(text: string): number {
   if (/^\+?inf(inity)?$/i.test(text)) return Infinity;
   if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) throw syntaxError("ParseFloat", text);
-  const value = Math.fround(Number(text));
+  const value = Math.fround(Number(text)) + 0; // + 0: never -0
   if (!Number.isFinite(value)) throw rangeError("ParseFloat", text);
   return value;
 }

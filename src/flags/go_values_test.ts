@@ -44,12 +44,14 @@ Deno.test("whole numbers are Go's integer literals", () => {
 
 Deno.test("log levels are decimal and of 32 bits", () => {
   assert.equal(parseInt32("-1"), -1);
+  assert.ok(Object.is(parseInt32("-0"), 0));
   refuses(parseInt32, "0x1", 'strconv.ParseInt: parsing "0x1": invalid syntax');
   refuses(parseInt32, "99999999999", 'strconv.ParseInt: parsing "99999999999": value out of range');
 });
 
 Deno.test("fractions are of single precision", () => {
   assert.equal(parseFloat32("0.5"), 0.5);
+  assert.ok(Object.is(parseFloat32("-0"), 0));
   assert.equal(parseFloat32(".5"), 0.5);
   assert.equal(parseFloat32("5."), 5);
   assert.equal(parseFloat32("1e2"), 100);

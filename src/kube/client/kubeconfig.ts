@@ -1,11 +1,10 @@
 import { dirname, resolve } from "node:path";
-import { parse } from "yaml";
 import { type HttpProxy, parseHttpProxy } from "../../dial/proxy/http_proxy.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { type ApiAccess, ApiAccessError, type ApiCredentials } from "./api_access.ts";
 import { FreshFile } from "./fresh_file.ts";
 import { listMember, memberOf, objectOf, textMember } from "./json_value.ts";
-import { textOf } from "./kube_error.ts";
+import { YamlError, yamlValue } from "./yaml_values.ts";
 
 /** Ways to prove oneself that a kubeconfig can name and this client does not know, with what to do instead. */
 const refused: Readonly<Record<string, string>> = {
@@ -30,11 +29,10 @@ export function parseKubeconfig(text: string, path: string, clock: Clock): Kubec
   const fail = (what: string): ApiAccessError => new ApiAccessError(`${path}: ${what}`);
   let config: unknown;
   try {
-    config = parse(text);
-  } catch (cause) {
-    // The parser's message quotes the line, which may hold a secret.
-    const line = /at line (\d+), column \d+/.exec(textOf(cause))?.[0];
-    throw fail(`is not YAML${line === undefined ? "" : `: error ${line}`}`);
+    config = yamlValue(text);
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    throw fail(`is not YAML: ${error.message}`);
   }
   const named = (list: string, kind: string, name: string): unknown => {
     const entry = listMember(config, list).find((each) => memberOf(each, "name") === name);

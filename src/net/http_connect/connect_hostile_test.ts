@@ -79,6 +79,7 @@ const ambiguous: Readonly<Record<string, readonly [text: string, status: number]
     400,
   ],
   "a GET without a Host": ["GET / HTTP/1.1\r\n\r\n", 400],
+  "a GET without a Host, and what is no request behind it": ["GET / HTTP/1.1\r\n\r\nx", 400],
   "a GET with two Hosts": ["GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400],
   "a head beyond the bound": [`${line}${host}X: ${"y".repeat(edgeLimits.requestHeadBytes)}\r\n\r\n`, 431],
 };

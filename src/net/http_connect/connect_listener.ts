@@ -143,6 +143,8 @@ function createHttpServer(options: ConnectListenerOptions): Server {
     requestTimeout: 0,
     maxHeaderSize: edgeLimits.requestHeadBytes,
     noDelay: true,
+    // requestFaultOf says what a request needs. The runtime would answer by itself, and then answer what follows, too.
+    requireHostHeader: false,
     // The types lack it for servers of HTTP.
     allowHalfOpen: tls === undefined,
   };

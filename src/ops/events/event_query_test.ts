@@ -65,3 +65,17 @@ Deno.test("a query that could find nothing is refused, and says what there is", 
   assert.throws(() => parseEventQuery(new URLSearchParams("client=x"), agentEvents), /unknown parameter "client"/);
   assert.ok(parseEventQuery(new URLSearchParams("server=s&type=link-closed"), agentEvents).types.has("link-closed"));
 });
+
+Deno.test("thousands of types are read as often as there are, and no more", () => {
+  let read = 0;
+  class CountedQuery extends URLSearchParams {
+    override getAll(name: string): string[] {
+      const values = super.getAll(name);
+      read += values.length;
+      return values;
+    }
+  }
+  const count = 5_000;
+  parseEventQuery(new CountedQuery("type=dial&".repeat(count)), { types: ["dial"], filters: [] });
+  assert.ok(read <= 2 * count, `${read} values were read`);
+});

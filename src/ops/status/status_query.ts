@@ -75,13 +75,15 @@ export function textParameters(
   known: readonly string[],
   repeatable: readonly string[] = [],
 ): (name: string) => string {
+  const seen = new Set<string>();
   for (const name of query.keys()) {
     if (!known.includes(name)) {
       throw new StatusQueryError(`unknown parameter ${JSON.stringify(name)}; there are ${known.join(", ")}`);
     }
-    if (query.getAll(name).length > 1 && !repeatable.includes(name)) {
+    if (seen.has(name) && !repeatable.includes(name)) {
       throw new StatusQueryError(`parameter ${name} is there twice`);
     }
+    seen.add(name);
   }
   return (name) => query.get(name) ?? "";
 }

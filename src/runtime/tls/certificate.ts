@@ -90,11 +90,12 @@ export class Certificate {
   constructor(source: Uint8Array | string) {
     try {
       this.x509 = new X509Certificate(typeof source === "string" ? source : Buffer.from(source));
+      // Which fails where a name is no text in the encoding that it says.
+      this.subject = this.x509.subject;
+      this.issuer = this.x509.issuer;
     } catch (cause) {
       throw new DerError("certificate cannot be decoded", { cause });
     }
-    this.subject = this.x509.subject;
-    this.issuer = this.x509.issuer;
     this.der = new Uint8Array(this.x509.raw);
     const outer = derAt(this.der, 0);
     checkDer(outer);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { authorityExtensions, opensslCertificate } from "../../../tests/support/in_process/openssl.ts";
-import { Certificate } from "./certificate.ts";
+import { Certificate, certificatesIn } from "./certificate.ts";
 import { chainFault, leafFault } from "./certificate_chain.ts";
+import { DerError } from "./der.ts";
 
 const leafExtensions = ["extendedKeyUsage=clientAuth"];
 
@@ -98,4 +99,17 @@ Deno.test("one of version 1 is a CA where it is listed, and nowhere else", async
   const how = { purpose: "client", now: Date.now() } as const;
   assert.notEqual(chainFault(own, [presented], [ca], how), undefined);
   assert.equal(chainFault(own, [], [presented], how), undefined);
+});
+
+Deno.test("a certificate whose names are no text is none, and ends no more than its own reading", async () => {
+  const { certPem } = await opensslCertificate({ subject: "/CN=agent.example", extensions: leafExtensions });
+  const der = Uint8Array.fromBase64(certPem.replaceAll(/-----[A-Z ]+-----/g, ""));
+  const name = new TextEncoder().encode("agent.example");
+  for (let at = 0; at + name.length <= der.length; at++) {
+    // Of the subject, and of the issuer, which is the same.
+    if (name.every((byte, i) => der[at + i] === byte)) der[at + 3] = 0xff;
+  }
+  assert.throws(() => new Certificate(der), DerError);
+  const pem = `-----BEGIN CERTIFICATE-----\n${der.toBase64()}\n-----END CERTIFICATE-----\n`;
+  assert.deepEqual(certificatesIn(`${pem}${certPem}`).length, 1);
 });

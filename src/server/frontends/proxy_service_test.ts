@@ -315,3 +315,17 @@ Deno.test("[server W14] a client that stops reading holds back its own tunnel on
   world.settle();
   assert.ok(agent.log.includes("WINDOW 1"));
 });
+
+Deno.test("a destination that speaks first, and late, is heard by a client that may lose early data", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  const client = world.openTunnel(agent, 1, "");
+  world.clock.advance(1_500);
+  agent.stream.sendData(1, bytes("220 ready"));
+  world.settle();
+  assert.deepEqual(client.log, ["DIAL_RSP 1", "DATA 1 9"]);
+  client.stream.sendData(1, bytes("HELO"));
+  world.settle();
+  assert.deepEqual(agent.log, ["DIAL_REQ", "DATA 1 4"]);
+  assert.equal(world.server.establishedTunnels, 1);
+});

@@ -120,6 +120,12 @@ export const clusterMistakes: readonly Mistake[] = [
     made: (here) => tokenOf(here, { exp: 1_700_000_000 }),
   },
   {
+    what: "a token that ended before there were dates",
+    check: "token",
+    text: /ended on 1970-01-01T00:00: whoever writes it has stopped/,
+    made: (here) => tokenOf(here, { exp: -1e300 }),
+  },
+  {
     what: "a token for another audience",
     check: "token",
     text: /is for https:\/\/kubernetes\.default\.svc, and the server asks for system:konnectivity-server/,

@@ -63,6 +63,12 @@ export const egressMistakes: readonly Mistake[] = [
     made: (here) => egress(here, [{ ...direct, name: "cluster" }, direct]),
   },
   {
+    what: "a configuration with an alias of nothing",
+    check: "egress",
+    text: /it is not YAML: it has aliases of nothing/,
+    made: async (here) => await server(here, "--egress-selector", await here.write("egress.yaml", "kind: *nobody\n")),
+  },
+  {
     what: "a selection that is there twice",
     check: "egress",
     text: /cluster is there twice/,

@@ -1,5 +1,5 @@
-import { parseDocument } from "yaml";
 import { listMember, memberOf, objectOf, textMember } from "../../../kube/client/json_value.ts";
+import { YamlError, yamlValue } from "../../../kube/client/yaml_values.ts";
 import { type Finding, Findings } from "./finding.ts";
 import type { Part, ServerPart } from "./part.ts";
 
@@ -9,7 +9,7 @@ const known = ["cluster", "controlplane", "etcd"] as const;
 /** Versions of the configuration that releases of today read. */
 const versions: ReadonlySet<string> = new Set(["apiserver.k8s.io/v1beta1", "apiserver.k8s.io/v1alpha1"]);
 
-const protocols: Readonly<Record<string, string>> = { "GRPC": "grpc", "HTTPConnect": "http-connect" };
+const protocols: ReadonlyMap<string, string> = new Map([["GRPC", "grpc"], ["HTTPConnect", "http-connect"]]);
 
 /**
  * kube-apiserver's EgressSelectorConfiguration: its form, that `cluster` goes by the proxy and `controlplane` is there, and
@@ -18,13 +18,14 @@ const protocols: Readonly<Record<string, string>> = { "GRPC": "grpc", "HTTPConne
  */
 export function checkEgress(text: string, path: string, parts: readonly Part[]): readonly Finding[] {
   const findings = new Findings("egress");
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error !== undefined) {
-    findings.fail(path, `it is not YAML: error at line ${error.linePos?.[0].line ?? "?"} (${error.code})`);
+  let value: unknown;
+  try {
+    value = yamlValue(text);
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    findings.fail(path, `it is not YAML: ${error.message}`);
     return findings.list;
   }
-  const value: unknown = document.toJS();
   if (objectOf(value) === undefined || textMember(value, "kind") !== "EgressSelectorConfiguration") {
     findings.fail(
       path,
@@ -89,7 +90,7 @@ function checkSelection(selection: unknown, path: string, parts: readonly Part[]
     }
     return;
   }
-  const mode = protocols[protocol];
+  const mode = protocols.get(protocol);
   if (mode === undefined) {
     return findings.fail(
       subject,

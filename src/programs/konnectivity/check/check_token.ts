@@ -144,6 +144,9 @@ function claimsOf(text: string): unknown {
   }
 }
 
+/** The last second of a year with four digits; a token may say any number. */
+const lastSecond = 253_402_300_799;
+
 function iso(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(0, 16);
+  return new Date(Math.min(Math.max(seconds, 0), lastSecond) * 1000).toISOString().slice(0, 16);
 }

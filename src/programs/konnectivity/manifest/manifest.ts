@@ -1,5 +1,5 @@
-import { parseAllDocuments } from "yaml";
 import { listMember, memberOf, objectOf, textMember, textMembers } from "../../../kube/client/json_value.ts";
+import { YamlError, yamlValues } from "../../../kube/client/yaml_values.ts";
 import { type PodFacts, podFacts } from "./pod_facts.ts";
 import { type ProgramCommand, programCommand, roleOfImage } from "./program_command.ts";
 import { shellWords } from "./shell_words.ts";
@@ -39,18 +39,13 @@ export function plannedPrograms(text: string, path: string): readonly PlannedPro
   );
 }
 
-function documents(text: string, path: string): unknown[] {
-  const parsed = parseAllDocuments(text);
-  const values: unknown[] = [];
-  for (const document of "empty" in parsed ? [] : parsed) {
-    const [error] = document.errors;
-    // The parser's message quotes the line, which may hold a secret.
-    if (error !== undefined) {
-      throw new ManifestError(`${path} is not YAML: error at line ${error.linePos?.[0].line ?? "?"} (${error.code})`);
-    }
-    values.push(document.toJS());
+function documents(text: string, path: string): readonly unknown[] {
+  try {
+    return yamlValues(text);
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    throw new ManifestError(`${path} is not YAML: ${error.message}`);
   }
-  return values;
 }
 
 /** Kubernetes bounds nothing here, and a list in a list is none. */
@@ -105,7 +100,7 @@ function containerProgram(
     let known = true;
     const text = word.replace(/\$\$|\$\(([A-Za-z_][\w.-]*)\)/g, (whole, name?: string) => {
       if (name === undefined) return "$";
-      const value = env[name];
+      const value = own(env, name);
       if (value !== undefined) return value;
       if (open || unknown.has(name)) known = false;
       else undefinedVariables.add(name);
@@ -160,13 +155,18 @@ function environmentOf(container: unknown, maps: ConfigMaps): Environment {
     const from = memberOf(variable, "valueFrom");
     const key = memberOf(from, "configMapKeyRef");
     const value = from === undefined
-      ? textMember(variable, "value").replace(/\$\(([\w.-]+)\)/g, (whole, other: string) => env[other] ?? whole)
-      : filledIn[textMember(memberOf(from, "fieldRef"), "fieldPath")] ??
-        maps.get(textMember(key, "name"))?.[textMember(key, "key")];
+      ? textMember(variable, "value").replace(/\$\(([\w.-]+)\)/g, (whole, other: string) => own(env, other) ?? whole)
+      : own(filledIn, textMember(memberOf(from, "fieldRef"), "fieldPath")) ??
+        own(maps.get(textMember(key, "name")) ?? {}, textMember(key, "key"));
     if (value === undefined) unknown.add(name);
     else env[name] = value;
   }
   return { env, unknown, open };
+}
+
+/** What a table has under a name; nothing of what each object has. */
+function own(table: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** A unit's ExecStart, or the lines of a script, one after the other. */

@@ -142,3 +142,29 @@ Deno.test("quantities of memory are read as Kubernetes writes them", () => {
   ]);
   assert.deepEqual([undefined, "", "64 Mi", "much"].map(quantity), [undefined, undefined, undefined, undefined]);
 });
+
+Deno.test("aliases that lead nowhere, around in a circle, or to more than anybody wrote, are no manifest", () => {
+  const lists = ["a: &a [x,x,x,x,x,x,x,x,x]"];
+  for (const [at, name] of [..."bcdefg"].entries()) {
+    const before = `*${"abcdef"[at]}`;
+    lists.push(`${name}: &${name} [${Array(9).fill(before).join()}]`);
+  }
+  for (const text of ["a: *nobody", "items: &a\n- kind: List\n  items: *a", lists.join("\n")]) {
+    assert.throws(() => plannedPrograms(`kind: List\n${text}\n`, "file"), ManifestError, text);
+  }
+});
+
+Deno.test("a variable is one that the container defines, whatever members objects have", () => {
+  const { flags, pod } = only(`
+kind: Pod
+spec:
+  containers:
+    - image: proxy-agent
+      args: ["--a=$(toString)", "$(__proto__)", "$(OWN)", "$(constructor)"]
+      env:
+        - { name: OWN, value: "$(valueOf)" }
+        - { name: constructor, valueFrom: { fieldRef: { fieldPath: toString } } }
+`);
+  assert.deepEqual(flags, ["--a=$(toString)", "$(__proto__)", "$(valueOf)", "$(constructor)"]);
+  assert.deepEqual(pod?.undefinedVariables, ["toString", "__proto__"]);
+});
