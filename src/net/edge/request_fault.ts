@@ -36,3 +36,10 @@ export function requestFaultOf({ method, httpVersion, rawHeaders }: IncomingMess
   }
   return undefined;
 }
+
+/** The status that tells a peer why the runtime took its request for none: it was too large, too slow, or no HTTP. */
+export function brokenRequestStatus(error: Error): 400 | 408 | 431 {
+  const code: unknown = Reflect.get(error, "code");
+  if (code === "HPE_HEADER_OVERFLOW") return 431;
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+}

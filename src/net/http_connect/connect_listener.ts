@@ -7,7 +7,7 @@ import { connectionOwner, follow, guard, owned, ownedBy, ownerOf } from "../../f
 import type { Clock } from "../../runtime/clock.ts";
 import type { ByteStream } from "../../streams/byte_stream.ts";
 import type { PeerAdmission } from "../edge/admission.ts";
-import { maxRequestHeaders, requestFaultOf } from "../edge/request_fault.ts";
+import { brokenRequestStatus, maxRequestHeaders, requestFaultOf } from "../edge/request_fault.ts";
 import { EdgeError } from "../edge/edge_error.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 import { listen, type ListenAddress, stopListening } from "../tcp/listen.ts";
@@ -162,21 +162,15 @@ function bounded<AnyServer extends Server>(server: AnyServer): AnyServer {
 
 /** The error of a connection whose head was too large, or did not come in time. */
 function edgeError(error: Error): Error {
-  const status = statusFor(error);
+  const status = brokenRequestStatus(error);
   if (status === 400) return error;
   return new EdgeError(status === 431 ? "bad_request" : "slow_start", error.message, { cause: error });
 }
 
 /** The answer to a connection that broke HTTP, before it is closed. */
 function badRequest(error: Error): string {
-  const status = statusFor(error);
+  const status = brokenRequestStatus(error);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`;
-}
-
-function statusFor(error: Error): number {
-  const code: unknown = Reflect.get(error, "code");
-  if (code === "HPE_HEADER_OVERFLOW") return 431;
-  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
 }
 
 function refuseForDescriptors(): Response {

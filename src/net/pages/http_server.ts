@@ -7,7 +7,7 @@ import type { Admission } from "../edge/accepting.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 import { closingAnswer, type RefusedClient, RefusedClients } from "../edge/refused_client.ts";
 import { listen, stopListening } from "../tcp/listen.ts";
-import { requestFaultOf } from "../edge/request_fault.ts";
+import { brokenRequestStatus, requestFaultOf } from "../edge/request_fault.ts";
 import { rawRequest } from "../http_connect/raw_request.ts";
 import type { Clock } from "../../runtime/clock.ts";
 
@@ -73,8 +73,11 @@ export async function serveHttp(
   const refused = new RefusedClients(clock, () => {});
   server.on(
     "clientError",
-    (_error: Error, socket: Socket) =>
-      guard(connectionOwner(socket), () => refused.refuse(socket)?.answer(plainAnswer(400, ""))),
+    (error: Error, socket: Socket) =>
+      guard(
+        connectionOwner(socket),
+        () => refused.refuse(socket)?.answer(plainAnswer(brokenRequestStatus(error), "")),
+      ),
   );
   const start = (work: Promise<void>) => {
     const done = work.finally(() => inProgress.delete(done));

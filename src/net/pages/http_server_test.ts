@@ -167,6 +167,7 @@ leakTest(
       ["GET /metrics HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n", "400"],
       ["GET /metrics HTTP/1.1\r\nHost: bad host\r\n\r\n", "400"],
       ["garbage\r\n\r\n", "400"],
+      [`GET /metrics HTTP/1.1\r\nHost: localhost\r\nx: ${"y".repeat(70_000)}\r\n\r\n`, "431"],
     ];
     for (const [request, status] of cases) {
       const client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
