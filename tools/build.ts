@@ -21,9 +21,9 @@ interface Beside {
 const x509: Beside = { module: "src/programs/certs/x509.ts", file: "x509.js", specifier: "./x509.ts" };
 /** What reads kubeconfigs, with a library for YAML. */
 const kubeconfig: Beside = {
-  module: "src/kube/client/kubeconfig.ts",
+  module: "src/kube/access/kubeconfig.ts",
   file: "kubeconfig.js",
-  specifier: "../../kube/client/kubeconfig.ts",
+  specifier: "../../kube/access/kubeconfig.ts",
 };
 /** What {@link bundle} loads from beside it. */
 export const besideBundle = `dist/${x509.file}`;

@@ -1,5 +1,5 @@
-import type { ApiAccess } from "../kube/client/api_access.ts";
-import { loadApiAccess } from "../kube/client/load_access.ts";
+import type { ApiAccess } from "../kube/access/api_access.ts";
+import { loadApiAccess } from "../kube/access/load_access.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /** It cannot be found out how to reach the Kubernetes API. */

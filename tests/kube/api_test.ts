@@ -7,7 +7,7 @@ import { LeaseCollector } from "../../src/kube/leases/lease_collector.ts";
 import { LeaseController, leaseTimes } from "../../src/kube/leases/lease_controller.ts";
 import { LeaseCounter } from "../../src/kube/leases/lease_counter.ts";
 import { LeasesApi } from "../../src/kube/leases/leases_api.ts";
-import { loadApiAccess } from "../../src/kube/client/load_access.ts";
+import { loadApiAccess } from "../../src/kube/access/load_access.ts";
 import { createTokenAuthenticator } from "../../src/kube/tokens/token_authenticator.ts";
 import { until } from "../support/assert/until.ts";
 import { agentAudience, type Cluster } from "./cluster.ts";

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { KubeClient } from "../../src/kube/client/kube_client.ts";
 import { textOf } from "../../src/kube/client/kube_error.ts";
-import { loadApiAccess } from "../../src/kube/client/load_access.ts";
+import { loadApiAccess } from "../../src/kube/access/load_access.ts";
 import { type FrontendKind, logsOf, startTopology, type Topology } from "../conformance/topology.ts";
 import { httpGet } from "../support/processes/processes.ts";
 import { until } from "../support/assert/until.ts";

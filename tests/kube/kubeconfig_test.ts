@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { issueAuthority } from "../../src/programs/certs/issue.ts";
 import { memberOf, textMember } from "../../src/kube/client/json_value.ts";
 import { KubeClient } from "../../src/kube/client/kube_client.ts";
-import { loadApiAccess } from "../../src/kube/client/load_access.ts";
+import { loadApiAccess } from "../../src/kube/access/load_access.ts";
 import type { Cluster } from "./cluster.ts";
 import { clusterTests } from "./kube_test_case.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { KubeClient } from "../../src/kube/client/kube_client.ts";
 import { leaseName } from "../../src/kube/leases/lease_controller.ts";
 import { LeasesApi } from "../../src/kube/leases/leases_api.ts";
-import { loadApiAccess } from "../../src/kube/client/load_access.ts";
+import { loadApiAccess } from "../../src/kube/access/load_access.ts";
 import { tellFigure } from "../support/assert/figures.ts";
 import { until } from "../support/assert/until.ts";
 import type { Cluster } from "./cluster.ts";

@@ -6,7 +6,7 @@ import { startConnectProxy } from "../../../tests/support/fakes/fake_connect_pro
 import { type FakeKubeApi, startFakeKubeApi } from "../../../tests/support/fakes/fake_kube_api.ts";
 import { KubeClient } from "./kube_client.ts";
 import { KubeError } from "./kube_error.ts";
-import { loadApiAccess } from "./load_access.ts";
+import { loadApiAccess } from "../access/load_access.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 
 const forever = new AbortController().signal;

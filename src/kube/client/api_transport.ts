@@ -8,8 +8,8 @@ import { owned, ownerOf } from "../../faults/owned.ts";
 import { plainMaterial } from "../../runtime/tls/pem.ts";
 import { verifiedServer } from "../../runtime/tls/server_identity.ts";
 import { hostPortOf } from "../../wire/destination/host_port.ts";
-import type { ApiAccess, ApiCredentials } from "./api_access.ts";
-import { checkCredentials } from "./check_credentials.ts";
+import type { ApiAccess, ApiCredentials } from "../access/api_access.ts";
+import { checkCredentials } from "../access/check_credentials.ts";
 import { KubeError, textOf } from "./kube_error.ts";
 
 /** One request to the API. */

@@ -3,7 +3,7 @@ import { dialContext } from "../../dial/connector.ts";
 import type { DialContext } from "../../dial/dial.ts";
 import { owned, ownerOf } from "../../faults/owned.ts";
 import type { Clock, Deadline } from "../../runtime/clock.ts";
-import type { ApiAccess } from "./api_access.ts";
+import type { ApiAccess } from "../access/api_access.ts";
 import { brokenError, checkStatus, parseAnswer, readText, statusError } from "./api_answer.ts";
 import { type ApiRequest, sendRequest } from "./api_transport.ts";
 import { JsonLineError, JsonLines } from "./json_lines.ts";

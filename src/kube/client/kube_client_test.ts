@@ -3,7 +3,7 @@ import { type FakeCall, type FakeKubeApi, startFakeKubeApi } from "../../../test
 import { leakTest } from "../../../tests/support/assert/leak_free.ts";
 import { makeTestCertificates } from "../../../tests/support/in_process/test_certificates.ts";
 import { until } from "../../../tests/support/assert/until.ts";
-import type { ApiAccess, ApiCredentials } from "./api_access.ts";
+import type { ApiAccess, ApiCredentials } from "../access/api_access.ts";
 import { KubeClient, type KubeClientOptions } from "./kube_client.ts";
 import { KubeError, type KubeErrorCode } from "./kube_error.ts";
 import { systemClock } from "../../runtime/system_clock.ts";

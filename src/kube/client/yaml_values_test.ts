@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import process from "node:process";
-import { YamlError, yamlValue, yamlValues } from "./yaml_values.ts";
+import { YamlError, yamlValue, yamlValues } from "../access/yaml_values.ts";
 
 Deno.test("each document is a value, and nothing is none", () => {
   assert.deepEqual(yamlValues("a: 1\n---\n- x\n"), [{ a: 1 }, ["x"]]);

@@ -1,6 +1,6 @@
 import { proxyVariables, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
-import type { ApiAccess } from "../../kube/client/api_access.ts";
-import { podApi, podSecrets } from "../../kube/client/pod_api.ts";
+import type { ApiAccess } from "../../kube/access/api_access.ts";
+import { podApi, podSecrets } from "../../kube/access/pod_api.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 import type { Env } from "../../flags/program.ts";
 import { formatHostPort, hostPortOf } from "../../wire/destination/host_port.ts";
@@ -26,7 +26,7 @@ export async function kubeAccessOf(
 ): Promise<KubeAccess> {
   if (kubeconfig === "") return podAccess(env);
   // Most programs run in pods and need no YAML.
-  const { parseKubeconfig } = await import("../../kube/client/kubeconfig.ts");
+  const { parseKubeconfig } = await import("../../kube/access/kubeconfig.ts");
   let access: ReturnType<typeof parseKubeconfig>;
   try {
     access = parseKubeconfig(readText(kubeconfig), kubeconfig, systemClock);

@@ -1,5 +1,5 @@
 import { listMember, memberOf, objectOf, textMember } from "../../../kube/client/json_value.ts";
-import { YamlError, yamlValue } from "../../../kube/client/yaml_values.ts";
+import { YamlError, yamlValue } from "../../../kube/access/yaml_values.ts";
 import { type Finding, Findings } from "./finding.ts";
 import type { Part, ServerPart } from "./part.ts";
 

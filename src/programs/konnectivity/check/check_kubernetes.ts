@@ -1,7 +1,7 @@
 import { memberOf } from "../../../kube/client/json_value.ts";
 import { KubeClient } from "../../../kube/client/kube_client.ts";
 import { textOf } from "../../../kube/client/kube_error.ts";
-import { loadApiAccess } from "../../../kube/client/load_access.ts";
+import { loadApiAccess } from "../../../kube/access/load_access.ts";
 import { isLeaseValid, type Lease } from "../../../kube/leases/lease.ts";
 import { LeasesApi } from "../../../kube/leases/leases_api.ts";
 import { systemClock } from "../../../runtime/system_clock.ts";

@@ -1,5 +1,5 @@
 import { listMember, memberOf, objectOf, textMember, textMembers } from "../../../kube/client/json_value.ts";
-import { YamlError, yamlValues } from "../../../kube/client/yaml_values.ts";
+import { YamlError, yamlValues } from "../../../kube/access/yaml_values.ts";
 import { type PodFacts, podFacts } from "./pod_facts.ts";
 import { type ProgramCommand, programCommand, roleOfImage } from "./program_command.ts";
 import { shellWords } from "./shell_words.ts";

@@ -1,8 +1,8 @@
-import { ApiAccessError } from "../../../../src/kube/client/api_access.ts";
+import { ApiAccessError } from "../../../../src/kube/access/api_access.ts";
 import { parseAnswer } from "../../../../src/kube/client/api_answer.ts";
 import { JsonLineError, JsonLines } from "../../../../src/kube/client/json_lines.ts";
 import { KubeError } from "../../../../src/kube/client/kube_error.ts";
-import { parseKubeconfig } from "../../../../src/kube/client/kubeconfig.ts";
+import { parseKubeconfig } from "../../../../src/kube/access/kubeconfig.ts";
 import { isLeaseValid, leaseEndMs, leaseOf, leaseTimeMs } from "../../../../src/kube/leases/lease.ts";
 import { VirtualClock } from "../../../support/fakes/virtual_clock.ts";
 import type { FuzzTarget } from "../target.ts";
@@ -28,7 +28,7 @@ users:
 /** Kubeconfigs. */
 export const kubeconfigs: FuzzTarget = {
   name: "kubeconfigs",
-  modules: ["src/kube/client/kubeconfig.ts", "src/kube/client/json_value.ts", "src/dial/proxy/http_proxy.ts"],
+  modules: ["src/kube/access/kubeconfig.ts", "src/kube/client/json_value.ts", "src/dial/proxy/http_proxy.ts"],
   seeds: [
     kubeconfig,
     kubeconfig.replace("token: t", "tokenFile: /no/such/file, username: u, password: p"),

@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { readBoundedFile } from "../../runtime/files/bounded_file.ts";
 import type { Clock } from "../../runtime/clock.ts";
-import { KubeError, textOf } from "./kube_error.ts";
+import { KubeError, textOf } from "../client/kube_error.ts";
 
 const log = getLogger(["kube"]);
 

@@ -3,7 +3,7 @@ import { type HttpProxy, parseHttpProxy } from "../../dial/proxy/http_proxy.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { type ApiAccess, ApiAccessError, type ApiCredentials } from "./api_access.ts";
 import { FreshFile } from "./fresh_file.ts";
-import { listMember, memberOf, objectOf, textMember } from "./json_value.ts";
+import { listMember, memberOf, objectOf, textMember } from "../client/json_value.ts";
 import { YamlError, yamlValue } from "./yaml_values.ts";
 
 /** Ways to prove oneself that a kubeconfig can name and this client does not know, with what to do instead. */

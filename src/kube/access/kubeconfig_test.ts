@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { testCertificates } from "../../../tests/support/in_process/test_certificates.ts";
 import { type ApiAccess, ApiAccessError } from "./api_access.ts";
 import { inClusterAccess } from "./in_cluster.ts";
-import { KubeError } from "./kube_error.ts";
+import { KubeError } from "../client/kube_error.ts";
 import { parseKubeconfig } from "./kubeconfig.ts";
 import { loadApiAccess } from "./load_access.ts";
 import { systemClock } from "../../runtime/system_clock.ts";

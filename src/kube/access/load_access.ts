@@ -4,7 +4,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { type ApiAccess, ApiAccessError } from "./api_access.ts";
 import { checkCredentials } from "./check_credentials.ts";
 import { inClusterAccess } from "./in_cluster.ts";
-import { textOf } from "./kube_error.ts";
+import { textOf } from "../client/kube_error.ts";
 
 /**
  * Finds out how to reach the API, and that everything it takes can be read.
