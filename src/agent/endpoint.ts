@@ -235,7 +235,7 @@ export class Endpoint implements ChannelOwner {
   }
 
   taken(): void {
-    if (this.#deaf && this.heldBytes === 0) this.#destroySoon();
+    if (this.#deaf && this.#state === "closing" && this.heldBytes === 0) this.#destroySoon();
   }
 
   /** The tunnel is over: as much is read as an answer to what was written may come to. */
