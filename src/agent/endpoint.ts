@@ -2,10 +2,10 @@ import { getLogger } from "@logtape/logtape";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { ByteStream } from "../streams/byte_stream.ts";
 import { pipe } from "../streams/pipe.ts";
 import { watchProgress } from "../streams/progress.ts";
-import type { Clock } from "../runtime/clock.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeResponse, closeWrite, dialFailed, type Packet } from "../wire/packet.ts";
 import type { EndpointCloseReason } from "./agent_events.ts";
@@ -71,7 +71,7 @@ export class Endpoint implements ChannelOwner {
   /** The tunnel is over and the destination is read no more. */
   #deaf = false;
   /** Ends the wait for the destination to take its last bytes. */
-  #tookLast: () => void = () => {};
+  #cancelWatch: () => void = () => {};
   #endReported = false;
 
   /**
@@ -235,7 +235,7 @@ export class Endpoint implements ChannelOwner {
   }
 
   taken(): void {
-    if (this.#deaf && this.heldBytes === 0) this.#destroySoon();
+    if (this.#deaf && this.#state === "closing" && this.heldBytes === 0) this.#destroySoon();
   }
 
   /** The tunnel is over: as much is read as an answer to what was written may come to. */
@@ -270,7 +270,7 @@ export class Endpoint implements ChannelOwner {
       }
       this.#channel?.discard();
     }
-    this.#tookLast();
+    this.#cancelWatch();
     this.#link.gone(this);
   }
 
@@ -285,14 +285,14 @@ export class Endpoint implements ChannelOwner {
     if (this.#state !== "closing") return;
     // While some of its last bytes go out, the socket is waited for.
     const watch = { everyMs: this.#limits.closeGraceMs, after: this.#link.clock.after, owner: this };
-    this.#tookLast = watchProgress(() => this.heldBytes, watch, () => this.destroy());
+    this.#cancelWatch = watchProgress(() => this.heldBytes, watch, () => this.destroy());
   }
 
   /** The destination is read no more, and has nothing to be written: its socket has a moment for what is on its way. */
   #destroySoon(): void {
-    this.#tookLast();
+    this.#cancelWatch();
     const excess = this.#link.clock.after(this.#limits.excessGraceMs, () => this.destroy(), this);
-    this.#tookLast = () => excess.cancel();
+    this.#cancelWatch = () => excess.cancel();
   }
 
   /** The last packet to the client goes out behind all bytes of the destination. */

@@ -126,11 +126,11 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     if (!this.#paused || handler === undefined) return;
     this.#paused = false;
     let untaken = 0;
-    while (this.#flowing) {
+    while (this.#flowing || this.#session.gathers) {
       const bytes = this.#held?.shift();
       if (bytes === undefined) break;
       handler.onData(bytes);
-      if (!this.#flowing) untaken = bytes.length;
+      if (!this.#flowing) untaken += bytes.length;
     }
     this.#took(this.#heldBytes - untaken - this.#waitingBytes);
     this.#reportEnd(handler);

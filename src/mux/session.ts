@@ -22,6 +22,11 @@ export interface SessionOptions {
   readonly now: () => number;
   readonly after: After;
   readonly growth: GrowthBudget;
+  /**
+   * What waits during a pause is handed on at once when that is over, so that it leaves in few writes; absent: piece by piece,
+   * each once the one before it was taken, so that a slow reader is seen to make progress.
+   */
+  readonly gathers?: true;
   /** For a link without windows. */
   readonly stallLimits: StallLimits;
   /** What asks the peer to close a connection that is not known here. */
@@ -56,6 +61,11 @@ export class Session<O extends ChannelOwner> {
   /** Both ends return credit. */
   get windows(): boolean {
     return this.#options.windows;
+  }
+
+  /** See {@link SessionOptions.gathers}. */
+  get gathers(): boolean {
+    return this.#options.gathers === true;
   }
 
   /** Channels that are known. */

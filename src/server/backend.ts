@@ -83,6 +83,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
       now: options.clock.now,
       after: options.clock.after,
       growth: options.growth,
+      gathers: true,
       stallLimits: { heldBytes: serverLimits.legacyHeldBytes, graceMs: serverLimits.legacyStallMs },
       closeUnknown: closeRequest,
     });

@@ -47,7 +47,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #channel: Channel | undefined;
   #clientState: ClientState = "waiting";
   /** Ends the wait for the agent's answer to a close. */
-  #answered: () => void = () => {};
+  #cancelWatch: () => void = () => {};
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
 
@@ -158,7 +158,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     }
     // The request for the close goes out behind the client's last bytes: while some of them go out, it is waited for.
     const watch = { everyMs: serverLimits.closeAnswerMs, after: this.#clock.after, owner: this };
-    this.#answered = watchProgress(() => this.queuedBytes, watch, () => this.#unanswered());
+    this.#cancelWatch = watchProgress(() => this.queuedBytes, watch, () => this.#unanswered());
     const request = closeRequest(this.connectId);
     if (drop) this.#channel?.drop(request);
     else this.#channel?.finish(request);
@@ -246,13 +246,8 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   /** The link is gone. */
   linkLost(failure: DialFailure): void {
     const was = this.#state;
+    if (was === "dialing") return this.dialFailed(failure);
     if (!this.#moved("link-lost")) return;
-    if (was === "dialing") {
-      this.#dialFailed(failure);
-      this.#link?.forget(this);
-      this.#notifyDialFailed(failure);
-      return;
-    }
     if (isRunning(was)) this.#reason = "link_lost";
     this.#finished(failure.message);
     this.#notifyClosed(failure.message);
@@ -288,7 +283,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   }
 
   #forget(): void {
-    this.#answered();
+    this.#cancelWatch();
     this.#channel?.release();
     this.#link?.forget(this);
   }

@@ -1,8 +1,8 @@
 import type { ByteStream, ByteStreamHandler } from "./byte_stream.ts";
 
 /**
- * Carries bytes between two streams: each is paused while the other takes no more, and told the other's end of a direction
- * and the other's end altogether. What throws on the way ends the stream whose event it was, by that stream's own owner.
+ * Carries bytes between two streams. Each is paused while the other takes no more, ends where the other ends, and is destroyed
+ * when the other is gone. What throws on the way ends the stream whose event it was, by that stream's own owner.
  */
 export function pipe(a: ByteStream, b: ByteStream): void {
   a.start(new Direction(a, b));

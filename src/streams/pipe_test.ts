@@ -74,6 +74,20 @@ Deno.test("bytes for a destination that is full wait here, in order, and go on p
   assert.deepEqual(socket.written.map((bytes) => bytes[0]), [0, 1, 2, 3, 4]);
 });
 
+Deno.test("where the link gathers, what waited for a full stream goes on at once when that takes bytes again, and is held", () => {
+  const socket = new FakeSocket();
+  const channel = sessionOn(packetPair().near, { gathers: true }).open(1, channelOwner());
+  pipe(channel, socket);
+  socket.stuck = true;
+  for (let piece = 0; piece < 5; piece++) channel.deliver(new Uint8Array(10_000).fill(piece));
+  assert.deepEqual([socket.writtenBytes, channel.heldBytes], [10_000, 50_000]);
+  socket.takesSome();
+  assert.deepEqual([socket.writtenBytes, channel.heldBytes], [50_000, 40_000]);
+  socket.takes();
+  assert.equal(channel.heldBytes, 0);
+  assert.deepEqual(socket.written.map((bytes) => bytes[0]), [0, 1, 2, 3, 4]);
+});
+
 Deno.test("small pieces are gathered while they wait, so that a million bytes one by one cost a million bytes", () => {
   const { socket, deliver, held } = piped();
   socket.stuck = true;

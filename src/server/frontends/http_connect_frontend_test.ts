@@ -182,6 +182,51 @@ Deno.test("[pains a-29] a client that does not read leaves its neighbours on the
   assertNothingLeft(world);
 });
 
+Deno.test("what comes before a CONNECT was answered waits for the answer, and the tunnel's end behind it; it returns no credit", async () => {
+  for (const features of ["", "half-close, window"]) {
+    const world = new ServerWorld();
+    const agent = await world.agent(features === "" ? {} : { "konnectivity-features": features });
+    const caller = new Caller(world, "localhost:80");
+    await settle(world);
+    agent.stream.sendPacket(dialed(agent.lastRandom, 1));
+    for (let piece = 0; piece < 6; piece++) agent.stream.sendData(1, new Uint8Array(32 * 1024).fill(65 + piece));
+    await settle(world);
+    assert.deepEqual(agent.log, ["DIAL_REQ"]);
+    assert.equal(world.server.queuedBytes, 192 * 1024);
+    agent.stream.sendPacket(closeResponse(1));
+    await settle(world);
+    assert.equal(world.server.establishedTunnels, 0);
+    const socket = await caller.attach();
+    assert.equal(socket.text, "", "a client that has said nothing may not be ready yet");
+    world.clock.advance(25);
+    assert.equal(socket.writtenBytes, 192 * 1024);
+    assert.match(socket.text, /^A+B+C+D+E+F+$/);
+    assert.deepEqual([socket.ended, socket.destroyed], [true, false]);
+    socket.closes();
+    await settle(world);
+    assertNothingLeft(world);
+  }
+});
+
+Deno.test("a client that hangs up although its CONNECT was answered leaves nothing of what waited for it", async () => {
+  const world = new ServerWorld();
+  const agent = await world.agent();
+  const caller = new Caller(world, "localhost:80");
+  await settle(world);
+  agent.stream.sendPacket(dialed(agent.lastRandom, 1));
+  for (let piece = 0; piece < 32; piece++) agent.stream.sendData(1, new Uint8Array(32 * 1024));
+  await settle(world);
+  assert.equal(world.server.heldAgentStreams, 1);
+  const socket = await caller.attach();
+  socket.closes(new Error("write EPIPE"));
+  await settle(world);
+  assert.deepEqual([world.server.heldAgentStreams, world.server.queuedBytes], [0, 0]);
+  assert.equal(agent.log.at(-1), "CLOSE_REQ 1");
+  agent.stream.sendPacket(closeResponse(1));
+  await settle(world);
+  assertNothingLeft(world);
+});
+
 Deno.test("[server W36] the dialled address of a CONNECT tunnel is in the log", async () => {
   const records: LogRecord[] = [];
   await configure({
