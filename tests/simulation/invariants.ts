@@ -42,6 +42,8 @@ function checkGrowth(host: string, remaining: number): void {
 /** What is missing until each agent is linked to each server; undefined: nothing. */
 export function unconverged(world: World): string | undefined {
   const servers = [...world.liveServers()];
+  const dead = world.network.deadBetween("agent", "server");
+  if (dead !== undefined) return `the connection between ${dead} is dead, and was not noticed`;
   for (const { host, agent } of world.liveAgents()) {
     if (agent.serverConnections !== servers.length) {
       return `${host} has links to ${agent.serverConnections} of ${servers.length} servers`;
@@ -77,7 +79,8 @@ function isSound(world: World, tunnel: TunnelRun): boolean {
 
 /** What must still end by itself; undefined: nothing. */
 export function unfinished(world: World): string | undefined {
-  return world.tunnels.find((tunnel) => isSound(world, tunnel) && !tunnel.complete)?.state;
+  return world.tunnels.find((tunnel) => tunnel.outcome === undefined || (isSound(world, tunnel) && !tunnel.complete))
+    ?.state;
 }
 
 /** How many tunnels there were, and how many of them had to end well. */

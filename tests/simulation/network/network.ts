@@ -43,8 +43,8 @@ interface HostState {
   /** No descriptor is free: connections are made, and wait to be accepted. */
   full: boolean;
   readonly waiting: (() => void)[];
-  /** Its power is off. */
-  off: boolean;
+  /** Its processes, of which one is there at a time: how many have ended. */
+  ended: number;
 }
 
 /** Hosts, and what is between any two of them. All that happens in it follows from its random numbers. */
@@ -73,8 +73,26 @@ export class Network {
     return open;
   }
 
+  /** A connection between hosts of two kinds that nothing passes on any more, and that an end still has; undefined: none. */
+  deadBetween(kindA: string, kindB: string): string | undefined {
+    for (const { from, to, ends, forgotten } of this.#connections) {
+      const isBetween = from.startsWith(kindA) && to.startsWith(kindB);
+      if (forgotten && isBetween && ends.some(({ destroyed }) => !destroyed)) return `${from} and ${to}`;
+    }
+    return undefined;
+  }
+
   listen(host: string, port: number, accept: Accept): void {
     this.#state(host).listeners.set(port, accept);
+  }
+
+  /** The network as a host's present process has it: once that is gone, it connects to nothing. */
+  from(host: string): (to: string, port: number, signal: AbortSignal) => Promise<SimSocket> {
+    const { ended } = this.#state(host);
+    return (to, port, signal) => {
+      if (this.#state(host).ended > ended) return new Promise(() => {});
+      return this.connect(host, to, port, signal);
+    };
   }
 
   /**
@@ -85,20 +103,24 @@ export class Network {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       if (this.#state(from).full) return reject(Object.assign(new Error("connect EMFILE"), { code: "EMFILE" }));
-      const attempt = { over: false };
+      const { ended } = this.#state(from);
+      const attempt = {
+        done: false,
+        over: () => attempt.done || this.#state(from).ended > ended,
+      };
       const giveUp = () => {
-        attempt.over = true;
+        attempt.done = true;
         reject(signal.reason);
       };
       signal.addEventListener("abort", giveUp);
       const settle = (step: () => void) => {
-        if (attempt.over) return;
-        attempt.over = true;
+        if (attempt.over()) return;
+        attempt.done = true;
         signal.removeEventListener("abort", giveUp);
         step();
       };
       this.#travel(from, to, () => {
-        if (attempt.over) return;
+        if (attempt.over()) return;
         const { listeners } = this.#state(to);
         const accept = listeners.get(port) ?? listeners.get(anyPort);
         if (accept === undefined) {
@@ -111,7 +133,7 @@ export class Network {
           if (far.destroyed) return;
           accept(far, from);
           this.#travel(to, from, () => {
-            if (attempt.over) near.destroy();
+            if (attempt.over()) near.destroy();
             else settle(() => resolve(near));
           });
         });
@@ -159,6 +181,7 @@ export class Network {
   /** The host's processes are gone: its connections end as the system ends them, or without a word where its power is off. */
   kill(host: string, powerOff: boolean): void {
     const state = this.#state(host);
+    state.ended++;
     state.listeners.clear();
     state.waiting.length = 0;
     for (const connection of this.#connections) {
@@ -187,7 +210,7 @@ export class Network {
   #state(host: string): HostState {
     let state = this.#hosts.get(host);
     if (state === undefined) {
-      state = { listeners: new Map(), full: false, waiting: [], off: false };
+      state = { listeners: new Map(), full: false, waiting: [], ended: 0 };
       this.#hosts.set(host, state);
     }
     return state;

@@ -56,6 +56,7 @@ export class AgentProcess {
   readonly clock: HostClock;
   readonly link: LinkKind;
   readonly #options: AgentProcessOptions;
+  readonly #connectFrom: ReturnType<Network["from"]>;
   readonly #counter: LeaseCounter | undefined;
   readonly #packets = { from_agent: new PacketCounts(), to_agent: new PacketCounts() };
 
@@ -65,6 +66,7 @@ export class AgentProcess {
     this.clock = clock;
     this.link = options.link;
     this.#options = options;
+    this.#connectFrom = options.network.from(host);
     this.#counter = kube === undefined ? undefined : this.#counterOver(kube);
     this.agent = new ProxyAgent({
       dial: (_network, address, dialOptions) => this.#dial(address, dialOptions),
@@ -128,9 +130,9 @@ export class AgentProcess {
   }
 
   async #connect(target: LinkTarget, signal: AbortSignal): Promise<LinkConnection> {
-    const { network, host, route, link, aroundLink = (stream) => stream } = this.#options;
+    const { route, link, aroundLink = (stream) => stream } = this.#options;
     const server = route(target.host);
-    const socket = await network.connect(host, server, target.port, signal);
+    const socket = await this.#connectFrom(server, target.port, signal);
     const connection = linkOver(
       directClient(socket.socket as TLSSocket, server, this.clock),
       { received: this.#packets.to_agent, sent: this.#packets.from_agent },
@@ -150,7 +152,7 @@ export class AgentProcess {
   }
 
   async #dial(address: string, { signal, timeoutMs }: DialOptions): Promise<DialResult> {
-    const { network, host, aroundDestination = (stream) => stream } = this.#options;
+    const { aroundDestination = (stream) => stream } = this.#options;
     const attempt = new AbortController();
     const giveUp = () => attempt.abort(signal.reason);
     signal.addEventListener("abort", giveUp);
@@ -159,7 +161,7 @@ export class AgentProcess {
     try {
       const target = parseHostPort(address);
       if (typeof target === "string") throw new Error(target);
-      const socket = await network.connect(host, target.host, target.port, attempt.signal);
+      const socket = await this.#connectFrom(target.host, target.port, attempt.signal);
       return { ok: true, stream: aroundDestination(new SocketStream(socket.socket)) };
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error));

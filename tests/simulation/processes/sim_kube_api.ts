@@ -39,10 +39,11 @@ export class SimKubeApi {
 
   /** How a process on a host reaches it. */
   transport(host: string): ApiTransport {
+    const connect = this.#network.from(host);
     return async (request, signal) => {
       let socket: SimSocket;
       try {
-        socket = await this.#network.connect(host, hosts.kubernetes, ports.kubernetes, signal);
+        socket = await connect(hosts.kubernetes, ports.kubernetes, signal);
       } catch (cause) {
         if (signal.aborted) throw signal.reason;
         throw new KubeError("unreachable", "cannot reach the Kubernetes API", { cause });
