@@ -61,7 +61,7 @@ export function unconverged(world: World): string | undefined {
 
 /** Whether a fault may have broken a tunnel. */
 function mayBeBroken(world: World, tunnel: TunnelRun): boolean {
-  const until = tunnel.endedAtMs ?? world.clock.now();
+  const until = tunnel.over ? tunnel.endedAtMs ?? tunnel.beganAtMs : world.clock.now();
   const { server, agents, beganAtMs, outcome } = tunnel;
   if (world.harm.mayHaveHit(server, agents, beganAtMs, until)) return true;
   // A dial that fails may have had no agent to go to.

@@ -1,10 +1,9 @@
-import { noAgentEvents } from "../../src/agent/agent_events.ts";
 import { ownerOf } from "../../src/faults/owned.ts";
-import { noServerEvents } from "../../src/server/server_events.ts";
 import { VirtualClock } from "../support/fakes/virtual_clock.ts";
 import { HarmLog } from "./faults/harm.ts";
 import { HostClock } from "./host_clock.ts";
 import type { Mutant } from "./mutants.ts";
+import { agentNotes, serverNotes } from "./noted_events.ts";
 import { anyPort, Network, type Way } from "./network/network.ts";
 import type { AgentPlan, HostPlan, Plan } from "./plan.ts";
 import { AgentProcess } from "./processes/agent_process.ts";
@@ -113,7 +112,7 @@ export class World {
         strategies: scenario.strategies ?? ["default"],
         dialTimeoutMs: 30_000,
         maxLinkAgeMs: 1000 * (scenario.serverLinkAge ?? 0),
-        events: noServerEvents,
+        events: serverNotes(host.name, this.timeline),
       },
       kube: this.kube?.transport(host.name),
       ...(aroundClient === undefined ? {} : { aroundClient }),
@@ -134,7 +133,7 @@ export class World {
       random,
       network: this.network,
       link: host.link,
-      events: noAgentEvents,
+      events: agentNotes(host.name, this.timeline),
       resolve: () => Promise.resolve(this.#addresses()),
       route: (name) => name === serversName ? this.#anyServer(random) : name,
       maxLinkAgeMs: 1000 * (scenario.agentLinkAge ?? 0),

@@ -34,7 +34,6 @@ interface Connection {
   readonly pipes: readonly [Pipe, Pipe];
   /** Something between the ends has forgotten the connection: all that is sent is lost. */
   forgotten: boolean;
-  givenUp: boolean;
 }
 
 /** What is refused at a host. */
@@ -106,10 +105,13 @@ export class Network {
       const { ended } = this.#state(from);
       const attempt = {
         done: false,
+        /** Nobody has heard of it yet. */
+        drop: () => {},
         over: () => attempt.done || this.#state(from).ended > ended,
       };
       const giveUp = () => {
         attempt.done = true;
+        attempt.drop();
         reject(signal.reason);
       };
       signal.addEventListener("abort", giveUp);
@@ -129,6 +131,7 @@ export class Network {
         }
         const connection = this.#join(from, to, port);
         const [near, far] = connection.ends;
+        attempt.drop = () => void near.destroy();
         this.#accepted(to, () => {
           if (far.destroyed) return;
           accept(far, from);
@@ -247,7 +250,6 @@ export class Network {
       ends: [near, far],
       pipes: [there, back],
       forgotten: false,
-      givenUp: false,
     };
     near.attach(there);
     far.attach(back);
@@ -266,6 +268,7 @@ export class Network {
     const timeline = this.#timeline;
     const clock = this.#clock;
     let busyUntil = 0;
+    let isUnconfirmed = false;
     const cuts = this.#cuts;
     const pair = pairOf(from, to);
     return new Pipe(near, far, {
@@ -282,17 +285,14 @@ export class Network {
       },
       cut: (bytes) => bytes > 1 && random.chance(0.1) ? 1 + random.int(bytes - 1) : 0,
       arrived: (segment) => timeline.mark(number, typeof segment === "string" ? segment.length : sumOf(segment)),
-      unconfirmed: () => this.#unconfirmed(is(), near),
+      unconfirmed: () => {
+        if (isUnconfirmed) return;
+        isUnconfirmed = true;
+        clock.after(unconfirmedMs, () => {
+          near.broke(Object.assign(new Error("read ETIMEDOUT"), { code: "ETIMEDOUT" }));
+        }, owner);
+      },
     });
-  }
-
-  #unconfirmed(connection: Connection, sender: SimSocket): void {
-    if (connection.givenUp) return;
-    connection.givenUp = true;
-    this.#clock.after(unconfirmedMs, () => {
-      connection.givenUp = false;
-      sender.broke(Object.assign(new Error("read ETIMEDOUT"), { code: "ETIMEDOUT" }));
-    }, owner);
   }
 }
 

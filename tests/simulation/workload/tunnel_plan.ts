@@ -49,7 +49,8 @@ export function drawTunnel(number: number, scenario: Scenario, random: Random): 
   const sides = sidesOf(kind, up, answers ? down : 0);
   const limited = (side: SidePlan) => {
     const { pieceBytes, gapMs } = pace();
-    const pieces = Math.max(1, side.sendBytes / pieceBytes);
+    const bytes = side.echoes ? side.expectBytes : side.sendBytes;
+    const pieces = Math.max(1, bytes / pieceBytes);
     return { ...side, pieceBytes, gapMs: Math.min(gapMs, 10_000 / pieces) };
   };
   return {

@@ -32,6 +32,7 @@ export class TunnelRun {
   /** The agents that they came from. */
   readonly agents: string[] = [];
   readonly beganAtMs: number;
+  /** When the dial failed, or an end of the tunnel was closed last. */
   endedAtMs: number | undefined;
   /** How the dial ended; undefined: it has not. */
   outcome: { readonly error: Error | undefined } | undefined;
@@ -108,6 +109,7 @@ export class TunnelRun {
       this.#stream = stream;
       this.client.start(stream);
     } catch (error) {
+      this.endedAtMs = clock.now();
       this.outcome = { error: error instanceof Error ? error : new Error(String(error)) };
       timeline.note(() => `${this.name} failed: ${this.outcome?.error?.message}`);
     } finally {
