@@ -1,4 +1,5 @@
 import { flowLimits } from "../../src/mux/flow_limits.ts";
+import { leaseName } from "../../src/kube/leases/lease_controller.ts";
 import type { Scenario } from "./plan.ts";
 import type { TunnelRun } from "./workload/tunnel_run.ts";
 import { Violation, type World } from "./world.ts";
@@ -114,7 +115,15 @@ export function remains(world: World): string | undefined {
       grown: flowLimits.growthBudgetBytes - server.growth.remaining,
     };
     const what = leftOf(left);
-    if (what !== undefined) return `${host} has ${what}`;
+    if (what === undefined) continue;
+    const open = [...server.pool.all()].flatMap((backend) =>
+      [...backend.tunnels()].map(({ target, state, waitsFor }) =>
+        `${target.address} through ${backend.info.agentId}, ${state}${
+          waitsFor === undefined ? "" : `, waits for ${waitsFor}`
+        }`
+      )
+    );
+    return [`${host} has ${what}`, ...open].join("; ");
   }
   for (const { host, agent } of world.liveAgents()) {
     const left = {
@@ -132,6 +141,41 @@ export function remains(world: World): string | undefined {
 function leftOf(counts: Readonly<Record<string, number>>): string | undefined {
   const left = Object.entries(counts).filter(([, count]) => count !== 0).map(([what, count]) => `${count} ${what}`);
   return left.length === 0 ? undefined : `${left.join(", ")} left`;
+}
+
+/** In how long what the API is asked is counted, in milliseconds. */
+const loadMs = 60_000;
+/** Most requests of one process in that time: while the API is well, and whatever it does. */
+const mostOfServer = 16;
+const mostOfAgent = 10;
+const mostEver = 100;
+
+/** What the Kubernetes API was asked must stay within bounds. */
+export function apiLoad(world: World): void {
+  const byHost = new Map<string, number[]>();
+  for (const { from, atMs } of world.kube?.requests ?? []) byHost.set(from, [...byHost.get(from) ?? [], atMs]);
+  for (const [host, times] of byHost) {
+    const most = host.startsWith("server") ? mostOfServer : mostOfAgent;
+    let first = 0;
+    for (const [last, until] of times.entries()) {
+      while (until - (times[first] ?? until) > loadMs) first++;
+      const count = last - first + 1;
+      const from = until - 2 * loadMs;
+      // A process that starts asks more.
+      const isWell = !world.harm.concerned("kubernetes", from, until) && !world.harm.concerned(host, from, until);
+      if (count > mostEver || (isWell && count > most)) {
+        throw new Violation(`${host} asked the Kubernetes API ${count} times in ${loadMs / 1000} s`);
+      }
+    }
+  }
+}
+
+/** Leases must be those of the servers that live, once all is well; undefined: they are. */
+export function unleased(world: World): string | undefined {
+  if (world.kube === undefined) return undefined;
+  const { names } = world.kube.store;
+  const expected = [...world.liveServers()].map(({ host }) => leaseName(host)).toSorted();
+  return names.join() === expected.join() ? undefined : `there are leases ${names.join()}, not ${expected.join()}`;
 }
 
 /** What must hold once the agents have ended. */

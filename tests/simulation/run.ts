@@ -33,8 +33,8 @@ export interface RunOptions {
 const checkEveryMs = 500;
 /** How long unbroken tunnels may take to end, once everything is healed. */
 const tunnelsMs = 60_000;
-/** How long everything may take to be forgotten. */
-const forgetMs = 90_000;
+/** How long everything may take to be forgotten: a client that has ended its side is waited for five minutes. */
+const forgetMs = 330_000;
 
 /** Runs a plan from its beginning to its end. */
 export async function run(plan: Plan, { recording = false, mutant }: RunOptions = {}): Promise<RunResult> {
@@ -79,7 +79,11 @@ async function live(world: World, faults: Faults): Promise<number> {
   faults.healAll();
   world.timeline.note(() => "everything is healed");
   const healedAt = world.clock.now();
-  await until(world, invariants.convergenceMs(scenario), () => invariants.unconverged(world));
+  await until(
+    world,
+    invariants.convergenceMs(scenario),
+    () => invariants.unconverged(world) ?? invariants.unleased(world),
+  );
   const convergedMs = world.clock.now() - healedAt;
   world.timeline.note(() => "the fleet is whole");
   await until(world, tunnelsMs, () => invariants.unfinished(world));
@@ -88,7 +92,7 @@ async function live(world: World, faults: Faults): Promise<number> {
   await world.run(1_000);
   for (const tunnel of world.tunnels) if (!tunnel.over) tunnel.drop();
   await until(world, forgetMs, () => invariants.remains(world));
-  await world.run(0);
+  invariants.apiLoad(world);
   await end(world);
   return convergedMs;
 }

@@ -9,7 +9,9 @@ import type { AgentPlan, HostPlan, Plan } from "./plan.ts";
 import { AgentProcess } from "./processes/agent_process.ts";
 import { hosts, serversName } from "./processes/ports.ts";
 import { inBackground, ServerProcess } from "./processes/server_process.ts";
-import { SimKubeApi } from "./processes/sim_kube_api.ts";
+import { memberOf, textMember } from "../../src/kube/client/json_value.ts";
+import { leaseName, leaseTimes } from "../../src/kube/leases/lease_controller.ts";
+import { bodyOf, SimKubeApi } from "./processes/sim_kube_api.ts";
 import { Random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
 import { TunnelRun } from "./workload/tunnel_run.ts";
@@ -56,11 +58,12 @@ export class World {
       ways.set(key, way);
       return way;
     });
-    if (plan.scenario.leases === true) this.kube = new SimKubeApi(this.clock, this.network, this.violated);
+    if (plan.scenario.leases === true) this.kube = new SimKubeApi(this.clock, this.network, this.#leaseDeleted);
     this.network.listen(hosts.silent, anyPort, () => {});
     this.network.setFull(hosts.silent, true);
     for (const host of plan.servers) this.#at(host.startsAtMs, () => this.startServer(host));
     for (const host of plan.agents) this.#at(host.startsAtMs, () => this.startAgent(host));
+    if (mutant.deletesLeases === true) this.#at(20_000, () => inBackground(this.#deleteLease()));
     for (const tunnel of plan.tunnels) {
       this.#at(tunnel.atMs, () => {
         const server = plan.servers[tunnel.server % plan.servers.length]?.name ?? "";
@@ -145,6 +148,28 @@ export class World {
     this.agents.set(host.name, agent);
     agent.start();
     this.timeline.note(() => `${host.name} starts, with ${host.link} links`);
+  }
+
+  /** No lease may be deleted by another while its server lives and renews it. */
+  readonly #leaseDeleted = (name: string, by: string): void => {
+    const owner = [...this.liveServers()].find(({ host }) => leaseName(host) === name);
+    if (owner === undefined || owner.host === by) return;
+    const agoMs = this.clock.now() - (this.kube?.renewals.get(name) ?? -Infinity);
+    if (agoMs < 1000 * leaseTimes.durationSeconds) {
+      this.violated(`${by} deleted the lease of ${owner.host}, which lives and renewed it ${Math.round(agoMs)} ms ago`);
+    }
+  };
+
+  /** Deletes the lease of a server that lives, as no program of this project does. */
+  async #deleteLease(): Promise<void> {
+    const { kube } = this;
+    const [server] = this.liveServers();
+    if (kube === undefined || server === undefined) return;
+    const signal = new AbortController().signal;
+    const path = `/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/${leaseName(server.host)}`;
+    const lease: unknown = JSON.parse(await bodyOf(await kube.transport("rogue")({ method: "GET", path }, signal)));
+    const preconditions = { uid: textMember(memberOf(lease, "metadata"), "uid") };
+    await kube.transport("rogue")({ method: "DELETE", path, body: JSON.stringify({ preconditions }) }, signal);
   }
 
   /** Servers that are there. */

@@ -107,6 +107,8 @@ export class Faults {
   #api(kind: FaultKind): (() => void) | undefined {
     const { kube } = this.#world;
     if (kube === undefined) return undefined;
+    const { harm, clock } = this.#world;
+    const end = harm.add(clock.now(), clock.now(), hosts.kubernetes);
     if (kind === "API forgets") return void kube.store.compact();
     if (kind === "API ends watches") return void kube.store.endWatches();
     const moods: Partial<Record<FaultKind, ApiMood>> = {
@@ -116,8 +118,10 @@ export class Faults {
       "API wrong": "wrong",
     };
     kube.mood = moods[kind] ?? "sound";
+    end(Infinity);
     return () => {
       kube.mood = "sound";
+      end(clock.now());
     };
   }
 

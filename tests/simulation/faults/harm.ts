@@ -40,6 +40,13 @@ export class HarmLog {
     );
   }
 
+  /** Whether something was wrong with a host, or with the way to it. */
+  concerned(host: string, fromMs: number, untilMs: number): boolean {
+    return this.#harms.some((harm) =>
+      harm.fromMs <= untilMs && harm.untilMs >= fromMs && (harm.a === host || harm.b === host)
+    );
+  }
+
   /** Whether anything at all was broken, so that a dial may have found no agent. */
   anything(fromMs: number, untilMs: number): boolean {
     return [...this.#harms, ...this.#dials].some((harm) =>

@@ -22,6 +22,7 @@ import type { HostClock } from "../host_clock.ts";
 import type { Network } from "../network/network.ts";
 import type { Random } from "../random.ts";
 import { ports, serversName } from "./ports.ts";
+import { wrapped } from "./wrapped_stream.ts";
 import { leaseLabels, leaseNamespace } from "./server_process.ts";
 
 /** What carries an agent's links: the project's own framing, the same with pings that are packets, or the original's packets alone. */
@@ -48,6 +49,9 @@ export interface AgentProcessOptions {
   /** Stands around each connection to a destination. */
   readonly aroundDestination?: (stream: DestinationStream) => DestinationStream;
 }
+
+/** A link as over gRPC: whether its pings reach the other end is not known. */
+const overGrpc = { outgoing: { roundTripMs: 0, measure: (onAnswer?: () => void) => onAnswer?.() } };
 
 /** The real core of an agent on a simulated host. */
 export class AgentProcess {
@@ -145,7 +149,7 @@ export class AgentProcess {
       open(metadata) {
         const { [metadataKeys.features]: features = "", ...rest } = metadata;
         const call = connection.open(link === "legacy" ? rest : { ...rest, [metadataKeys.features]: features });
-        return { ...call, stream: aroundLink(isDirect ? call.stream : withoutPings(call.stream)) };
+        return { ...call, stream: aroundLink(isDirect ? call.stream : wrapped(call.stream, overGrpc)) };
       },
       probe: () => connection.probe(false),
     };
@@ -171,20 +175,4 @@ export class AgentProcess {
       signal.removeEventListener("abort", giveUp);
     }
   }
-}
-
-/** A link as over gRPC: whether its pings reach the other end is not known. */
-function withoutPings(inner: PacketStream): PacketStream {
-  return {
-    roundTripMs: 0,
-    measure: (onAnswer) => onAnswer?.(),
-    start: (handler) => inner.start(handler),
-    sendPacket: (packet) => inner.sendPacket(packet),
-    sendData: (id, payload) => inner.sendData(id, payload),
-    interactive: (forMs) => inner.interactive?.(forMs),
-    pause: () => inner.pause(),
-    resume: () => inner.resume(),
-    end: (error) => inner.end(error),
-    destroy: (error) => inner.destroy(error),
-  };
 }

@@ -26,12 +26,15 @@ export class SimKubeApi {
   readonly store = new LeaseStore();
   readonly requests: SeenRequest[] = [];
   mood: ApiMood = "sound";
+  /** When each lease was renewed last, in the world's time. */
+  readonly renewals = new Map<string, number>();
   readonly #clock: VirtualClock;
   readonly #network: Network;
-  /** Looks at each request before it is answered. */
-  onRequest: (request: SeenRequest) => void = () => {};
+  readonly #onDeleted: (name: string, by: string) => void;
 
-  constructor(clock: VirtualClock, network: Network, _violated: (what: string) => void) {
+  /** @param onDeleted a lease is about to be deleted that is there */
+  constructor(clock: VirtualClock, network: Network, onDeleted: (name: string, by: string) => void) {
+    this.#onDeleted = onDeleted;
     this.#clock = clock;
     this.#network = network;
     network.listen(hosts.kubernetes, ports.kubernetes, (socket, from) => this.#serve(socket, from));
@@ -90,13 +93,18 @@ export class SimKubeApi {
       head(200);
       return void socket.end(encode('{"kind":"Lea'));
     }
-    this.onRequest(seen);
+    const content: unknown = body === undefined ? undefined : JSON.parse(body);
+    const { names } = this.store;
     this.store.answer({
       method,
       path: url.pathname,
       query: url.searchParams,
-      body: body === undefined ? undefined : JSON.parse(body),
-      answer,
+      body: content,
+      answer: (status, value) => {
+        this.#note(method, name === "" ? textMember(memberOf(content, "metadata"), "name") : name);
+        if (method === "DELETE" && names.includes(name)) this.#onDeleted(name, from);
+        answer(status, value);
+      },
       fail,
       stream: () => {
         head(200);
@@ -107,11 +115,8 @@ export class SimKubeApi {
     });
   }
 
-  /** Who renewed a lease last, and when by the API's clock; undefined where there is none. */
-  renewedAtMs(name: string): number | undefined {
-    const lease = this.store.get(name);
-    const text = textMember(memberOf(lease, "spec"), "renewTime");
-    return text === "" ? undefined : Date.parse(text.slice(0, -4) + "Z");
+  #note(method: string, name: string): void {
+    if (method === "PUT" || method === "POST") this.renewals.set(name, this.#clock.now());
   }
 }
 
@@ -197,4 +202,12 @@ class Body implements ApiResponse {
       } else await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }
+}
+
+/** All of an answer's body. */
+export async function bodyOf(response: ApiResponse): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of response) text += decoder.decode(chunk, { stream: true });
+  return text;
 }

@@ -9,11 +9,12 @@ import { SocketStream } from "../../../src/net/tcp/socket_stream.ts";
 import type { Clock } from "../../../src/runtime/clock.ts";
 import type { PacketStream } from "../../../src/streams/packet_stream.ts";
 import { formatFeatures, metadataKeys, parseFeatures } from "../../../src/wire/metadata.ts";
-import { type Packet, PacketType } from "../../../src/wire/packet.ts";
+import { PacketType } from "../../../src/wire/packet.ts";
 import type { TLSSocket } from "node:tls";
 import type { Network } from "../network/network.ts";
 import { connectRequest, isAccepted } from "../processes/connect_port.ts";
 import { hosts, ports } from "../processes/ports.ts";
+import { wrapped } from "../processes/wrapped_stream.ts";
 
 /** How a client reaches a server. */
 export type Frontend = "grpc" | "connect";
@@ -62,32 +63,14 @@ async function dialGrpc(call: Call, signal: AbortSignal): Promise<DialledStream>
 
 /** Counts the answers to the dial. */
 function seen(stream: PacketStream, { answered }: Call): PacketStream {
-  const counted = (packet: Packet) => {
-    if (packet.type === PacketType.DIAL_RSP || packet.type === PacketType.DIAL_CLS) answered();
-  };
-  return {
-    get roundTripMs() {
-      return stream.roundTripMs;
-    },
-    measure: (onAnswer) => stream.measure(onAnswer),
-    start: (handler) =>
-      stream.start({
-        onData: (id, payload) => handler.onData(id, payload),
-        onPacket: (packet) => {
-          counted(packet);
-          handler.onPacket(packet);
-        },
-        onDrain: () => handler.onDrain(),
-        onEnd: () => handler.onEnd(),
-        onClose: (end) => handler.onClose(end),
-      }),
-    sendPacket: (packet) => stream.sendPacket(packet),
-    sendData: (id, payload) => stream.sendData(id, payload),
-    pause: () => stream.pause(),
-    resume: () => stream.resume(),
-    end: (error) => stream.end(error),
-    destroy: (error) => stream.destroy(error),
-  };
+  return wrapped(stream, {
+    incoming: (handler) => ({
+      onPacket(packet) {
+        if (packet.type === PacketType.DIAL_RSP || packet.type === PacketType.DIAL_CLS) answered();
+        handler.onPacket(packet);
+      },
+    }),
+  });
 }
 
 /** A client that speaks HTTP CONNECT. */
