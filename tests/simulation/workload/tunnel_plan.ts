@@ -29,7 +29,7 @@ export function portOf(number: number): number {
 }
 
 export function drawTunnel(number: number, scenario: Scenario, random: Random): TunnelPlan {
-  const { mostBytes = 200_000 } = scenario;
+  const { mostBytes = 1_000_000 } = scenario;
   const kinds: readonly TunnelKind[] = ["echo", "echo", "echo", "upload", "upload", "download", "download", "idle"];
   const kind = random.chance(0.05) ? random.pick(["refused", "silent"] as const) : random.pick(kinds);
   const bytes = () => random.chance(0.05) ? 0 : Math.floor(random.spread(1, random.chance(0.1) ? mostBytes : 20_000));
