@@ -46,6 +46,7 @@ export interface HostPlan {
 
 export interface AgentPlan extends HostPlan {
   readonly link: LinkKind;
+  readonly identifiers: string;
 }
 
 /** Everything that was drawn for a run. Parts of it can be left out, and the rest stays what it is. */
@@ -71,6 +72,7 @@ export function drawPlan(scenario: Scenario, seed: string, random: Random): Plan
   const agents = range(scenario.agents).map((at) => ({
     ...host(`agent-${at}`, 2_000),
     link: random.fork(`link ${at}`).pick(scenario.links),
+    identifiers: ["host=cluster", "default-route=true", ""][at % 3] ?? "",
   }));
   return {
     seed,

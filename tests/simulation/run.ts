@@ -27,6 +27,8 @@ export interface RunOptions {
   /** Keep lines of what happens. */
   readonly recording?: boolean;
   readonly mutant?: Mutant;
+  /** Promises get so many times the usual time to settle; absent: once. */
+  readonly settling?: number;
 }
 
 /** How often what is looked at from time to time is looked at, in milliseconds. */
@@ -37,15 +39,19 @@ const tunnelsMs = 60_000;
 const forgetMs = 330_000;
 
 /** Runs a plan from its beginning to its end. */
-export async function run(plan: Plan, { recording = false, mutant }: RunOptions = {}): Promise<RunResult> {
+export async function run(
+  plan: Plan,
+  { recording = false, mutant, settling = 1 }: RunOptions = {},
+): Promise<RunResult> {
   using _time = frozenProcessTime();
-  const world = new World(plan, recording, mutant);
+  const world = new World(plan, { recording, mutant, settling });
   const faults = new Faults(world);
   let violation: string | undefined;
   let convergedMs = 0;
   try {
     convergedMs = await live(world, faults);
   } catch (error) {
+    world.timeline.note(() => `VIOLATION: ${error instanceof Error ? error.message : error}`);
     violation = error instanceof Violation
       ? error.message
       : `the run threw: ${error instanceof Error ? error.stack : error}`;

@@ -22,10 +22,20 @@ const beganAt = Date.UTC(2030, 0, 1);
 const stepsBetweenEvents = 12;
 const stepsBeforeWaits = 60;
 const momentMs = 0.5;
+/** Web Streams take so many times as many. */
+const webStreamSteps = 4;
 
 /** What a run was found to break. */
 export class Violation extends Error {
   override readonly name = "Violation";
+}
+
+/** How a world is run. */
+export interface WorldOptions {
+  readonly recording: boolean;
+  readonly mutant: Mutant | undefined;
+  /** How many times the usual time promises get to settle. */
+  readonly settling: number;
 }
 
 /** A fleet, its clients and destinations, and the network between them: one run of a plan. */
@@ -44,9 +54,11 @@ export class World {
   /** The first thing that was found wrong. */
   violation: string | undefined;
   readonly #mutant: Mutant;
+  readonly #settling: number;
   #processes = 0;
 
-  constructor(plan: Plan, recording: boolean, mutant: Mutant = {}) {
+  constructor(plan: Plan, { recording, mutant = {}, settling }: WorldOptions) {
+    this.#settling = settling * (plan.scenario.frontends.includes("library") ? webStreamSteps : 1);
     this.plan = plan;
     this.#mutant = mutant;
     this.random = new Random(plan.seed);
@@ -83,7 +95,6 @@ export class World {
   readonly violated = (what: string): void => {
     if (this.violation !== undefined) return;
     this.violation = what;
-    this.timeline.note(() => `VIOLATION: ${what}`);
   };
 
   /** Lets time pass. @throws {Violation} as soon as one is found */
@@ -92,7 +103,8 @@ export class World {
     for (;;) {
       const next = this.clock.nextAt;
       const waits = next - this.clock.now() > momentMs;
-      for (let step = waits ? stepsBeforeWaits : stepsBetweenEvents; step > 0; step--) await undefined;
+      const steps = this.#settling * (waits ? stepsBeforeWaits : stepsBetweenEvents);
+      for (let step = 0; step < steps; step++) await undefined;
       if (this.violation !== undefined) throw new Violation(this.violation);
       // What was awaited may have something due sooner.
       if (!this.clock.step(until)) break;
@@ -136,6 +148,7 @@ export class World {
       random,
       network: this.network,
       link: host.link,
+      identifiers: host.identifiers,
       events: agentNotes(host.name, this.timeline),
       resolve: () => Promise.resolve(this.#addresses()),
       route: (name) => name === serversName ? this.#anyServer(random) : name,

@@ -35,6 +35,8 @@ export interface AgentProcessOptions {
   readonly random: Random;
   readonly network: Network;
   readonly link: LinkKind;
+  /** What it stands for, as a URL query. */
+  readonly identifiers: string;
   readonly events: AgentEvents;
   /** The servers' hosts as the name service has them now. */
   readonly resolve: () => Promise<readonly string[]>;
@@ -81,7 +83,7 @@ export class AgentProcess {
       servers: {
         hosts: [serversName],
         port: ports.agents,
-        identity: { agentId: host, identifiers: `host=${host}` },
+        identity: { agentId: host, identifiers: options.identifiers },
         transport: (target, signal) => this.#connect(target, signal),
         resolve: options.resolve,
         syncIntervalMs: 1_000,

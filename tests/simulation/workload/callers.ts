@@ -3,6 +3,7 @@ import { ConnectStream } from "../../../src/client/connect_stream.ts";
 import type { DialledStream } from "../../../src/client/dialled_stream.ts";
 import { PacketTunnel } from "../../../src/client/packet_tunnel.ts";
 import { ProxyError } from "../../../src/client/proxy_error.ts";
+import { WebTunnel } from "../../../src/client/tunnel.ts";
 import { follow, ownerOf } from "../../../src/faults/owned.ts";
 import { directClient } from "../../../src/net/direct/link_client.ts";
 import { SocketStream } from "../../../src/net/tcp/socket_stream.ts";
@@ -14,10 +15,14 @@ import type { TLSSocket } from "node:tls";
 import type { Network } from "../network/network.ts";
 import { connectRequest, isAccepted } from "../processes/connect_port.ts";
 import { hosts, ports } from "../processes/ports.ts";
+import { WebStream } from "./web_stream.ts";
 import { wrapped } from "../processes/wrapped_stream.ts";
 
 /** How a client reaches a server. */
-export type Frontend = "grpc" | "connect";
+export type Frontend = "grpc" | "connect" | "library";
+
+/** How long the library waits for the end of a tunnel: its default. */
+const closeTimeoutMs = 10_000;
 
 /** A dial that a client makes. */
 export interface Call {
@@ -31,8 +36,11 @@ export interface Call {
 }
 
 /** Dials through a server. @throws what the dial failed with */
-export function dialThrough(frontend: Frontend, call: Call, signal: AbortSignal): Promise<DialledStream> {
-  return frontend === "grpc" ? dialGrpc(call, signal) : dialConnect(call, signal);
+export async function dialThrough(frontend: Frontend, call: Call, signal: AbortSignal): Promise<DialledStream> {
+  if (frontend === "connect") return await dialConnect(call, signal);
+  const stream = await dialGrpc(call, signal);
+  if (frontend === "grpc") return stream;
+  return new WebStream(new WebTunnel(call.address, stream, closeTimeoutMs, call.clock));
 }
 
 /** The client library's tunnel, over a packet stream whose carrier is the project's own framing instead of HTTP/2. */
