@@ -4,7 +4,7 @@ import type { FaultKind } from "./faults/fault_plan.ts";
 import * as invariants from "./invariants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { Plan } from "./plan.ts";
-import { frozenProcessTime } from "./process_time.ts";
+import { frozenProcessTime, withoutStacks } from "./process_time.ts";
 import { Violation, World } from "./world.ts";
 
 /** How a run ended. */
@@ -44,6 +44,7 @@ export async function run(
   { recording = false, mutant, settling = 1 }: RunOptions = {},
 ): Promise<RunResult> {
   using _time = frozenProcessTime();
+  using _stacks = recording ? undefined : withoutStacks();
   const world = new World(plan, { recording, mutant, settling });
   const faults = new Faults(world);
   let violation: string | undefined;

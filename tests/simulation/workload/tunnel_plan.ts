@@ -7,6 +7,10 @@ import type { SidePlan } from "./side.ts";
 /** When tunnels begin: once the fleet should be linked. */
 const firstAtMs = 5_000;
 
+/** Most pieces that a side sends, and how long it takes for them at most, in milliseconds. */
+const mostPieces = 60;
+const mostPacedMs = 10_000;
+
 /** What a tunnel is for. */
 export type TunnelKind = "echo" | "upload" | "download" | "idle" | "refused" | "silent";
 
@@ -48,10 +52,11 @@ export function drawTunnel(number: number, scenario: Scenario, random: Random): 
   const answers = !scenario.links.includes("legacy");
   const sides = sidesOf(kind, up, answers ? down : 0);
   const limited = (side: SidePlan) => {
-    const { pieceBytes, gapMs } = pace();
+    const pacing = pace();
     const bytes = side.echoes ? side.expectBytes : side.sendBytes;
+    const pieceBytes = Math.max(pacing.pieceBytes, Math.ceil(bytes / mostPieces));
     const pieces = Math.max(1, bytes / pieceBytes);
-    return { ...side, pieceBytes, gapMs: Math.min(gapMs, 10_000 / pieces) };
+    return { ...side, pieceBytes, gapMs: Math.min(pacing.gapMs, mostPacedMs / pieces) };
   };
   return {
     number,
