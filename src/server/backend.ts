@@ -36,6 +36,8 @@ export interface BackendOptions {
   readonly clock: Clock;
   readonly events: ServerEvents;
   readonly growth: GrowthBudget;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
   /** Moves a dial that this backend did not take to another one; false when there is none. */
   readonly redial: (tunnel: ServerTunnel, failed: Backend) => boolean;
   /** Called once, when the link is gone and every tunnel on it has been notified. */
@@ -93,8 +95,8 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
   start(): void {
     this.link.start(this);
     this.#session.start();
-    const { maxLinkAgeMs, clock } = this.#options;
-    if (maxLinkAgeMs > 0 && !this.#closed) this.#cancelAge = limitLinkAge(maxLinkAgeMs, this, clock, Math.random);
+    const { maxLinkAgeMs, clock, random } = this.#options;
+    if (maxLinkAgeMs > 0 && !this.#closed) this.#cancelAge = limitLinkAge(maxLinkAgeMs, this, clock, random);
   }
 
   /** Nothing is on it: no tunnel, no dial, no close that waits for its answer. */
@@ -307,8 +309,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
         this.#draining = true;
         if (this.#options.redial(tunnel, this)) return;
       }
-      tunnel.dialFailed({ reason: "error_response", message: error });
-      return;
+      return tunnel.dialFailed({ reason: "error_response", message: error });
     }
     if (tunnel === undefined) {
       // Nobody waits any more: what the agent has opened must be closed again. An open tunnel's id is a repeated answer.

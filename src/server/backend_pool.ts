@@ -34,9 +34,6 @@ export interface BackendPoolOptions {
   readonly policy?: DialPolicy;
 }
 
-/** Dials begin at a random number, so that ids of two servers, or of a server and its restart, hardly meet in a log. */
-let lastTunnelId = BigInt(Math.floor(Math.random() * 2 ** 40)) << 12n;
-
 /** The connected agents, and the choice of one for each dial. */
 export class BackendPool {
   readonly #strategies: readonly StrategyName[];
@@ -48,6 +45,7 @@ export class BackendPool {
   #draining = false;
   #added = 0;
   readonly #random: () => number;
+  #lastTunnelId: bigint;
   /** Backends that a dial was tried on already, while it has no answer. */
   readonly #tried = new WeakMap<ServerTunnel, Set<Backend>>();
 
@@ -64,6 +62,8 @@ export class BackendPool {
     this.#audit = options.audit;
     this.#tracer = options.tracer;
     this.#random = options.random ?? Math.random;
+    // Dials begin at a random number, so that ids of two servers, or of a server and its restart, hardly meet in a log.
+    this.#lastTunnelId = BigInt(Math.floor(this.#random() * 2 ** 40)) << 12n;
     this.#onChange = options.onChange ?? (() => {});
     this.#policy = options.policy ?? new DialPolicy(anyDial);
   }
@@ -112,7 +112,7 @@ export class BackendPool {
 
   /** Opens a tunnel through a chosen backend, or says why none was even asked. */
   dial(target: DialTarget, client: TunnelClient): ServerTunnel | DialFailure {
-    const id = ++lastTunnelId;
+    const id = ++this.#lastTunnelId;
     const span = this.#tracer?.dial(id, target, client);
     const record = bothRecords(this.#audit?.dial(id, target, client), span);
     const traced = span === undefined ? target : { ...target, traceparent: span.traceparent };

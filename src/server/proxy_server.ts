@@ -29,6 +29,8 @@ export interface ProxyServerOptions {
   /** How old an agent's link may become, in milliseconds; absent or 0: as old as it likes. */
   readonly maxLinkAgeMs?: number;
   readonly clock: Clock;
+  /** Uniform in [0, 1); a parameter so that tests can choose. */
+  readonly random?: () => number;
   /** When agents are pinged that may be behind an HTTP proxy; absent: never. */
   readonly keepalive?: KeepaliveOptions;
   readonly events: ServerEvents;
@@ -80,8 +82,10 @@ export class ProxyServer implements ServerGauges {
     this.growth = options.growth ?? new GrowthBudget(flowLimits.growthBudgetBytes);
     this.#onChange = options.onChange ?? (() => {});
     const audit = options.audit === undefined ? undefined : new AuditTrail(options.audit, clock);
+    const random = options.random ?? Math.random;
     this.pool = new BackendPool(options.strategies, options.events, {
       clock,
+      random,
       onChange: () => {
         this.probes.agentsChanged();
         this.#onChange();
@@ -103,6 +107,7 @@ export class ProxyServer implements ServerGauges {
       asksResolved: options.audit !== undefined,
       traces: options.tracer !== undefined,
       growth: this.growth,
+      random,
       ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
     });
     this.probes = new DestinationProbes(this.pool, clock, options.probes, this.#onChange);

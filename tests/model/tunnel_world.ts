@@ -212,6 +212,7 @@ export class World {
         clock: this.clock,
         events: noServerEvents,
         growth: this.serverGrowth,
+        random: () => 0.5,
         redial: () => false,
         onClosed: () => {},
       },

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { ApiResponse } from "./api_transport.ts";
 import { textMember } from "./json_value.ts";
 import { KubeError } from "./kube_error.ts";
 
@@ -13,7 +13,7 @@ const maxRetryAfterMs = 60_000;
  * @param call its name, for errors
  * @throws {KubeError} the signal's reason when it aborts
  */
-export async function readText(message: IncomingMessage, call: string, signal: AbortSignal): Promise<string> {
+export async function readText(message: ApiResponse, call: string, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
@@ -45,13 +45,13 @@ export function parseAnswer(text: string, call: string): unknown {
 }
 
 /** @throws {KubeError} `status` when the answer is an error */
-export function checkStatus(message: IncomingMessage, text: string, call: string): void {
+export function checkStatus(message: ApiResponse, text: string, call: string): void {
   const status = message.statusCode ?? 0;
   if (status < 200 || status >= 300) throw statusError(message, text, call);
 }
 
 /** An answer that is an error. The API describes it in JSON; proxies in between answer with pages of their own. */
-export function statusError(message: IncomingMessage, text: string, call: string): KubeError {
+export function statusError(message: ApiResponse, text: string, call: string): KubeError {
   const status = message.statusCode ?? 0;
   let said: unknown;
   try {

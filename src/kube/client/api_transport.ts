@@ -21,6 +21,23 @@ export interface ApiRequest {
   readonly body?: string;
 }
 
+/** The head of a response, and its body, which is still to be read. */
+export interface ApiResponse extends AsyncIterable<Uint8Array> {
+  readonly statusCode?: number | undefined;
+  readonly statusMessage?: string | undefined;
+  readonly headers: { readonly "date"?: string | undefined; readonly "retry-after"?: string | undefined };
+  /** The body was read to its end, and nothing of it is missing. */
+  readonly complete: boolean;
+  /** Drops the rest of the body. */
+  destroy(): unknown;
+}
+
+/**
+ * Carries requests to the API; {@link sendRequest} does it over the network.
+ * @throws {KubeError} where there is no response; the signal's reason when it aborts
+ */
+export type ApiTransport = (request: ApiRequest, signal: AbortSignal) => Promise<ApiResponse>;
+
 /**
  * Sends a request and waits for the head of its response, whose body has yet to be read. Each request has a connection of
  * its own: they are few, certificates that were replaced are in use at once, and the runtime sends a request that was given up

@@ -1,11 +1,9 @@
-import type { IncomingMessage } from "node:http";
 import { dialContext } from "../../dial/connector.ts";
-import type { DialContext } from "../../dial/dial.ts";
 import { owned, ownerOf } from "../../faults/owned.ts";
 import type { Clock, Deadline } from "../../runtime/clock.ts";
 import type { ApiAccess } from "../access/api_access.ts";
 import { brokenError, checkStatus, parseAnswer, readText, statusError } from "./api_answer.ts";
-import { type ApiRequest, sendRequest } from "./api_transport.ts";
+import { type ApiRequest, type ApiResponse, type ApiTransport, sendRequest } from "./api_transport.ts";
 import { JsonLineError, JsonLines } from "./json_lines.ts";
 import { KubeError } from "./kube_error.ts";
 import { pause } from "./pause.ts";
@@ -24,6 +22,8 @@ export interface KubeClientOptions {
   readonly clock: Clock;
   /** Uniform in [0, 1); a parameter so that tests can choose. */
   readonly random?: () => number;
+  /** Absent: the network. */
+  readonly transport?: ApiTransport;
 }
 
 /** One call. */
@@ -54,20 +54,20 @@ const retryCapMs = 5_000;
 /** Calls the Kubernetes API in JSON: at a bounded rate, in bounded time, again where that helps. */
 export class KubeClient implements Disposable {
   readonly #access: ApiAccess;
-  readonly #userAgent: string;
   readonly #closed = new AbortController();
   readonly #limiter: RateLimiter;
   readonly #clock: Clock;
-  readonly #dialling: DialContext;
+  readonly #send: ApiTransport;
   readonly #timeoutMs: number;
   readonly #random: () => number;
   readonly #onThrottled: (by: "rate" | "api") => void;
 
   constructor(access: ApiAccess, options: KubeClientOptions) {
     this.#access = access;
-    this.#userAgent = options.userAgent;
-    this.#clock = options.clock;
-    this.#dialling = dialContext("links", options.clock);
+    const { clock, userAgent } = options;
+    this.#clock = clock;
+    this.#send = options.transport ??
+      ((request, signal) => sendRequest(access, userAgent, request, dialContext("links", clock), signal));
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     this.#random = options.random ?? Math.random;
     this.#onThrottled = options.onThrottled ?? (() => {});
@@ -84,7 +84,7 @@ export class KubeClient implements Disposable {
     return this.#repeat(signal, repeatable, async () => {
       using attempt = new Attempt(signal, this.#closed.signal);
       attempt.limit(this.#clock, this.#timeoutMs, call);
-      const message = await sendRequest(this.#access, this.#userAgent, requestOf(call), this.#dialling, attempt.signal);
+      const message = await this.#send(requestOf(call), attempt.signal);
       const text = await readText(message, nameOf(call), attempt.signal);
       checkStatus(message, text, nameOf(call));
       const date = Date.parse(message.headers.date ?? "");
@@ -102,13 +102,7 @@ export class KubeClient implements Disposable {
     try {
       attempt.limit(this.#clock, this.#timeoutMs, call);
       const message = await this.#repeat(attempt.signal, false, async () => {
-        const message = await sendRequest(
-          this.#access,
-          this.#userAgent,
-          requestOf(call),
-          this.#dialling,
-          attempt.signal,
-        );
+        const message = await this.#send(requestOf(call), attempt.signal);
         if (message.statusCode === 200) return message;
         const text = await readText(message, nameOf(call), attempt.signal);
         throw statusError(message, text, nameOf(call));
@@ -121,7 +115,7 @@ export class KubeClient implements Disposable {
   }
 
   async *#values(
-    message: IncomingMessage,
+    message: ApiResponse,
     call: KubeCall,
     idleMs: number,
     attempt: Attempt,

@@ -8,6 +8,9 @@ const log = getLogger(["kube", "leases"]);
 /** A clock that differs from the API's by more than this, in milliseconds, is not trusted: the API gives whole seconds only. */
 const skewLimitMs = 5_000;
 
+/** What two looks at the same clock may differ by, in milliseconds: the API gives whole seconds, and answers when it can. */
+const skewNoiseMs = 2_000;
+
 /** What was seen of a lease. Times are the API's time of day, in milliseconds since the epoch. */
 interface Seen {
   readonly lease: Lease;
@@ -35,6 +38,8 @@ export class LeaseTimes {
   #seen = new Map<string, Seen>();
   /** What the local clock is behind the API's, where that is more than chance. */
   #skewMs = 0;
+  /** The same, as it was measured when it last changed by more than noise. */
+  #measuredMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -119,6 +124,10 @@ export class LeaseTimes {
   #noteSkew(apiTimeMs: number | undefined): void {
     if (apiTimeMs === undefined) return;
     const skewMs = apiTimeMs - this.#clock.timeOfDay();
+    // Else each list would set this clock back by up to a second, and a lease that has just ended would hold again, which would
+    // have the leases listed again at once, and so on until the second is over.
+    if (Math.abs(skewMs - this.#measuredMs) <= skewNoiseMs) return;
+    this.#measuredMs = skewMs;
     const trusted = Math.abs(skewMs) <= skewLimitMs;
     if (!trusted && this.#skewMs === 0) {
       log.warn("the clock of this machine differs from the Kubernetes API's by {seconds} s; the API's counts", {

@@ -89,3 +89,20 @@ Deno.test("a lease without a time is nobody's at once, one without a duration ne
   clock.advance(seconds(100_000));
   assert.equal(said(times), "over");
 });
+
+Deno.test("a lease that has ended does not hold again because the API's next answer names the same second", () => {
+  const clock = new VirtualClock();
+  clock.advance(seconds(77));
+  const times = new LeaseTimes(clock);
+  // The API's clock is 123 s behind, and its answers name whole seconds.
+  const listNow = () => times.listed(list(Math.floor((clock.now() - 123_000) / 1000), lease(-47.5)));
+  listNow();
+  clock.advance(28_499);
+  assert.equal(times.holding, 1);
+  for (const ms of [2, 40, 300]) {
+    clock.advance(ms);
+    assert.equal(times.holding, 0);
+    listNow();
+    assert.equal(times.holding, 0, `it holds again for ${times.nextEndInMs} ms`);
+  }
+});

@@ -43,9 +43,12 @@ const watchIdleMs = 150_000;
 /** Leases of the Kubernetes API. Every call throws {@link KubeError}, or the signal's reason when it aborts. */
 export class LeasesApi {
   readonly #client: KubeClient;
+  readonly #random: () => number;
 
-  constructor(client: KubeClient) {
+  /** @param random uniform in [0, 1); a parameter so that tests can choose */
+  constructor(client: KubeClient, random: () => number = Math.random) {
     this.#client = client;
+    this.#random = random;
   }
 
   async get(namespace: string, name: string, signal: AbortSignal): Promise<Lease> {
@@ -114,7 +117,7 @@ export class LeasesApi {
           watch: "true",
           allowWatchBookmarks: "true",
           resourceVersion,
-          timeoutSeconds: String(Math.round(watchSeconds * (1 + Math.random()))),
+          timeoutSeconds: String(Math.round(watchSeconds * (1 + this.#random()))),
         },
       },
       watchIdleMs,

@@ -105,7 +105,8 @@ function grpcClient(connection: GrpcConnection, serverNames: string): LinkClient
   };
 }
 
-function directClient(socket: TLSSocket, serverNames: string, clock: Clock): LinkClient {
+/** A direct link over a TLS connection whose handshake is done. */
+export function directClient(socket: TLSSocket, serverNames: string, clock: Clock): LinkClient {
   prepareDirect(socket);
   let stream: DirectStream | undefined;
   return {

@@ -38,11 +38,12 @@ export function agentLinks(options: AgentLinkOptions): LinkTransport {
       alpnProtocols: options.alpnProtocols,
       ...(proxy === undefined ? {} : { proxy }),
     };
-    return link(await connectLink(server, signal, options.direct, options.clock), options.counts);
+    return linkOver(await connectLink(server, signal, options.direct, options.clock), options.counts);
   };
 }
 
-function link(connection: LinkClient, counts: StreamCounts): LinkConnection {
+/** A link's connection as the agent's set of servers has it. */
+export function linkOver(connection: LinkClient, counts: StreamCounts): LinkConnection {
   return {
     serverNames: connection.serverNames,
     direct: connection.direct,

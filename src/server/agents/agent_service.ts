@@ -58,6 +58,8 @@ export interface AgentServiceOptions {
   readonly authenticate?: Authenticate;
   /** What all receive windows of the process may grow by together. */
   readonly growth: GrowthBudget;
+  /** Uniform in [0, 1); a parameter so that tests can choose. */
+  readonly random?: () => number;
 }
 
 /** What this server offers to agents beyond the original's protocol; `resolved-address` only where somebody reads it. */
@@ -202,6 +204,7 @@ export class AgentService {
       clock: this.#options.clock,
       events: this.#options.events,
       growth: this.#options.growth,
+      random: this.#options.random ?? Math.random,
       redial: (tunnel, failed) => this.#pool.redial(tunnel, failed),
       onClosed: (closed, end) => this.#disconnected(closed, end),
     });

@@ -4,24 +4,34 @@ import type { Clock, Deadline } from "../../../src/runtime/clock.ts";
 /** A deadline of the runtime takes a millisecond at least, so that one which sets itself again lets time go on. */
 const shortestMs = 1;
 
+/** How many deadlines wait. */
+interface Waiting {
+  count: number;
+}
+
 class VirtualDeadline implements Deadline {
   readonly at: number;
   /** Deadlines of one time fire in the order in which they began. */
   readonly number: number;
   readonly onFire: () => void;
   readonly owner: Owner;
-  readonly #pending: Set<VirtualDeadline>;
+  readonly #waiting: Waiting;
+  /** It has fired, or was cancelled. */
+  over = false;
 
-  constructor(at: number, number: number, onFire: () => void, owner: Owner, pending: Set<VirtualDeadline>) {
+  constructor(at: number, number: number, onFire: () => void, owner: Owner, waiting: Waiting) {
     this.at = at;
     this.number = number;
     this.onFire = onFire;
     this.owner = owner;
-    this.#pending = pending;
+    this.#waiting = waiting;
+    waiting.count++;
   }
 
   cancel(): void {
-    this.#pending.delete(this);
+    if (this.over) return;
+    this.over = true;
+    this.#waiting.count--;
   }
 }
 
@@ -33,13 +43,18 @@ export class VirtualClock implements Clock {
   #now = 0;
   #begun = 0;
   #timeOfDayAheadMs: number;
-  readonly #pending = new Set<VirtualDeadline>();
+  readonly #waiting: Waiting = { count: 0 };
+  readonly #shortestMs: number;
   /** A heap by time; those that were cancelled stay in it until they come up. */
   readonly #heap: VirtualDeadline[] = [];
 
-  /** @param timeOfDayMs what time of day it is at the start, in milliseconds since the epoch */
-  constructor(timeOfDayMs = 0) {
+  /**
+   * @param timeOfDayMs what time of day it is at the start, in milliseconds since the epoch
+   * @param leastMs what a deadline takes at least, in milliseconds
+   */
+  constructor(timeOfDayMs = 0, leastMs: number = shortestMs) {
     this.#timeOfDayAheadMs = timeOfDayMs;
+    this.#shortestMs = leastMs;
   }
 
   readonly now = (): number => this.#now;
@@ -48,20 +63,19 @@ export class VirtualClock implements Clock {
 
   readonly after = (ms: number, onFire: () => void, owner: Owner): Deadline => {
     const deadline = new VirtualDeadline(
-      this.#now + Math.max(shortestMs, ms),
+      this.#now + Math.max(this.#shortestMs, ms),
       this.#begun++,
       onFire,
       owner,
-      this.#pending,
+      this.#waiting,
     );
-    this.#pending.add(deadline);
     this.#push(deadline);
     return deadline;
   };
 
   /** Deadlines that neither fired nor were cancelled. */
   get pending(): number {
-    return this.#pending.size;
+    return this.#waiting.count;
   }
 
   /** Deadlines so far. */
@@ -72,6 +86,19 @@ export class VirtualClock implements Clock {
   /** Somebody sets the time of day; lengths of time do not change. */
   setTimeOfDay(ms: number): void {
     this.#timeOfDayAheadMs = ms - this.#now;
+  }
+
+  /** When the next deadline is due; Infinity where none waits. */
+  get nextAt(): number {
+    return this.#next()?.at ?? Infinity;
+  }
+
+  /** Fires the next deadline, and no other, unless it is due later. @returns false where it is */
+  step(until = Infinity): boolean {
+    const next = this.#next();
+    if (next === undefined || next.at > until) return false;
+    this.#fire(next);
+    return true;
   }
 
   /** Turns it on, calling back what is due on the way, each at its own time. */
@@ -95,14 +122,14 @@ export class VirtualClock implements Clock {
 
   #next(): VirtualDeadline | undefined {
     for (let [next] = this.#heap; next !== undefined; [next] = this.#heap) {
-      if (this.#pending.has(next)) return next;
+      if (!next.over) return next;
       this.#pop();
     }
     return undefined;
   }
 
   #fire(deadline: VirtualDeadline): void {
-    this.#pending.delete(deadline);
+    deadline.cancel();
     this.#now = deadline.at;
     try {
       deadline.onFire();

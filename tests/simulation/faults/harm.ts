@@ -1,0 +1,61 @@
+import { hosts } from "../processes/ports.ts";
+
+/** How long a link that is dead without a word may stay unnoticed, in milliseconds, with what follows from it. */
+export const noticedMs = 35_000;
+
+/** A stretch of time in which connections of a host, or between two hosts, may have been broken. */
+interface Harm {
+  readonly a: string;
+  /** Absent: any. */
+  readonly b: string | undefined;
+  readonly fromMs: number;
+  untilMs: number;
+}
+
+/** What the faults of a run may have broken: everything else must work. */
+export class HarmLog {
+  readonly #harms: Harm[] = [];
+  readonly #dials: { readonly fromMs: number; readonly untilMs: number }[] = [];
+
+  /** Connections of a host may break from now until then. @returns what sets the end, where it is not known yet */
+  add(fromMs: number, untilMs: number, a: string, b?: string): (untilMs: number) => void {
+    const harm: Harm = { a, b, fromMs, untilMs };
+    this.#harms.push(harm);
+    return (until) => {
+      harm.untilMs = until;
+    };
+  }
+
+  /** Dials may have failed, and nothing else. */
+  addForDials(fromMs: number, untilMs: number): void {
+    this.#dials.push({ fromMs, untilMs });
+  }
+
+  /** Whether a tunnel may have been broken that went this way in this time. */
+  mayHaveHit(server: string, agents: readonly string[], fromMs: number, untilMs: number): boolean {
+    const pairs: (readonly [string, string])[] = [[hosts.clients, server]];
+    for (const agent of agents) pairs.push([server, agent], [agent, hosts.cluster]);
+    return this.#harms.some((harm) =>
+      harm.fromMs <= untilMs && harm.untilMs >= fromMs && pairs.some((pair) => concerns(harm, pair))
+    );
+  }
+
+  /** Whether something was wrong with a host, or with the way to it. */
+  concerned(host: string, fromMs: number, untilMs: number): boolean {
+    return this.#harms.some((harm) =>
+      harm.fromMs <= untilMs && harm.untilMs >= fromMs && (harm.a === host || harm.b === host)
+    );
+  }
+
+  /** Whether anything at all was broken, so that a dial may have found no agent. */
+  anything(fromMs: number, untilMs: number): boolean {
+    return [...this.#harms, ...this.#dials].some((harm) =>
+      harm.fromMs <= untilMs && harm.untilMs + noticedMs >= fromMs
+    );
+  }
+}
+
+function concerns({ a, b }: Harm, [x, y]: readonly [string, string]): boolean {
+  if (b === undefined) return a === x || a === y;
+  return (a === x && b === y) || (a === y && b === x);
+}

@@ -1,0 +1,62 @@
+import type { ConnectBindings } from "../../../src/server/frontends/http_connect_frontend.ts";
+import { SocketStream } from "../../../src/net/tcp/socket_stream.ts";
+import type { ProxyServer } from "../../../src/server/proxy_server.ts";
+import { follow } from "../../../src/faults/owned.ts";
+import { unknownPeer } from "../../../src/wire/peer_identity.ts";
+import type { SimSocket } from "../network/sim_socket.ts";
+
+/** What stands for the head of a request and of its answer: the parsers of HTTP are the runtime's, and not simulated. */
+const accepted = 1;
+const refused = 0;
+
+/** The Fetch API does not make requests with this method; the listener's are made the same way. */
+class ConnectRequest extends Request {
+  override get method(): string {
+    return "CONNECT";
+  }
+}
+
+/** Serves a connection of an HTTP CONNECT client, whose request comes as the target's length and text. */
+export function acceptConnect(server: ProxyServer, connection: SimSocket): void {
+  const gone = new AbortController();
+  let head = new Uint8Array(0);
+  let asked = false;
+  connection.on("close", () => gone.abort(new Error("client hung up")));
+  connection.on("error", () => {});
+  connection.on("data", (bytes) => {
+    if (asked || !(bytes instanceof Uint8Array)) return;
+    head = new Uint8Array([...head, ...bytes]);
+    const [length] = head;
+    if (length === undefined || head.length <= length) return;
+    asked = true;
+    connection.pause();
+    const target = new TextDecoder().decode(head.subarray(1, 1 + length));
+    follow(connection, answer(server, connection, target, head.subarray(1 + length), gone.signal));
+  });
+}
+
+async function answer(
+  server: ProxyServer,
+  connection: SimSocket,
+  target: string,
+  rest: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  const bindings: ConnectBindings = { peer: unknownPeer, rawHeaders: [] };
+  const request = new ConnectRequest(`http://connect/${encodeURIComponent(target)}`, { signal });
+  const { status } = await server.connect.fetch(request, bindings);
+  connection.write(Uint8Array.of(status === 200 ? accepted : refused));
+  if (status !== 200 || bindings.tunnel === undefined) return void connection.end();
+  bindings.tunnel(new SocketStream(connection.socket, rest));
+}
+
+/** A client's request. */
+export function connectRequest(target: string): Uint8Array {
+  const text = new TextEncoder().encode(target);
+  return Uint8Array.of(text.length, ...text);
+}
+
+/** Whether the first byte of an answer says that the tunnel is open. */
+export function isAccepted(first: number | undefined): boolean {
+  return first === accepted;
+}

@@ -1,0 +1,228 @@
+import { ownerOf } from "../../src/faults/owned.ts";
+import { VirtualClock } from "../support/fakes/virtual_clock.ts";
+import { HarmLog } from "./faults/harm.ts";
+import { HostClock } from "./host_clock.ts";
+import type { Mutant } from "./mutants.ts";
+import { agentNotes, serverNotes } from "./noted_events.ts";
+import { anyPort, Network, type Way } from "./network/network.ts";
+import type { AgentPlan, HostPlan, Plan } from "./plan.ts";
+import { AgentProcess } from "./processes/agent_process.ts";
+import { hosts, serversName } from "./processes/ports.ts";
+import { inBackground, ServerProcess } from "./processes/server_process.ts";
+import { memberOf, textMember } from "../../src/kube/client/json_value.ts";
+import { leaseName, leaseTimes } from "../../src/kube/leases/lease_controller.ts";
+import { bodyOf, SimKubeApi } from "./processes/sim_kube_api.ts";
+import { Random } from "./random.ts";
+import { Timeline } from "./timeline.ts";
+import { TunnelRun } from "./workload/tunnel_run.ts";
+
+const beganAt = Date.UTC(2030, 0, 1);
+
+/** Promises of so many steps settle between two events, and of so many before time goes on by more than a moment. */
+const stepsBetweenEvents = 12;
+const stepsBeforeWaits = 60;
+const momentMs = 0.5;
+/** Web Streams take so many times as many. */
+const webStreamSteps = 4;
+
+/** What a run was found to break. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+}
+
+/** How a world is run. */
+export interface WorldOptions {
+  readonly recording: boolean;
+  readonly mutant: Mutant | undefined;
+  /** How many times the usual time promises get to settle. */
+  readonly settling: number;
+}
+
+/** A fleet, its clients and destinations, and the network between them: one run of a plan. */
+export class World {
+  readonly clock = new VirtualClock(beganAt, 0);
+  readonly plan: Plan;
+  readonly random: Random;
+  readonly timeline: Timeline;
+  readonly network: Network;
+  readonly harm = new HarmLog();
+  readonly kube: SimKubeApi | undefined;
+  /** By host; undefined while the process is not there. */
+  readonly servers = new Map<string, ServerProcess | undefined>();
+  readonly agents = new Map<string, AgentProcess | undefined>();
+  readonly tunnels: TunnelRun[] = [];
+  /** The first thing that was found wrong. */
+  violation: string | undefined;
+  readonly #mutant: Mutant;
+  readonly #settling: number;
+  #processes = 0;
+
+  constructor(plan: Plan, { recording, mutant = {}, settling }: WorldOptions) {
+    this.#settling = settling * (plan.scenario.frontends.includes("library") ? webStreamSteps : 1);
+    this.plan = plan;
+    this.#mutant = mutant;
+    this.random = new Random(plan.seed);
+    this.timeline = new Timeline(this.clock.now, recording);
+    const ways = new Map<string, Way>();
+    this.network = new Network(this.clock, this.random.fork("network"), this.timeline, (from, to) => {
+      const key = `${from} ${to}`;
+      const way = ways.get(key) ?? this.#drawWay(from, to);
+      ways.set(key, way);
+      return way;
+    });
+    if (plan.scenario.leases === true) this.kube = new SimKubeApi(this.clock, this.network, this.#leaseDeleted);
+    this.network.listen(hosts.silent, anyPort, () => {});
+    this.network.setFull(hosts.silent, true);
+    for (const host of plan.servers) this.#at(host.startsAtMs, () => this.startServer(host));
+    for (const host of plan.agents) this.#at(host.startsAtMs, () => this.startAgent(host));
+    if (mutant.deletesLeases === true) this.#at(20_000, () => inBackground(this.#deleteLease()));
+    for (const tunnel of plan.tunnels) {
+      this.#at(tunnel.atMs, () => {
+        const server = plan.servers[tunnel.server % plan.servers.length]?.name ?? "";
+        const run = new TunnelRun(tunnel, server, {
+          clock: this.clock,
+          network: this.network,
+          timeline: this.timeline,
+          random: this.random.fork(`dial ${tunnel.number}`),
+          violated: this.violated,
+        });
+        this.tunnels.push(run);
+        inBackground(run.begin());
+      });
+    }
+  }
+
+  readonly violated = (what: string): void => {
+    if (this.violation !== undefined) return;
+    this.violation = what;
+  };
+
+  /** Lets time pass. @throws {Violation} as soon as one is found */
+  async run(ms: number): Promise<void> {
+    const until = this.clock.now() + ms;
+    for (;;) {
+      const next = this.clock.nextAt;
+      const waits = next - this.clock.now() > momentMs;
+      const steps = this.#settling * (waits ? stepsBeforeWaits : stepsBetweenEvents);
+      for (let step = 0; step < steps; step++) await undefined;
+      if (this.violation !== undefined) throw new Violation(this.violation);
+      // What was awaited may have something due sooner.
+      if (!this.clock.step(until)) break;
+    }
+    this.clock.advance(until - this.clock.now());
+  }
+
+  startServer(host: HostPlan): void {
+    if (this.servers.get(host.name) !== undefined) return;
+    const { scenario, servers } = this.plan;
+    const { clock, random } = this.#process(host);
+    const { aroundClient } = this.#mutant;
+    const server = new ServerProcess({
+      host: host.name,
+      clock,
+      random,
+      network: this.network,
+      server: {
+        serverCount: () => servers.length,
+        strategies: scenario.strategies ?? ["default"],
+        dialTimeoutMs: 30_000,
+        maxLinkAgeMs: 1000 * (scenario.serverLinkAge ?? 0),
+        events: serverNotes(host.name, this.timeline),
+      },
+      kube: this.kube?.transport(host.name),
+      ...(aroundClient === undefined ? {} : { aroundClient }),
+    });
+    this.servers.set(host.name, server);
+    server.start();
+    this.timeline.note(() => `${host.name} starts`);
+  }
+
+  startAgent(host: AgentPlan): void {
+    if (this.agents.get(host.name) !== undefined) return;
+    const { scenario } = this.plan;
+    const { clock, random } = this.#process(host);
+    const { aroundLink, aroundDestination } = this.#mutant;
+    const agent = new AgentProcess({
+      host: host.name,
+      clock,
+      random,
+      network: this.network,
+      link: host.link,
+      identifiers: host.identifiers,
+      events: agentNotes(host.name, this.timeline),
+      resolve: () => Promise.resolve(this.#addresses()),
+      route: (name) => name === serversName ? this.#anyServer(random) : name,
+      maxLinkAgeMs: 1000 * (scenario.agentLinkAge ?? 0),
+      syncIntervalCapMs: 10_000,
+      kube: this.kube?.transport(host.name),
+      ...(aroundLink === undefined ? {} : { aroundLink }),
+      ...(aroundDestination === undefined ? {} : { aroundDestination }),
+    });
+    this.agents.set(host.name, agent);
+    agent.start();
+    this.timeline.note(() => `${host.name} starts, with ${host.link} links`);
+  }
+
+  /** No lease may be deleted by another while its server lives and renews it. */
+  readonly #leaseDeleted = (name: string, by: string): void => {
+    const owner = [...this.liveServers()].find(({ host }) => leaseName(host) === name);
+    if (owner === undefined || owner.host === by) return;
+    const agoMs = this.clock.now() - (this.kube?.renewals.get(name) ?? -Infinity);
+    if (agoMs < 1000 * leaseTimes.durationSeconds) {
+      this.violated(`${by} deleted the lease of ${owner.host}, which lives and renewed it ${Math.round(agoMs)} ms ago`);
+    }
+  };
+
+  /** Deletes the lease of a server that lives, as no program of this project does. */
+  async #deleteLease(): Promise<void> {
+    const { kube } = this;
+    const [server] = this.liveServers();
+    if (kube === undefined || server === undefined) return;
+    const signal = new AbortController().signal;
+    const path = `/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/${leaseName(server.host)}`;
+    const lease: unknown = JSON.parse(await bodyOf(await kube.transport("rogue")({ method: "GET", path }, signal)));
+    const preconditions = { uid: textMember(memberOf(lease, "metadata"), "uid") };
+    await kube.transport("rogue")({ method: "DELETE", path, body: JSON.stringify({ preconditions }) }, signal);
+  }
+
+  /** Servers that are there. */
+  *liveServers(): IterableIterator<ServerProcess> {
+    for (const server of this.servers.values()) if (server !== undefined) yield server;
+  }
+
+  *liveAgents(): IterableIterator<AgentProcess> {
+    for (const agent of this.agents.values()) if (agent !== undefined) yield agent;
+  }
+
+  #at(ms: number, step: () => void): void {
+    this.clock.after(ms, step, ownerOf("timer"));
+  }
+
+  #process(host: HostPlan): { clock: HostClock; random: Random } {
+    const random = this.random.fork(`process ${++this.#processes} ${host.name}`);
+    return { clock: new HostClock(this.clock, host.skew, random.fork("clock")), random };
+  }
+
+  /** What the servers' name resolves to: one that leads to any of them, or all. */
+  #addresses(): string[] {
+    if (this.plan.scenario.entry === "balancer") return [serversName];
+    return this.plan.servers.map(({ name }) => name);
+  }
+
+  #anyServer(random: Random): string {
+    const there = [...this.liveServers()].map(({ host }) => host);
+    return there.length === 0 ? this.plan.servers[0]?.name ?? "" : random.pick(there);
+  }
+
+  #drawWay(from: string, to: string): Way {
+    const [a = "", b = ""] = [from, to].toSorted();
+    const random = this.random.fork(`way ${a} ${b}`);
+    const [least, most] = this.plan.scenario.delayMs ?? [0.1, 40];
+    return {
+      delayMs: random.spread(least, most),
+      jitter: random.pick([0, 0.1, 1]),
+      bytesPerMs: random.spread(500, 500_000),
+      bufferBytes: Math.round(random.spread(32 * 1024, 1024 * 1024)),
+    };
+  }
+}
