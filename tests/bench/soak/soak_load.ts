@@ -128,11 +128,13 @@ export class SoakLoad {
     const random = generator(seed);
     const dial = (kind: "echo" | "source" | "sink") => dialThrough(this.#world.frontend, this.#destinations[kind]);
     while (!this.#over) {
+      const from = performance.now();
       try {
         await this.#limited(one({ dial }, random));
         this.counts.connections++;
       } catch (error) {
-        if (performance.now() < this.#disturbedUntil) this.counts.cut++;
+        // One that was cut may wait for bytes until its time is over.
+        if (from < this.#disturbedUntil) this.counts.cut++;
         else {
           this.counts.unexplained++;
           if (this.counts.reasons.length < 20) this.counts.reasons.push(String(error));
