@@ -34,15 +34,15 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
   /** The writer waits for {@link ByteStreamHandler.onDrain}. */
   #waiting = false;
   readonly #interactive = new InteractiveDetector();
-  /** {@link Scheduler.drains} when a payload of this channel last went ahead of others. */
-  #aheadAt = -1;
   #handler: ByteStreamHandler | undefined;
   #receiving: ReceiveState = "open";
   /** The reader takes nothing: it has not begun, or has asked for a pause. */
   #paused = true;
   /** Bytes that came meanwhile; absent until there are some. */
   #held: ByteQueue | undefined;
-  /** Bytes that the reader has not taken: what it was given when it paused, and what came meanwhile. */
+  /** Bytes that the reader was given when it paused. */
+  #untakenBytes = 0;
+  /** These, and what came meanwhile. */
   #heldBytes = 0;
   /** Since when there are some, on the link's clock. */
   #heldSince = 0;
@@ -99,7 +99,7 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     if (interactiveMs > 0) this.#scheduler.interactive(interactiveMs);
     if (this.#queuedBytes === 0 && !this.#waiting && length <= Math.min(this.#credit, flowLimits.maxDataBytes)) {
       // The usual case: nothing waits, and the window and the link take it as it is.
-      if (this.#scheduler.open || (small && this.#reserveAhead(length))) {
+      if (this.#scheduler.open || (small && this.#scheduler.reserveAhead(this, length))) {
         this.#credit -= length;
         this.#scheduler.sendData(this.id, payload);
         // A blocked link may still take the next small one.
@@ -125,14 +125,16 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     const handler = this.#handler;
     if (!this.#paused || handler === undefined) return;
     this.#paused = false;
-    let untaken = 0;
+    let taken = this.#untakenBytes;
+    this.#untakenBytes = 0;
     while (this.#flowing || this.#session.gathers) {
       const bytes = this.#held?.shift();
       if (bytes === undefined) break;
       handler.onData(bytes);
-      if (!this.#flowing) untaken += bytes.length;
+      if (this.#flowing) taken += bytes.length;
+      else this.#untakenBytes += bytes.length;
     }
-    this.#took(this.#heldBytes - untaken - this.#waitingBytes);
+    this.#took(taken);
     this.#reportEnd(handler);
   }
 
@@ -153,9 +155,12 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     if (this.#window?.received(length) === false) return this.owner.violated("sent more than the tunnel's window");
     this.#receivedBytes += length;
     if (this.#receiving === "over") return this.#consumed(length, 0);
-    if (this.#flowing) this.#handler?.onData(payload);
-    else (this.#held ??= new ByteQueue()).push(payload);
-    if (this.#flowing) return this.#consumed(length, 0);
+    if (!this.#flowing) (this.#held ??= new ByteQueue()).push(payload);
+    else {
+      this.#handler?.onData(payload);
+      if (this.#flowing) return this.#consumed(length, 0);
+      this.#untakenBytes += length;
+    }
     if (this.#heldBytes === 0) this.#heldSince = this.#scheduler.now();
     this.#heldBytes += length;
     this.#reportHeld();
@@ -282,22 +287,10 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     }
   }
 
-  /** Reserves room before what other channels have queued: for one small payload of each channel while the link is blocked. */
-  #reserveAhead(bytes: number): boolean {
-    const { drains } = this.#scheduler;
-    if (this.#aheadAt === drains || !this.#scheduler.reserveAhead(bytes)) return false;
-    this.#aheadAt = drains;
-    return true;
-  }
-
   #wait(): false {
     this.#waiting = true;
     if (this.#credit > 0) this.#scheduler.wait(this);
     return false;
-  }
-
-  get #waitingBytes(): number {
-    return this.#held?.length ?? 0;
   }
 
   /** A getter, since the compiler does not see what a callback may have changed. */
@@ -307,14 +300,14 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
 
   /** What is held counts as taken, and so does what still comes. */
   #stopReceiving(): void {
+    this.#took(this.#heldBytes);
     this.#receiving = "over";
     this.#paused = false;
-    this.#took(this.#heldBytes);
   }
 
   /** The reader has taken so many of the bytes that were held. */
   #took(bytes: number): void {
-    if (bytes === 0) return;
+    if (bytes === 0 || this.#receiving === "over") return;
     this.#heldBytes -= bytes;
     const now = this.#scheduler.now();
     const waitedMs = now - this.#heldSince;
@@ -336,7 +329,7 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
   }
 
   #reportEnd(handler: ByteStreamHandler): void {
-    if (this.#receiving !== "ending" || this.#waitingBytes > 0) return;
+    if (this.#receiving !== "ending" || (this.#held?.length ?? 0) > 0) return;
     this.#receiving = "ended";
     handler.onEnd();
   }

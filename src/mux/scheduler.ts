@@ -16,8 +16,9 @@ export class Scheduler {
   readonly #stream: PacketStream;
   #open = true;
   #pumping = false;
+  /** Payloads that went ahead of others since the link was blocked: their bytes, and their channels. */
   #aheadBytes = 0;
-  #drains = 0;
+  readonly #ahead = new Set<Channel>();
   /** Channels that wait for a turn, the next one first. */
   readonly #turns = new Set<Channel>();
 
@@ -31,14 +32,10 @@ export class Scheduler {
     return this.#open;
   }
 
-  /** How often the link was blocked and has drained. */
-  get drains(): number {
-    return this.#drains;
-  }
-
-  /** Reserves room for a small payload on a blocked link. @returns false when there is none until the link drains */
-  reserveAhead(bytes: number): boolean {
-    if (this.#aheadBytes + bytes > flowLimits.aheadBytes) return false;
+  /** Reserves room before what other channels have queued: for one small payload of each channel while the link is blocked. */
+  reserveAhead(channel: Channel, bytes: number): boolean {
+    if (this.#ahead.has(channel) || this.#aheadBytes + bytes > flowLimits.aheadBytes) return false;
+    this.#ahead.add(channel);
     this.#aheadBytes += bytes;
     return true;
   }
@@ -65,13 +62,14 @@ export class Scheduler {
 
   forget(channel: Channel): void {
     this.#turns.delete(channel);
+    this.#ahead.delete(channel);
   }
 
   /** The link takes data again. */
   onDrain(): void {
     this.#open = true;
-    this.#drains++;
     this.#aheadBytes = 0;
+    this.#ahead.clear();
     this.#pump();
   }
 

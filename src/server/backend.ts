@@ -19,7 +19,6 @@ import {
 import type { AgentInfo } from "./agents/agent_info.ts";
 import type { DialFailure } from "./dial_outcome.ts";
 import { type AgingLink, limitLinkAge } from "./link_age.ts";
-import { PendingDials } from "./pending_dials.ts";
 import type { ServerEvents } from "./server_events.ts";
 import { serverLimits } from "./server_limits.ts";
 import type { ServerTunnel } from "./tunnel.ts";
@@ -64,7 +63,8 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
   readonly link: PacketStream;
   readonly #session: Session<ServerTunnel>;
   readonly #options: BackendOptions;
-  readonly #dials: PendingDials;
+  /** Dials that the agent has not answered yet, by their numbers. */
+  readonly #dials = new Map<bigint, ServerTunnel>();
   readonly #connectedAt: number;
   /** Of tunnels that have ended. */
   #sentBytes = 0;
@@ -78,7 +78,6 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
     this.link = link;
     this.#options = options;
     this.#connectedAt = options.clock.now();
-    this.#dials = new PendingDials(options, (tunnel) => this.#dialTimedOut(tunnel));
     this.#session = new Session(link, {
       windows: info.features.has("window"),
       returns: info.features.has("window-return"),
@@ -126,7 +125,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
 
   /** Dials that the agent has not answered. */
   dials(): Iterable<ServerTunnel> {
-    return this.#dials;
+    return this.#dials.values();
   }
 
   /** The agent asked to be spared new dials. */
@@ -160,8 +159,8 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
 
   /** Asks the agent to connect; the client learns the outcome, never before this returns. */
   dial(tunnel: ServerTunnel): void {
-    tunnel.assign(this);
-    this.#dials.add(tunnel);
+    tunnel.assign(this, this.#options.dialTimeoutMs);
+    this.#dials.set(tunnel.id, tunnel);
     this.#session.sendPacket(dialRequest(tunnel.target, tunnel.id, this.info.features.has("trace-context")));
   }
 
@@ -177,7 +176,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
 
   /** Ends every tunnel, in order towards the agent; the clients receive `error`. */
   closeTunnels(error: string): void {
-    for (const tunnel of [...this.#dials]) {
+    for (const tunnel of [...this.#dials.values()]) {
       guard(tunnel, () => tunnel.linkLost({ reason: "backend_close", message: error }));
     }
     for (const tunnel of [...this.#session.owners()]) {
@@ -231,7 +230,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
         return;
       case "closeDial":
         if (packet.type !== PacketType.DIAL_CLS) break;
-        this.#dials.take(payload.value.random)?.dialFailed({
+        this.#dials.get(payload.value.random)?.dialFailed({
           reason: "backend_close",
           message: "agent closed the dial",
         });
@@ -274,8 +273,8 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
     const why = end.kind === "failed" ? end.error.message : "agent closed the link";
     const failure: DialFailure = { reason: "backend_close", message: `agent link lost: ${why}` };
     guard(this, () => this.#options.onClosed(this, end));
-    for (const tunnel of [...this.#dials]) {
-      this.#dials.take(tunnel.id);
+    for (const tunnel of [...this.#dials.values()]) {
+      this.#dials.delete(tunnel.id);
       guard(tunnel, () => {
         if (!this.#options.redial(tunnel, this)) tunnel.linkLost(failure);
       });
@@ -290,7 +289,7 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
   }
 
   forget(tunnel: ServerTunnel): void {
-    this.#dials.take(tunnel.id);
+    this.#dials.delete(tunnel.id);
     if (this.#session.owner(tunnel.connectId) === tunnel) {
       this.#session.forget(tunnel.connectId);
       this.#sentBytes += tunnel.bytes.sent;
@@ -302,7 +301,8 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
 
   #onDialResponse({ random, connectID, error, resolved }: DialAnswer): void {
     const id = connectId(connectID);
-    const tunnel = this.#dials.take(random);
+    const tunnel = this.#dials.get(random);
+    this.#dials.delete(random);
     if (error !== "") {
       if (tunnel === undefined) return;
       if (error === drainingAnswer) {
@@ -326,10 +326,5 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
       return;
     }
     if (!tunnel.dialed(this.#session.open(id, tunnel), resolved)) this.#session.forget(id);
-  }
-
-  #dialTimedOut(tunnel: ServerTunnel): void {
-    this.#session.sendPacket(closeDial(tunnel.id));
-    tunnel.dialFailed({ reason: "backend_dial_timeout", message: "timed out waiting for backend dial" });
   }
 }

@@ -46,8 +46,8 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #state: TunnelState = "dialing";
   #channel: Channel | undefined;
   #clientState: ClientState = "waiting";
-  /** Ends the wait for the agent's answer to a close. */
-  #cancelWatch: () => void = () => {};
+  /** Ends the wait for the agent's answer, to the dial or to a close. */
+  #cancelWait: () => void = () => {};
   #initiator: CloseInitiator = "agent";
   #reason: CloseReason = "closed";
 
@@ -102,9 +102,17 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     return this.#channel === undefined ? 0 : this.#channel.heldBytes + this.#channel.queuedBytes;
   }
 
-  /** The link that the dial goes over; again when the dial moves to another backend. */
-  assign(link: TunnelLink): void {
+  /**
+   * The link that the dial goes over, and how long its agent may take to answer, in milliseconds, 0: as long as it likes; again
+   * when the dial moves to another backend.
+   */
+  assign(link: TunnelLink, dialTimeoutMs: number): void {
+    this.#cancelWait();
     this.#link = link;
+    if (dialTimeoutMs > 0) {
+      const deadline = this.#clock.after(dialTimeoutMs, () => this.#dialTimedOut(), this);
+      this.#cancelWait = () => deadline.cancel();
+    }
     this.#record?.assigned(link.info);
   }
 
@@ -158,7 +166,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     }
     // The request for the close goes out behind the client's last bytes: while some of them go out, it is waited for.
     const watch = { everyMs: serverLimits.closeAnswerMs, after: this.#clock.after, owner: this };
-    this.#cancelWatch = watchProgress(() => this.queuedBytes, watch, () => this.#unanswered());
+    this.#cancelWait = watchProgress(() => this.queuedBytes, watch, () => this.#unanswered());
     const request = closeRequest(this.connectId);
     if (drop) this.#channel?.drop(request);
     else this.#channel?.finish(request);
@@ -188,6 +196,11 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#dialFailed(failure);
     this.#link?.forget(this);
     this.#notifyDialFailed(failure);
+  }
+
+  #dialTimedOut(): void {
+    if (this.#state === "dialing") this.#link?.sendCloseDial(this.id);
+    this.dialFailed({ reason: "backend_dial_timeout", message: "timed out waiting for backend dial" });
   }
 
   #dialFailed(failure: DialFailure): void {
@@ -283,7 +296,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   }
 
   #forget(): void {
-    this.#cancelWatch();
+    this.#cancelWait();
     this.#channel?.release();
     this.#link?.forget(this);
   }
@@ -315,6 +328,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   #moved(event: TunnelEvent): boolean {
     const next = nextState(this.#state, event);
     if (next === undefined) return false;
+    if (this.#state === "dialing") this.#cancelWait();
     this.#state = next;
     return true;
   }

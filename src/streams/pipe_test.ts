@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { channelOwner, openChannel, sessionOn } from "../../tests/support/memory/channel_owner.ts";
+import { channelOwner, openChannel, reader, sessionOn } from "../../tests/support/memory/channel_owner.ts";
 import { FakeSocket } from "../../tests/support/memory/link_world.ts";
 import { packetPair } from "../../tests/support/memory/packet_pair.ts";
 import { pipe } from "./pipe.ts";
@@ -86,6 +86,28 @@ Deno.test("where the link gathers, what waited for a full stream goes on at once
   socket.takes();
   assert.equal(channel.heldBytes, 0);
   assert.deepEqual(socket.written.map((bytes) => bytes[0]), [0, 1, 2, 3, 4]);
+});
+
+Deno.test("whatever a stream does while it is handed bytes, each of them counts as taken once", () => {
+  for (const gathers of [{}, { gathers: true } as const]) {
+    const { near } = packetPair();
+    const channel = sessionOn(near, gathers).open(1, channelOwner());
+    const acts = [() => channel.pause(), () => channel.resume(), () => channel.pause(), () => channel.closed()];
+    let handed = 0;
+    const onData = ({ length }: Uint8Array) => {
+      handed += length;
+      acts.shift()?.();
+      assert.ok(channel.heldBytes >= 0);
+    };
+    channel.deliver(new Uint8Array(5000));
+    for (let piece = 0; piece < 3; piece++) channel.deliver(new Uint8Array(6000));
+    channel.start(reader({ onData }));
+    channel.resume();
+    channel.resume();
+    channel.deliver(new Uint8Array(7000));
+    channel.closed();
+    assert.deepEqual([channel.heldBytes, handed >= 23_000], [0, true]);
+  }
 });
 
 Deno.test("small pieces are gathered while they wait, so that a million bytes one by one cost a million bytes", () => {
