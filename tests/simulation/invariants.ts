@@ -18,8 +18,9 @@ export function convergenceMs({ entry = "names" }: Scenario): number {
 
 /** What must hold at every moment. */
 export function bounds(world: World): void {
-  const most = world.plan.tunnels.length * (flowLimits.initialWindowBytes + readBytes) + flowLimits.growthBudgetBytes;
-  const { initialWindowBytes, growthBudgetBytes } = flowLimits;
+  const { initialWindowBytes } = flowLimits;
+  const growthBudgetBytes = growthOf(world.plan.scenario);
+  const most = world.plan.tunnels.length * (initialWindowBytes + readBytes) + growthBudgetBytes;
   for (const { host, server } of world.liveServers()) {
     if (server.queuedBytes > most) throw new Violation(`${host} holds ${server.queuedBytes} bytes`);
     for (const backend of server.pool.all()) {
@@ -30,13 +31,18 @@ export function bounds(world: World): void {
         throw new Violation(`${host} holds ${backend.queuedBytes} bytes of ${backend.tunnelCount} tunnels`);
       }
     }
-    checkGrowth(host, server.growth.remaining);
+    checkGrowth(host, server.growth.remaining, growthBudgetBytes);
   }
-  for (const { host, agent } of world.liveAgents()) checkGrowth(host, agent.growth.remaining);
+  for (const { host, agent } of world.liveAgents()) checkGrowth(host, agent.growth.remaining, growthBudgetBytes);
 }
 
-function checkGrowth(host: string, remaining: number): void {
-  if (remaining >= 0 && remaining <= flowLimits.growthBudgetBytes) return;
+/** What all windows of a process may grow by together, in bytes. */
+function growthOf({ growthBytes = flowLimits.growthBudgetBytes }: Scenario): number {
+  return growthBytes;
+}
+
+function checkGrowth(host: string, remaining: number, budget: number): void {
+  if (remaining >= 0 && remaining <= budget) return;
   throw new Violation(`${host} has ${remaining} bytes for windows to grow by`);
 }
 
@@ -80,7 +86,8 @@ function breaksItself({ plan }: TunnelRun): boolean {
 
 /** A tunnel that must end well. */
 function isSound(world: World, tunnel: TunnelRun): boolean {
-  return tunnel.plan.kind !== "idle" && !breaksItself(tunnel) && !mayBeBroken(world, tunnel);
+  const { kind, givesUpAfterMs } = tunnel.plan;
+  return kind !== "idle" && givesUpAfterMs === undefined && !breaksItself(tunnel) && !mayBeBroken(world, tunnel);
 }
 
 /** What must still end by itself; undefined: nothing. */
@@ -99,7 +106,8 @@ export function tunnels(world: World): void {
   for (const tunnel of world.tunnels) {
     if (tunnel.outcome === undefined) throw new Violation(`a dial was never answered: ${tunnel.state}`);
     const failed = tunnel.outcome.error;
-    const mayFail = tunnel.plan.kind === "refused" || tunnel.plan.kind === "silent" || breaksItself(tunnel);
+    const { kind, givesUpAfterMs } = tunnel.plan;
+    const mayFail = kind === "refused" || kind === "silent" || givesUpAfterMs !== undefined || breaksItself(tunnel);
     if (failed !== undefined && !mayFail && !mayBeBroken(world, tunnel)) {
       throw new Violation(`a dial failed: ${tunnel.state}`);
     }
@@ -117,7 +125,7 @@ export function remains(world: World): string | undefined {
       bytes: server.queuedBytes,
       clients: server.proxyCalls,
       requests: server.connectRequests,
-      grown: flowLimits.growthBudgetBytes - server.growth.remaining,
+      grown: growthOf(world.plan.scenario) - server.growth.remaining,
     };
     const what = leftOf(left);
     if (what === undefined) continue;
@@ -135,7 +143,7 @@ export function remains(world: World): string | undefined {
       endpoints: agent.endpointConnections,
       dials: agent.pendingDials,
       bytes: agent.queuedBytes,
-      grown: flowLimits.growthBudgetBytes - agent.growth.remaining,
+      grown: growthOf(world.plan.scenario) - agent.growth.remaining,
     };
     const what = leftOf(left);
     if (what !== undefined) return `${host} has ${what}`;

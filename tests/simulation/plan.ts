@@ -31,6 +31,10 @@ export interface Scenario {
   /** Clocks run up to so much too fast or slow, and are so many seconds off. */
   readonly drift?: number;
   readonly skewSeconds?: number;
+  /** What the windows of a process may grow by together, in bytes; absent: the default. */
+  readonly growthBytes?: number;
+  /** Servers probe a destination so often, in seconds. */
+  readonly probeEvery?: number;
   /** Most bytes of a tunnel, each way. */
   readonly mostBytes?: number;
   /** How far hosts are from each other, in milliseconds. */

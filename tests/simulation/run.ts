@@ -95,6 +95,7 @@ async function live(world: World, faults: Faults): Promise<number> {
   world.timeline.note(() => "the fleet is whole");
   await until(world, tunnelsMs, () => invariants.unfinished(world));
   invariants.tunnels(world);
+  for (const { server } of world.liveServers()) server.probes.stop();
   for (const tunnel of world.tunnels) tunnel.close();
   await world.run(1_000);
   for (const tunnel of world.tunnels) if (!tunnel.over) tunnel.drop();

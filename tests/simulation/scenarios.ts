@@ -37,6 +37,8 @@ export const scenarios: readonly Scenario[] = [
   { ...small, name: "near", delayMs: [0.01, 0.5], mostBytes: 4_000_000, tunnels: 20 },
   { ...small, name: "library", frontends: ["library"], tunnels: 20 },
   { ...small, name: "chosen", strategies: ["destHost", "defaultRoute", "default"] },
+  { ...small, name: "probed", probeEvery: 1 },
+  { ...small, name: "scarce", growthBytes: 512 * 1024, delayMs: [10, 100], mostBytes: 3_000_000 },
   { ...small, name: "drifting", drift: 0.01, skewSeconds: 600 },
   {
     ...small,

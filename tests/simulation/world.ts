@@ -1,4 +1,6 @@
 import { ownerOf } from "../../src/faults/owned.ts";
+import { flowLimits } from "../../src/mux/flow_limits.ts";
+import { GrowthBudget } from "../../src/streams/growth_budget.ts";
 import { VirtualClock } from "../support/fakes/virtual_clock.ts";
 import { HarmLog } from "./faults/harm.ts";
 import { HostClock } from "./host_clock.ts";
@@ -8,7 +10,7 @@ import { anyPort, Network, type Way } from "./network/network.ts";
 import type { AgentPlan, HostPlan, Plan } from "./plan.ts";
 import { AgentProcess } from "./processes/agent_process.ts";
 import { hosts, serversName } from "./processes/ports.ts";
-import { inBackground, ServerProcess } from "./processes/server_process.ts";
+import { inBackground, probedPort, probesEvery, ServerProcess } from "./processes/server_process.ts";
 import { memberOf, textMember } from "../../src/kube/client/json_value.ts";
 import { leaseName, leaseTimes } from "../../src/kube/leases/lease_controller.ts";
 import { bodyOf, SimKubeApi } from "./processes/sim_kube_api.ts";
@@ -73,6 +75,10 @@ export class World {
     if (plan.scenario.leases === true) this.kube = new SimKubeApi(this.clock, this.network, this.#leaseDeleted);
     this.network.listen(hosts.silent, anyPort, () => {});
     this.network.setFull(hosts.silent, true);
+    this.network.listen(hosts.cluster, probedPort, (socket) => {
+      socket.on("data", () => {});
+      socket.on("end", () => socket.end());
+    });
     for (const host of plan.servers) this.#at(host.startsAtMs, () => this.startServer(host));
     for (const host of plan.agents) this.#at(host.startsAtMs, () => this.startAgent(host));
     if (mutant.deletesLeases === true) this.#at(20_000, () => inBackground(this.#deleteLease()));
@@ -115,6 +121,7 @@ export class World {
   startServer(host: HostPlan): void {
     if (this.servers.get(host.name) !== undefined) return;
     const { scenario, servers } = this.plan;
+    const { probeEvery } = scenario;
     const { clock, random } = this.#process(host);
     const { aroundClient } = this.#mutant;
     const server = new ServerProcess({
@@ -128,6 +135,8 @@ export class World {
         dialTimeoutMs: 30_000,
         maxLinkAgeMs: 1000 * (scenario.serverLinkAge ?? 0),
         events: serverNotes(host.name, this.timeline),
+        growth: this.#growth(),
+        ...(probeEvery === undefined ? {} : { probes: probesEvery(1000 * probeEvery) }),
       },
       kube: this.kube?.transport(host.name),
       ...(aroundClient === undefined ? {} : { aroundClient }),
@@ -153,6 +162,7 @@ export class World {
       resolve: () => Promise.resolve(this.#addresses()),
       route: (name) => name === serversName ? this.#anyServer(random) : name,
       maxLinkAgeMs: 1000 * (scenario.agentLinkAge ?? 0),
+      growth: this.#growth(),
       syncIntervalCapMs: 10_000,
       kube: this.kube?.transport(host.name),
       ...(aroundLink === undefined ? {} : { aroundLink }),
@@ -192,6 +202,10 @@ export class World {
 
   *liveAgents(): IterableIterator<AgentProcess> {
     for (const agent of this.agents.values()) if (agent !== undefined) yield agent;
+  }
+
+  #growth(): GrowthBudget {
+    return new GrowthBudget(this.plan.scenario.growthBytes ?? flowLimits.growthBudgetBytes);
   }
 
   #at(ms: number, step: () => void): void {

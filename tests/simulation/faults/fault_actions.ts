@@ -65,6 +65,8 @@ export class Faults {
         return void this.#harmNow(network.forget(server, agent, share), server, agent, noticedMs);
       case "clients reset":
         return void this.#harmNow(network.reset(hosts.clients, server, share), hosts.clients, server, 0);
+      case "clients forgotten":
+        return void this.#harmNow(network.forget(hosts.clients, server, share), hosts.clients, server, Infinity);
       case "destinations reset":
         return void this.#harmNow(network.reset(agent, hosts.cluster, share), agent, hosts.cluster, 0);
       case "destinations forgotten":

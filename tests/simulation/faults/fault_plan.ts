@@ -10,6 +10,7 @@ export const faultKinds = [
   "links forgotten",
   "link cut",
   "clients reset",
+  "clients forgotten",
   "clients cut",
   "destinations reset",
   "destinations forgotten",

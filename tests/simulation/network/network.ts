@@ -18,7 +18,10 @@ export interface Way {
 /** Takes a connection. */
 export type Accept = (socket: SimSocket, from: string) => void;
 
-/** How long sent bytes are repeated that nobody confirms, until the system gives the connection up, in milliseconds. */
+/**
+ * How long sent bytes are repeated that nobody confirms, and an idle connection is probed, until the system gives the connection
+ * up, in milliseconds.
+ */
 const unconfirmedMs = 60_000;
 
 /** A listener for all ports that have none of their own. */
@@ -169,9 +172,7 @@ export class Network {
 
   /** Something between two hosts forgets their connections: neither end hears of it. @returns how many */
   forget(a: string, b: string, share: number): number {
-    return this.#each(a, b, share, (connection) => {
-      connection.forgotten = true;
-    });
+    return this.#each(a, b, share, (connection) => this.#forget(connection));
   }
 
   /** A host has no descriptors left, or some again. */
@@ -190,13 +191,22 @@ export class Network {
     for (const connection of this.#connections) {
       const { from, to, ends: [near, far] } = connection;
       if (from !== host && to !== host) continue;
-      if (powerOff) connection.forgotten = true;
+      if (powerOff) this.#forget(connection);
       if (from === host) near.detach();
       if (to === host) far.detach();
     }
   }
 
   // ---- own ----
+
+  #forget(connection: Connection): void {
+    connection.forgotten = true;
+    this.#clock.after(unconfirmedMs, () => {
+      for (const end of connection.ends) {
+        end.broke(Object.assign(new Error("read ETIMEDOUT"), { code: "ETIMEDOUT" }));
+      }
+    }, owner);
+  }
 
   #each(a: string, b: string, share: number, step: (connection: Connection) => void): number {
     let hit = 0;

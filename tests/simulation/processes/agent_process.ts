@@ -14,6 +14,7 @@ import { directClient } from "../../../src/net/direct/link_client.ts";
 import { describeDialFailure } from "../../../src/net/tcp/dial_failure.ts";
 import { SocketStream } from "../../../src/net/tcp/socket_stream.ts";
 import { linkOver } from "../../../src/programs/agent/agent_links.ts";
+import type { GrowthBudget } from "../../../src/streams/growth_budget.ts";
 import type { PacketStream } from "../../../src/streams/packet_stream.ts";
 import { metadataKeys } from "../../../src/wire/metadata.ts";
 import { parseHostPort } from "../../../src/wire/destination/host_port.ts";
@@ -43,6 +44,7 @@ export interface AgentProcessOptions {
   /** Where a host that agents dial leads to: a server, or a load balancer's choice. */
   readonly route: (host: string) => string;
   readonly maxLinkAgeMs: number;
+  readonly growth: GrowthBudget;
   readonly syncIntervalCapMs: number;
   /** Absent: the servers' own reports count. */
   readonly kube?: ApiTransport | undefined;
@@ -80,6 +82,7 @@ export class AgentProcess {
       events: options.events,
       packets: this.#packets,
       limits: agentLimits,
+      growth: options.growth,
       servers: {
         hosts: [serversName],
         port: ports.agents,

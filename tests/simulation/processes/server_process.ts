@@ -17,7 +17,8 @@ import type { Network } from "../network/network.ts";
 import type { SimSocket } from "../network/sim_socket.ts";
 import type { Random } from "../random.ts";
 import { acceptConnect } from "./connect_port.ts";
-import { ports } from "./ports.ts";
+import type { ProbeOptions } from "../../../src/server/probes/destination_probes.ts";
+import { hosts, ports } from "./ports.ts";
 
 /** The programs' defaults. */
 const keepaliveTimeMs = 10_000;
@@ -29,13 +30,30 @@ const lastWordsMs = 1_000;
 export const leaseLabels = { "k8s-app": "konnectivity-server" };
 export const leaseNamespace = "kube-system";
 
+/** Where the destination listens that servers probe. */
+export const probedPort = 9_999;
+
+/** Probes of that destination. */
+export function probesEvery(intervalMs: number): ProbeOptions {
+  return {
+    destinations: [`${hosts.cluster}:${probedPort}`],
+    intervalMs,
+    timeoutMs: intervalMs,
+    readiness: true,
+    events: { probeSucceeded: () => {}, probeFailed: () => {} },
+  };
+}
+
 /** A server's process, before it starts. */
 export interface ServerProcessOptions {
   readonly host: string;
   readonly clock: HostClock;
   readonly random: Random;
   readonly network: Network;
-  readonly server: Pick<ProxyServerOptions, "serverCount" | "strategies" | "dialTimeoutMs" | "maxLinkAgeMs" | "events">;
+  readonly server: Pick<
+    ProxyServerOptions,
+    "serverCount" | "strategies" | "dialTimeoutMs" | "maxLinkAgeMs" | "events" | "growth" | "probes"
+  >;
   /** Absent: it holds no lease. */
   readonly kube?: ApiTransport | undefined;
   /** Stands around the stream of each client. */
@@ -75,7 +93,8 @@ export class ServerProcess {
         path: "/",
         handle: (call) => service.handle(call),
         counts: { received: server.packets[`from_${counts}`], sent: server.packets[`to_${counts}`] },
-      }, { clock, keepaliveTimeMs, onConnectionError: () => {} });
+        // A client that does not read does not answer pings either, as it would over HTTP/2: those are not for it.
+      }, { clock, keepaliveTimeMs: counts === "agent" ? keepaliveTimeMs : 0, onConnectionError: () => {} });
     network.listen(host, ports.agents, accepting(server.agents, "agent"));
     const around = this.#options.aroundClient ?? ((stream) => stream);
     const clients = {
@@ -89,6 +108,7 @@ export class ServerProcess {
     };
     network.listen(host, ports.grpcClients, accepting(clients, "client"));
     network.listen(host, ports.connectClients, (socket) => acceptConnect(server, socket));
+    server.probes.start();
     this.#leases?.controller.start();
     this.#leases?.collector.start();
   }

@@ -25,6 +25,8 @@ export interface TunnelPlan {
   readonly address: string;
   readonly client: SidePlan;
   readonly destination: SidePlan;
+  /** The client gives its dial up after so long, unless it was answered. */
+  readonly givesUpAfterMs?: number;
 }
 
 /** Where a tunnel's destination listens. */
@@ -67,6 +69,7 @@ export function drawTunnel(number: number, scenario: Scenario, random: Random): 
     address: `${kind === "silent" ? hosts.silent : hosts.cluster}:${portOf(number)}`,
     client: { ...limited(sides.client), ...slow(sides.client.expectBytes), ...breaks() },
     destination: { ...limited(sides.destination), ...slow(sides.destination.expectBytes), ...breaks() },
+    ...(random.chance(0.05) ? { givesUpAfterMs: random.spread(1, 6_000) } : {}),
   };
 }
 

@@ -91,7 +91,8 @@ export class TunnelRun {
     const { plan, server } = this;
     const { clock, network, timeline, random } = this.#context;
     const giveUp = new AbortController();
-    const patience = clock.after(patienceMs, () => giveUp.abort(new Error("no answer in time")), ownerOf("dial"));
+    const waitMs = plan.givesUpAfterMs ?? patienceMs;
+    const patience = clock.after(waitMs, () => giveUp.abort(new Error("no answer in time")), ownerOf("dial"));
     timeline.note(() => `${this.name} is dialled through ${server}`);
     try {
       const stream = await dialThrough(plan.frontend, {
