@@ -5,7 +5,7 @@ import { until } from "../../support/assert/until.ts";
 import { Conversation } from "../../support/in_process/conversation.ts";
 import { faultTest, FaultWorld } from "./fault_world.ts";
 
-const why = await whyMissing({ faketime: ["faketime", "-f", "+0", "true"] });
+const programs = await whyMissing({ faketime: ["faketime", "-f", "+0", "true"] });
 const hourMs = 3_600_000;
 
 /** The path of the library by which a process sees another time of day, as `faketime` itself gives it to a program. */
@@ -67,4 +67,4 @@ faultTest("the clock jumps by an hour, and by two hours back", async () => {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}, why);
+}, { programs });

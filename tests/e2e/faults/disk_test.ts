@@ -7,7 +7,7 @@ import { launcherOf } from "../../support/processes/processes.ts";
 import { faultTest, FaultWorld } from "./fault_world.ts";
 
 /** Why a small disk cannot be made here; undefined where it can. */
-const why = await (async () => {
+const machine = await (async () => {
   const args = ["--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/mnt"];
   const { success } = await new Deno.Command("unshare", { args, stdout: "null", stderr: "null" }).output()
     .catch(() => ({ success: false }));
@@ -74,7 +74,7 @@ faultTest("the disk of the log is full", async () => {
     return /dropped \d+ lines because the log took them too slowly or failed/.test(await Deno.readTextFile(path));
   });
   await world.end();
-}, why);
+}, { machine });
 
 faultTest("the disk of a server's certificates is full", async () => {
   const folder = await Deno.makeTempDir({ prefix: "konnectivity-disk-" });
@@ -111,4 +111,4 @@ faultTest("the disk of a server's certificates is full", async () => {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}, why);
+}, { machine });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { neededTest } from "../../support/assert/needed.ts";
+import { neededTest, possibleTest } from "../../support/assert/needed.ts";
 import { until } from "../../support/assert/until.ts";
 import { type Destination, echoDestination } from "../../support/in_process/destinations.ts";
 import { SteadyLoad } from "../../support/in_process/steady_load.ts";
@@ -10,16 +10,18 @@ import { faults } from "./fault_table.ts";
 /**
  * Registers the test of a fault, whose title is the fault's promise.
  * @param name as in the table, written out: the table's test looks for it
- * @param why what the machine lacks for it; undefined where nothing
+ * @param lacks what is not here for it: programs, which fail it in CI, or what the machine cannot do
  */
 export function faultTest(
   name: string,
   body: (t: Deno.TestContext) => Promise<void>,
-  why?: string,
+  lacks: { readonly programs?: string | undefined; readonly machine?: string | undefined } = {},
 ): void {
   const fault = faults[name];
   if (fault === undefined) throw new Error(`${name} is in no row of fault_table.ts`);
-  neededTest(`${name} (${fault.process}): ${fault.promise}`, why, body);
+  const title = `${name} (${fault.process}): ${fault.promise}`;
+  if (lacks.programs !== undefined) neededTest(title, lacks.programs, body);
+  else possibleTest(title, lacks.machine, body);
 }
 
 /** How many requests of the neighbour have to succeed for it to go on. */
