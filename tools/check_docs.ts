@@ -27,6 +27,7 @@ const documents = [
   "docs/checks.md",
   "docs/compatibility.md",
   "docs/distributions.md",
+  "docs/faults.md",
   "docs/getting-started.md",
   "docs/migration.md",
   "docs/operating.md",

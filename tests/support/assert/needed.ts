@@ -19,6 +19,20 @@ export function neededTest(
 }
 
 /**
+ * Registers a test that needs something that not every machine can do, as to make a control group. Where it cannot the test
+ * is skipped with the reason in its title, in CI too.
+ * @param why what cannot be done; undefined where nothing
+ */
+export function possibleTest(
+  name: string,
+  why: string | undefined,
+  body: (t: Deno.TestContext) => void | Promise<void>,
+): void {
+  if (why === undefined) leakTest(name, body);
+  else Deno.test.ignore(`${name} (skipped: ${why})`, () => {});
+}
+
+/**
  * Says which programs of Debian are missing.
  * @param tools commands that succeed where the tool is there, by the packages that have them
  * @returns undefined where all are there
