@@ -138,7 +138,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
 
   onData(id: ConnectId, payload: Uint8Array): void {
     if (id !== this.#connectId || id === 0) this.#stranger(id);
-    else if (isRunning(this.#state)) this.#deliver(payload);
+    else if (isRunning(this.#state) && !this.#peerEnded) this.#deliver(payload);
   }
 
   onPacket(packet: Packet): void {
