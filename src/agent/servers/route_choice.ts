@@ -7,6 +7,8 @@ export interface RouteWish {
   readonly missing: number;
   /** A server should be asked again how many there are. */
   readonly recheck: boolean;
+  /** When a linked server may be tried again at the earliest, because another may be behind the same address. */
+  readonly againAt: number;
 }
 
 /** Routes to try now, and when to choose again; Infinity when no time alone changes anything. */
@@ -32,8 +34,9 @@ export function chooseRoutes(routes: readonly Route[], wish: RouteWish): RouteCh
   const retryDuplicateRoutes = (wish.missing > 0 && unlinked.length === 0) || (wish.recheck && due.length === 0);
   if (retryDuplicateRoutes && !usable.some((route) => route.attempting)) {
     const [longest] = usable.toSorted((a, b) => a.attemptedAt - b.attemptedAt);
-    if (longest !== undefined && longest.notBefore <= wish.now) due.push(longest);
-    else if (longest !== undefined) nextAt = Math.min(nextAt, longest.notBefore);
+    const at = Math.max(longest?.notBefore ?? Infinity, wish.recheck ? -Infinity : wish.againAt);
+    if (longest !== undefined && at <= wish.now) due.push(longest);
+    else nextAt = Math.min(nextAt, at);
   }
   return { due, nextAt };
 }

@@ -64,12 +64,28 @@ export class ServerRoutes {
   readonly #resolve: Resolver;
   readonly #newBackoff: () => Backoff;
   #routes: readonly Route[] = [];
+  /** The times between attempts over linked routes, all together: each of them may lead to the missing server, or none. */
+  #again: Backoff;
+  #againAt = -Infinity;
+  #duplicates = 0;
 
   constructor(hosts: readonly string[], port: number, resolve: Resolver, newBackoff: () => Backoff) {
     this.#hosts = hosts;
     this.#port = port;
     this.#resolve = resolve;
     this.#newBackoff = newBackoff;
+    this.#again = newBackoff();
+  }
+
+  /** When a linked route may be tried again; a single one has times of its own. */
+  get againAt(): number {
+    return this.#routes.length > 1 ? this.#againAt : -Infinity;
+  }
+
+  /** An attempt has led to a server that is linked already. */
+  duplicateFound(now: number, serverCount: number): void {
+    const isLong = ++this.#duplicates > maxDuplicateAttempts * serverCount;
+    this.#againAt = now + (isLong ? this.#again.failed() : this.#again.succeeded());
   }
 
   /** The routes as they were resolved last. */
@@ -89,6 +105,9 @@ export class ServerRoutes {
 
   /** Servers or their number have changed: routes that led to linked servers are retried, as they may lead elsewhere. */
   retryDuplicates(now: number): void {
+    this.#again = this.#newBackoff();
+    this.#againAt = -Infinity;
+    this.#duplicates = 0;
     for (const route of this.#routes) {
       if (route.duplicates === 0) continue;
       route.duplicates = 0;

@@ -203,6 +203,7 @@ export class ServerSet implements LinkOwner, Owner {
       now,
       missing: this.#options.syncForever && !this.#draining ? Math.max(1, missing) : missing,
       recheck,
+      againAt: this.#routes.againAt,
     });
     const renewal = this.#draining ? undefined : chooseRenewal(this.#connections.values(), now);
     for (const route of choice.due) follow(this, this.#attempt(route));
@@ -245,8 +246,7 @@ export class ServerSet implements LinkOwner, Owner {
     let opened: OpenedLink | undefined;
     try {
       const limits = this.#options.openLimits ?? openLimits;
-      const { clock } = this.#context;
-      opened = await openLink(transport, route.target, identity, clock, this.#stop.signal, limits);
+      opened = await openLink(transport, route.target, identity, this.#context.clock, this.#stop.signal, limits);
       if (this.#stop.signal.aborted) {
         opened.connection.close();
         return;
@@ -254,7 +254,9 @@ export class ServerSet implements LinkOwner, Owner {
       this.#count.answered(this.#now(), opened.serverCount);
       const key = serverKey(this.#connections.values(), route, opened);
       const known = this.#connections.get(key);
-      attemptSucceeded(route, known === undefined || this.#isDue(known));
+      const isWanted = known === undefined || this.#isDue(known);
+      attemptSucceeded(route, isWanted);
+      if (!isWanted) this.#routes.duplicateFound(this.#now(), this.serverCount);
       this.#add(key, route, opened, known);
     } catch (error) {
       route.outcome = "failed";

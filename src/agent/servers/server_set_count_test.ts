@@ -200,3 +200,21 @@ Deno.test("a count that changes while a name is being resolved sets no timer aft
   world.clock.advance(1_000);
   assert.ok(world.clock.begun < 10, `${world.clock.begun} timers in a second`);
 });
+
+Deno.test("a server that is counted and has no address has the others tried again one at a time, however many they are", async () => {
+  const { world, set } = countedWorld(8);
+  const addresses = Array.from({ length: 8 }, (_, at) => `10.0.0.${at}`);
+  world.names.set("lb", addresses);
+  for (const address of addresses) world.place(address, server(`server at ${address}`, 8));
+  world.set.start();
+  await world.run(10_000);
+  assert.equal(world.open().length, 8);
+  const before = world.attempts.length;
+  set(9);
+  await world.run(10_000);
+  const attempts = world.attempts.length - before;
+  assert.ok(attempts >= 8 && attempts <= 12, `${attempts} attempts in 10 s`);
+  await world.run(300_000);
+  const later = world.attempts.length - before - attempts;
+  assert.ok(later <= 60, `${later} attempts in 300 s`);
+});
