@@ -1,4 +1,4 @@
-import { type ApiRequest, type ApiResponse, type ApiTransport } from "../../../src/kube/client/api_transport.ts";
+import type { ApiRequest, ApiResponse, ApiTransport } from "../../../src/kube/client/api_transport.ts";
 import { KubeError } from "../../../src/kube/client/kube_error.ts";
 import { memberOf, textMember } from "../../../src/kube/client/json_value.ts";
 import { ownerOf } from "../../../src/faults/owned.ts";
