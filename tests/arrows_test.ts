@@ -12,6 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/runtime": ["src/faults"],
   "src/streams": ["gen", "src/wire", "src/faults"],
   "src/mux": ["src/wire", "src/faults", "src/streams"],
+  "src/liveness": ["src/wire", "src/faults", "src/streams"],
   "src/h2": ["src/wire", "src/faults", "src/streams"],
   "src/dial": ["src/wire", "src/faults", "src/runtime"],
   "src/net": [
@@ -25,8 +26,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/h2",
   ],
   "src/kube": ["src/wire", "src/faults", "src/runtime", "src/dial"],
-  "src/server": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux"],
-  "src/agent": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux"],
+  "src/server": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux", "src/liveness"],
+  "src/agent": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux", "src/liveness"],
   "src/client": ["gen", "src/wire", "src/faults", "src/runtime", "src/streams", "src/mux", "src/net"],
   "src/logging": ["src/faults"],
   "src/metrics": ["src/wire", "src/faults"],
@@ -42,6 +43,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/runtime",
     "src/streams",
     "src/mux",
+    "src/liveness",
     "src/dial",
     "src/net",
     "src/kube",
@@ -68,7 +70,7 @@ const allowedTypes: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders whose code runs without I/O, clock or timers, so that every state is testable without them. */
-const pure: readonly string[] = ["src/wire", "src/faults", "src/streams", "src/mux", "src/h2"];
+const pure: readonly string[] = ["src/wire", "src/faults", "src/streams", "src/mux", "src/liveness", "src/h2"];
 
 /** What pure code must not mention. */
 const impure: readonly RegExp[] = [

@@ -7,7 +7,8 @@ import type { AgentLimits } from "./agent_limits.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { AgentDialSpan, AgentTracer } from "./dial_span.ts";
 import type { Dialler, DialResult } from "./dialler.ts";
-import { Endpoint, type EndpointLink } from "./endpoint.ts";
+import { Endpoint } from "./endpoint.ts";
+import type { Link } from "./link.ts";
 import type { LinkServer } from "./link_context.ts";
 
 const log = getLogger(["agent", "link"]);
@@ -23,7 +24,7 @@ export interface DialsOptions {
   readonly events: AgentEvents;
   readonly tracer?: AgentTracer;
   /** The link whose dials these are. */
-  readonly link: EndpointLink;
+  readonly link: Link;
   /** At the link's other end. */
   readonly server: LinkServer;
   /** The server takes the address that was dialled. */

@@ -2,14 +2,14 @@ import { getLogger } from "@logtape/logtape";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
-import type { Clock } from "../runtime/clock.ts";
 import type { ByteStream } from "../streams/byte_stream.ts";
 import { pipe } from "../streams/pipe.ts";
 import { watchProgress } from "../streams/progress.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
-import { closeResponse, closeWrite, dialFailed, type Packet } from "../wire/packet.ts";
+import { closeResponse, closeWrite, dialFailed } from "../wire/packet.ts";
 import type { EndpointCloseReason } from "./agent_events.ts";
 import type { AgentLimits } from "./agent_limits.ts";
+import type { Link } from "./link.ts";
 
 const log = getLogger(["agent", "link"]);
 
@@ -18,22 +18,6 @@ const internalError = "internal error of the proxy agent";
 
 /** Who began the end of a connection. */
 export type EndpointCloseInitiator = "client" | "destination" | "agent";
-
-/** What an endpoint needs of its link; the link is it. */
-export interface EndpointLink {
-  readonly clock: Clock;
-  /** The link knows half-close: the end of one direction. */
-  readonly halfClose: boolean;
-  sendPacket(packet: Packet): void;
-  /** Opens the tunnel's share of the link. */
-  open(endpoint: Endpoint): Channel;
-  /** The client has shown that it knows the connection's id. */
-  confirmed(endpoint: Endpoint): void;
-  /** The tunnel is over, the socket may still have bytes to write. */
-  ended(endpoint: Endpoint, reason: EndpointCloseReason, initiator: EndpointCloseInitiator): void;
-  /** The socket is gone too. */
-  gone(endpoint: Endpoint): void;
-}
 
 /** What an endpoint is dialled for. */
 export interface EndpointDial {
@@ -59,7 +43,7 @@ export class Endpoint implements ChannelOwner {
   readonly destination: string;
   /** When its dial began, then when its channel was opened; on the clock of its link. */
   since: number;
-  readonly #link: EndpointLink;
+  readonly #link: Link;
   readonly #limits: AgentLimits;
   /** Gives the dial up; absent once it has ended. */
   #giveUp: AbortController | undefined;
@@ -77,7 +61,7 @@ export class Endpoint implements ChannelOwner {
   /**
    * @param giveUp gives the dial up
    */
-  constructor(dial: EndpointDial, giveUp: AbortController, link: EndpointLink, limits: AgentLimits) {
+  constructor(dial: EndpointDial, giveUp: AbortController, link: Link, limits: AgentLimits) {
     this.id = dial.id;
     this.random = dial.random;
     this.destination = dial.address;

@@ -19,12 +19,12 @@ import {
 import type { EndpointCloseReason } from "./agent_events.ts";
 import { Dials } from "./dials.ts";
 import type { LinkContext, LinkOwner, LinkServer } from "./link_context.ts";
-import type { Endpoint, EndpointCloseInitiator, EndpointLink } from "./endpoint.ts";
+import type { Endpoint, EndpointCloseInitiator } from "./endpoint.ts";
 
 const log = getLogger(["agent", "link"]);
 
 /** One connection to a server and the tunnels on it. What one tunnel's packet makes throw ends that tunnel, and not the link. */
-export class Link implements PacketStreamHandler, EndpointLink, Owner {
+export class Link implements PacketStreamHandler, Owner {
   readonly place = "link";
   readonly server: LinkServer;
   readonly halfClose: boolean;
@@ -44,7 +44,8 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
   #receivedBytes = 0;
   #tunnels = 0;
   #activity = 0;
-  #draining = false;
+  /** This side has asked for no more dials. */
+  draining = false;
   /** The server has said that it is about to end. */
   serverDraining = false;
   #closed = false;
@@ -115,10 +116,6 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     return this.#session.size === 0 && this.#dials.size === 0 && this.#closing.size === 0;
   }
 
-  get draining(): boolean {
-    return this.#draining;
-  }
-
   /** Changes whenever the server has shown that it lives: it sent something, or took something that waited. */
   get activity(): number {
     return this.#activity;
@@ -148,8 +145,8 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
 
   /** Asks the server to prefer other agents. Dials that come all the same are served. */
   drain(): void {
-    if (this.#draining || this.#closed) return;
-    this.#draining = true;
+    if (this.draining || this.#closed) return;
+    this.draining = true;
     this.#session.sendPacket(drain());
   }
 
@@ -280,22 +277,25 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     this.#owner.linkClosed(this, end);
   }
 
-  // ---- EndpointLink: from the endpoints ----
+  // ---- from the endpoints ----
 
   sendPacket(packet: Packet): void {
     this.#session.sendPacket(packet);
   }
 
+  /** Opens the tunnel's share of the link. */
   open(endpoint: Endpoint): Channel {
     endpoint.since = this.#context.clock.now();
     this.#tunnels++;
     return this.#session.open(endpoint.id, endpoint);
   }
 
+  /** The client has shown that it knows the connection's id. */
   confirmed(endpoint: Endpoint): void {
     this.#dials.confirmed(endpoint);
   }
 
+  /** The tunnel is over, the socket may still have bytes to write. */
   ended(endpoint: Endpoint, reason: EndpointCloseReason, initiator: EndpointCloseInitiator): void {
     const { clock, events } = this.#context;
     this.#tunnels--;
@@ -309,6 +309,7 @@ export class Link implements PacketStreamHandler, EndpointLink, Owner {
     this.#closing.add(endpoint);
   }
 
+  /** The socket is gone too. */
   gone(endpoint: Endpoint): void {
     this.#closing.delete(endpoint);
     this.#reportIdle();

@@ -3,8 +3,8 @@ import type { LinkPace } from "../streams/receive_window.ts";
 import { encodeHeaders } from "./hpack/header_encoder.ts";
 import type { HeaderField } from "./hpack/header_table.ts";
 import { FloodBudget } from "./flood_budget.ts";
-import { FrameReceiver, type ReceiverHost, type ReceiverOptions } from "./frame_receiver.ts";
-import { FrameSender, type H2Output, type SenderEvents } from "./frame_sender.ts";
+import { FrameReceiver, type ReceiverOptions } from "./frame_receiver.ts";
+import { FrameSender, type H2Output } from "./frame_sender.ts";
 import {
   endFrame,
   goawayFrame,
@@ -61,7 +61,7 @@ export class H2Error extends Error {
  * The serving side of one HTTP/2 connection (RFC 9113): bytes in, bytes out, no socket and no timer. It serves long streams
  * with small headers; no push, no priorities, no CONNECT. Nothing that a peer sends makes it throw.
  */
-export class H2Connection implements ReceiverHost, SenderEvents {
+export class H2Connection {
   readonly #handler: H2Handler;
   readonly #output: H2Output;
   readonly #streams = new StreamTable();
@@ -70,6 +70,7 @@ export class H2Connection implements ReceiverHost, SenderEvents {
   readonly #sender: FrameSender;
   readonly #receiver: FrameReceiver;
   readonly #budget: FloodBudget;
+  /** What windows of streams grow by, and how fast the connection is. */
   readonly growth: GrowthBudget;
   readonly pace: LinkPace;
   readonly #now: () => number;
@@ -175,8 +176,9 @@ export class H2Connection implements ReceiverHost, SenderEvents {
     return this.#streams.size;
   }
 
-  // ---- StreamHost: what the streams send ----
+  // ---- from its streams ----
 
+  /** The stream has bytes to send and a window for them. */
   sendable(stream: H2Stream): void {
     this.#sender.ready(stream);
   }
@@ -185,6 +187,7 @@ export class H2Connection implements ReceiverHost, SenderEvents {
     this.#sender.control(this.#headers(stream, fields, endStream));
   }
 
+  /** Ends this side of the stream, behind everything that was sent. */
   sendEnd(stream: H2Stream, trailers: readonly HeaderField[] | undefined): void {
     if (trailers !== undefined) this.#sender.control(this.#headers(stream, trailers, true));
     else this.#sender.control(endFrame(stream.id));
@@ -194,41 +197,49 @@ export class H2Connection implements ReceiverHost, SenderEvents {
     this.#sendReset(stream.id, code);
   }
 
+  /** The peer may send so many more bytes on the stream. */
   sendCredit(stream: H2Stream, bytes: number): void {
     this.#sender.control(windowUpdateFrame(stream.id, bytes));
     if (++this.#credits >= creditsOfPing) this.#measure();
   }
 
+  /** The window of a stream has become larger by so many bytes, or smaller where the number is negative. */
   windowChanged(bytes: number): void {
     this.#receiver.windowChanged(bytes);
   }
 
+  /** Bytes that are buffered for paused streams were added, or removed where the number is negative. */
   pausedBytesChanged(bytes: number): void {
     this.#receiver.pausedBytesChanged(bytes);
   }
 
+  /** The stream is closed. */
   forget(stream: H2Stream): void {
     this.#streams.delete(stream);
     this.#sender.forget(stream);
     this.#closeWhenEmpty();
   }
 
-  // ---- ReceiverHost: what the peer sends ----
+  // ---- from its receiving half: what the peer sends ----
 
+  /** A request is complete and well formed; its body follows on the stream. */
   serve(stream: H2Stream, headers: RequestHeaders): void {
     this.#handler.onRequest(stream, headers);
   }
 
+  /** The first DATA of the connection's streams. */
   bodyBegan(): void {
     // While there is little on its way behind which the answer could wait.
     if (this.#roundTripMs === 0) this.#measure();
   }
 
+  /** The peer sent GOAWAY: it opens no more streams. */
   goawayReceived(): void {
     this.#goawayReceived = true;
     if (this.charge(1)) this.#closeWhenEmpty();
   }
 
+  /** Charges flood protection with a frame's cost; false when the connection is closed, by this call or earlier. */
   charge(cost: number): boolean {
     if (this.#closed) return false;
     if (this.#budget.take(cost)) return true;
@@ -236,18 +247,21 @@ export class H2Connection implements ReceiverHost, SenderEvents {
     return false;
   }
 
+  /** Resets one stream, open or not, for a fault of the peer's. */
   failStream(streamId: number, code: number): void {
     if (!this.charge(1)) return;
     this.#sendReset(streamId, code);
     this.#streams.get(streamId)?.close({ kind: "reset", code, byPeer: false });
   }
 
-  // ---- SenderEvents ----
+  // ---- from its sending half ----
 
+  /** A DATA frame was written. */
   dataSent(): void {
     this.#budget.earn(h2Limits.idleFramesPerDataSent);
   }
 
+  /** The frames that end the stream, behind its last DATA; undefined when that has ended it. */
   endOf(stream: H2Stream): Uint8Array | undefined {
     return stream.trailers === undefined ? undefined : this.#headers(stream, stream.trailers, true);
   }

@@ -1,10 +1,10 @@
-import type { GrowthBudget } from "../streams/growth_budget.ts";
-import { type LinkPace, ReceiveWindow } from "../streams/receive_window.ts";
+import { ReceiveWindow } from "../streams/receive_window.ts";
 import { readUint32 } from "../wire/bytes.ts";
+import type { H2Connection } from "./connection.ts";
 import { ConnectionWindow } from "./connection_window.ts";
 import { pingFrame, settingsAck, windowUpdateFrame } from "./frames/control_frames.ts";
 import { frameFlag, frameType, h2Code, maxWindow } from "./frames/frame.ts";
-import { FrameReader, type FrameSink } from "./frames/frame_reader.ts";
+import { FrameReader } from "./frames/frame_reader.ts";
 import { frameFault } from "./frames/frame_rules.ts";
 import type { FrameSender } from "./frame_sender.ts";
 import { HeaderBlocks } from "./header_blocks.ts";
@@ -13,7 +13,7 @@ import { h2Limits } from "./limits.ts";
 import type { PeerSettings } from "./peer_settings.ts";
 import type { Pings } from "./pings.ts";
 import { contentLength, requestFault, RequestHeaders, trailersFault } from "./request_headers.ts";
-import { H2Stream, type StreamHost } from "./stream.ts";
+import { H2Stream } from "./stream.ts";
 import type { StreamTable } from "./stream_table.ts";
 
 /** What this side allows the peer to send. */
@@ -23,25 +23,6 @@ export interface ReceiverOptions {
   /** Flow-control window of the whole connection, in bytes; at least 65,535, what windows of streams grow by comes on top. */
   readonly connectionWindowBytes: number;
   readonly maxConcurrentStreams: number;
-}
-
-/** What the receiving half asks of its connection. */
-export interface ReceiverHost extends StreamHost {
-  /** What windows of streams grow by, and how fast the connection is. */
-  readonly growth: GrowthBudget;
-  readonly pace: LinkPace;
-  /** A request is complete and well formed; its body follows on the stream. */
-  serve(stream: H2Stream, headers: RequestHeaders): void;
-  /** The first DATA of the connection's streams. */
-  bodyBegan(): void;
-  /** The peer sent GOAWAY: it opens no more streams. */
-  goawayReceived(): void;
-  /** Charges flood protection with a frame's cost; false when the connection is closed, by this call or earlier. */
-  charge(cost: number): boolean;
-  /** Resets one stream, open or not, for a fault of the peer's. */
-  failStream(streamId: number, code: number): void;
-  /** Ends the connection for a fault of the peer's. */
-  close(code: number, message: string): void;
 }
 
 /** What both halves of a connection work on. */
@@ -59,8 +40,8 @@ const streamsPerSettingsCost = 64;
  * The receiving half of a connection: checks each of the peer's frames against RFC 9113 and the limits, keeps the
  * connection's window, and hands the frame to its stream. DATA passes as views, before its frame is complete.
  */
-export class FrameReceiver implements FrameSink {
-  readonly #connection: ReceiverHost;
+export class FrameReceiver {
+  readonly #connection: H2Connection;
   readonly #options: ReceiverOptions;
   readonly #reader: FrameReader;
   readonly #blocks = new HeaderBlocks();
@@ -78,7 +59,7 @@ export class FrameReceiver implements FrameSink {
   #workOfTurn = 0;
   #stopped = false;
 
-  constructor(connection: ReceiverHost, tables: ConnectionTables, options: ReceiverOptions) {
+  constructor(connection: H2Connection, tables: ConnectionTables, options: ReceiverOptions) {
     this.#connection = connection;
     this.#options = options;
     this.#streams = tables.streams;
@@ -126,8 +107,9 @@ export class FrameReceiver implements FrameSink {
     if (credit > 0) this.#sender.control(windowUpdateFrame(0, credit));
   }
 
-  // ---- FrameSink: called by the reader ----
+  // ---- from its reader ----
 
+  /** A whole frame that is not DATA. The payload is read now: its memory is used again. */
   onFrame(type: number, flags: number, streamId: number, payload: Uint8Array): void {
     if (!this.#settingsSeen && (type !== frameType.settings || (flags & frameFlag.ack) !== 0)) {
       return this.#connection.close(h2Code.protocolError, "first frame is not SETTINGS");
@@ -160,6 +142,7 @@ export class FrameReceiver implements FrameSink {
     }
   }
 
+  /** A DATA frame begins. @param length bytes that count for flow control, padding included */
   onDataBegin(streamId: number, length: number): void {
     this.#dataStream = undefined;
     this.#dataPayload = 0;
@@ -185,11 +168,13 @@ export class FrameReceiver implements FrameSink {
     }
   }
 
+  /** Bytes of the DATA frame's payload, never empty; the view may be kept. */
   onData(bytes: Uint8Array): void {
     this.#dataPayload += bytes.length;
     this.#dataStream?.receive(bytes);
   }
 
+  /** The DATA frame is complete. @param paddingBytes bytes of it that were padding, the padding's length among them */
   onDataEnd(endStream: boolean, paddingBytes: number): void {
     const stream = this.#dataStream;
     this.#dataStream = undefined;
@@ -201,6 +186,7 @@ export class FrameReceiver implements FrameSink {
     }
   }
 
+  /** The bytes are no HTTP/2. The reader takes nothing more. */
   onFrameError(code: number, message: string): void {
     this.#connection.close(code, message);
   }

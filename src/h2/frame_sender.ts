@@ -1,3 +1,4 @@
+import type { H2Connection } from "./connection.ts";
 import { isAnswer } from "./frames/control_frames.ts";
 import { PieceWriter } from "./frames/piece_writer.ts";
 import type { H2Stream } from "./stream.ts";
@@ -21,14 +22,6 @@ const maxSentFrameBytes = 64 * 1024;
 /** Bytes of DATA that go to the output in one write. */
 const batchBytes = 256 * 1024;
 
-/** What the sender asks of its connection. */
-export interface SenderEvents {
-  /** A DATA frame of the stream was written. */
-  dataSent(stream: H2Stream): void;
-  /** The frames that end the stream, behind its last DATA; undefined when that has ended it. */
-  endOf(stream: H2Stream): Uint8Array | undefined;
-}
-
 /** All connections write one after the other, never within each other. */
 const writer = new PieceWriter();
 
@@ -38,7 +31,7 @@ const writer = new PieceWriter();
  */
 export class FrameSender {
   readonly #output: H2Output;
-  readonly #events: SenderEvents;
+  readonly #connection: H2Connection;
   #control: Uint8Array[] = [];
   /** Streams that have bytes and a window for them, in the order of their turns. */
   readonly #ready = new Set<H2Stream>();
@@ -46,9 +39,9 @@ export class FrameSender {
   #maxFrameBytes: number;
   #blocked = false;
 
-  constructor(output: H2Output, events: SenderEvents, window: number, maxFrameBytes: number) {
+  constructor(output: H2Output, connection: H2Connection, window: number, maxFrameBytes: number) {
     this.#output = output;
-    this.#events = events;
+    this.#connection = connection;
     this.#window = window;
     this.#maxFrameBytes = maxFrameBytes;
   }
@@ -119,13 +112,13 @@ export class FrameSender {
   /** Returns whether the stream's owner is to learn that its queue has drained. */
   #sendFrame(stream: H2Stream): boolean {
     this.#window -= stream.takeFrame(writer, Math.min(this.#window, this.#maxFrameBytes));
-    this.#events.dataSent(stream);
+    this.#connection.dataSent();
     // Deleted and added again, it comes last in the set's order.
     this.#ready.delete(stream);
     if (stream.queuedBytes > 0 && stream.sendWindow > 0) this.#ready.add(stream);
     const drained = stream.takeDrained();
     if (stream.readyToEnd) {
-      const frames = this.#events.endOf(stream);
+      const frames = this.#connection.endOf(stream);
       if (frames !== undefined) writer.add(frames);
       stream.endSent();
     }

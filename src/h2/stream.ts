@@ -1,3 +1,4 @@
+import type { H2Connection } from "./connection.ts";
 import type { HeaderField } from "./hpack/header_table.ts";
 import { ByteQueue } from "../streams/byte_queue.ts";
 import type { ReceiveWindow } from "../streams/receive_window.ts";
@@ -32,30 +33,10 @@ export interface H2StreamHandler {
   onClose(end: H2StreamEnd): void;
 }
 
-/** What a stream needs of its connection. */
-export interface StreamHost {
-  /** The stream has bytes to send and a window for them. */
-  sendable(stream: H2Stream): void;
-  sendHeaders(stream: H2Stream, fields: Iterable<HeaderField>, endStream: boolean): void;
-  /** Ends this side of the stream, behind everything that was sent. */
-  sendEnd(stream: H2Stream, trailers: readonly HeaderField[] | undefined): void;
-  sendReset(stream: H2Stream, code: number): void;
-  /** The peer may send so many more bytes on the stream. */
-  sendCredit(stream: H2Stream, bytes: number): void;
-  /** The window of a stream has become larger by so many bytes, or smaller where the number is negative. */
-  windowChanged(bytes: number): void;
-  /** Bytes that are buffered for paused streams were added, or removed where the number is negative. */
-  pausedBytesChanged(bytes: number): void;
-  /** Sends a PING. */
-  ping(onPong: () => void): void;
-  /** The stream is closed; the connection can forget it. */
-  forget(stream: H2Stream): void;
-}
-
 /** A request's stream on the serving side. Bytes that arrive before {@link start}, or while it is paused, are buffered. */
 export class H2Stream {
   readonly id: number;
-  readonly #host: StreamHost;
+  readonly #connection: H2Connection;
   /** What the peer may still send. */
   readonly #window: ReceiveWindow;
   /** What it had grown by when the connection was last notified. */
@@ -76,9 +57,9 @@ export class H2Stream {
   #sendWindow: number;
   #trailers: readonly HeaderField[] | undefined;
 
-  constructor(id: number, host: StreamHost, window: ReceiveWindow, sendWindow: number, expectedBytes: number) {
+  constructor(id: number, connection: H2Connection, window: ReceiveWindow, sendWindow: number, expectedBytes: number) {
     this.id = id;
-    this.#host = host;
+    this.#connection = connection;
     this.#window = window;
     this.#sendWindow = sendWindow;
     this.#expected = expectedBytes;
@@ -130,7 +111,7 @@ export class H2Stream {
   /** Sends the response's headers; they go before every byte that is written. */
   respond(fields: Iterable<HeaderField>, endStream = false): void {
     if (this.closed || this.ending) return;
-    this.#host.sendHeaders(this, fields, endStream);
+    this.#connection.sendHeaders(this, fields, endStream);
     if (!endStream) return;
     this.#moveSending("owner-ended");
     this.endSent();
@@ -143,7 +124,7 @@ export class H2Stream {
   write(bytes: Uint8Array): boolean {
     if (this.closed || this.ending || bytes.length === 0) return true;
     this.#queue.push(bytes, this.#sending === "full");
-    if (this.#sendWindow > 0) this.#host.sendable(this);
+    if (this.#sendWindow > 0) this.#connection.sendable(this);
     if (this.#queue.bytes < h2Limits.streamQueueHighBytes) return true;
     if (this.#sending === "open") this.#moveSending("filled");
     return false;
@@ -154,7 +135,7 @@ export class H2Stream {
     if (this.closed || !this.#moveSending("owner-ended")) return;
     this.#trailers = trailers;
     if (this.#queue.bytes > 0) return;
-    this.#host.sendEnd(this, trailers);
+    this.#connection.sendEnd(this, trailers);
     this.endSent();
   }
 
@@ -162,13 +143,13 @@ export class H2Stream {
   reset(code: number): void {
     if (this.closed) return;
     if (this.localEnded && this.remoteEnded) return this.close({ kind: "ended" });
-    this.#host.sendReset(this, code);
+    this.#connection.sendReset(this, code);
     this.close({ kind: "reset", code, byPeer: false });
   }
 
   /** Sends a PING on the connection; a closed stream sends none. */
   ping(onPong: () => void): void {
-    if (!this.closed) this.#host.ping(onPong);
+    if (!this.closed) this.#connection.ping(onPong);
   }
 
   /** Stops delivery; the peer may fill its window meanwhile, and then waits. */
@@ -183,7 +164,7 @@ export class H2Stream {
     while (this.#delivers && !this.closed) {
       const piece = this.#buffered?.shift();
       if (piece === undefined) break;
-      this.#host.pausedBytesChanged(-piece.length);
+      this.#connection.pausedBytesChanged(-piece.length);
       this.#handler.onData(piece);
       this.#consumed(piece.length);
     }
@@ -211,7 +192,7 @@ export class H2Stream {
     }
     this.#buffered ??= new ByteQueue();
     this.#buffered.push(bytes);
-    this.#host.pausedBytesChanged(bytes.length);
+    this.#connection.pausedBytesChanged(bytes.length);
   }
 
   /** Padding counts for the window, and nobody reads it. */
@@ -231,7 +212,7 @@ export class H2Stream {
   changeSendWindow(by: number, limit: number): boolean {
     if (this.#sendWindow + by > limit) return false;
     this.#sendWindow += by;
-    if (this.#queue.bytes > 0 && this.#sendWindow > 0) this.#host.sendable(this);
+    if (this.#queue.bytes > 0 && this.#sendWindow > 0) this.#connection.sendable(this);
     return true;
   }
 
@@ -281,8 +262,8 @@ export class H2Stream {
     this.#notifyGrown();
     const buffered = this.#buffered?.length ?? 0;
     this.#buffered = undefined;
-    if (buffered > 0) this.#host.pausedBytesChanged(-buffered);
-    this.#host.forget(this);
+    if (buffered > 0) this.#connection.pausedBytesChanged(-buffered);
+    this.#connection.forget(this);
     this.#handler?.onClose(end);
     this.#onClosed?.();
   }
@@ -312,14 +293,14 @@ export class H2Stream {
     if (this.remoteEnded || this.closed) return;
     const credit = this.#window.consumed(bytes);
     if (credit === 0) return;
-    this.#host.sendCredit(this, credit);
+    this.#connection.sendCredit(this, credit);
     this.#notifyGrown();
   }
 
   #notifyGrown(): void {
     const { grownBytes } = this.#window;
     if (grownBytes === this.#grown) return;
-    this.#host.windowChanged(grownBytes - this.#grown);
+    this.#connection.windowChanged(grownBytes - this.#grown);
     this.#grown = grownBytes;
   }
 

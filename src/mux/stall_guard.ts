@@ -1,11 +1,6 @@
+import type { PacketStream } from "../streams/packet_stream.ts";
 import type { After } from "../streams/progress.ts";
 import type { ChannelOwner } from "./channel_owner.ts";
-
-/** A link whose reading can be paused and resumed. */
-export interface Pausable {
-  pause(): void;
-  resume(): void;
-}
 
 /** When a channel stalls its link. */
 export interface StallLimits {
@@ -20,13 +15,13 @@ export interface StallLimits {
  * peer can only be stopped as a whole.
  */
 export class StallGuard {
-  readonly #link: Pausable;
+  readonly #link: Pick<PacketStream, "pause" | "resume">;
   readonly #limits: StallLimits;
   readonly #after: After;
   /** Owners that hold the link back, with the end of their grace. */
   readonly #stalling = new Map<ChannelOwner, ReturnType<After>>();
 
-  constructor(link: Pausable, limits: StallLimits, after: After) {
+  constructor(link: Pick<PacketStream, "pause" | "resume">, limits: StallLimits, after: After) {
     this.#link = link;
     this.#limits = limits;
     this.#after = after;

@@ -6,7 +6,7 @@ import type { AgentInfo } from "./agents/agent_info.ts";
 import type { DialFailure } from "./dial_outcome.ts";
 import type { DialRecord } from "./dial_record.ts";
 import type { CloseInitiator, CloseReason } from "./server_events.ts";
-import type { TunnelClient } from "./tunnel_sides.ts";
+import type { TunnelClient } from "./tunnel_client.ts";
 
 /** What a client speaks; `probe` is the server itself, which dials a destination to see whether it can be reached. */
 export type FrontendKind = "grpc" | "http-connect" | "probe";

@@ -22,7 +22,6 @@ import { type AgingLink, limitLinkAge } from "./link_age.ts";
 import type { ServerEvents } from "./server_events.ts";
 import { serverLimits } from "./server_limits.ts";
 import type { ServerTunnel } from "./tunnel.ts";
-import type { TunnelLink } from "./tunnel_sides.ts";
 
 const log = getLogger(["server", "backend"]);
 
@@ -56,7 +55,7 @@ interface DialAnswer {
  * or one agent connected twice, never meet each other's tunnels. A packet of one tunnel that makes something throw ends
  * that tunnel; only what belongs to none ends the link.
  */
-export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
+export class Backend implements PacketStreamHandler, AgingLink {
   readonly place = "link";
   readonly info: AgentInfo;
   /** Its connection, for its kind and its round trip. */
@@ -282,12 +281,13 @@ export class Backend implements PacketStreamHandler, TunnelLink, AgingLink {
     for (const tunnel of [...this.#session.owners()]) guard(tunnel, () => tunnel.linkLost(failure));
   }
 
-  // ---- TunnelLink: from the tunnels ----
+  // ---- from the tunnels ----
 
   sendCloseDial(tunnelId: bigint): void {
     this.#session.sendPacket(closeDial(tunnelId));
   }
 
+  /** The tunnel is closed and can be forgotten. */
   forget(tunnel: ServerTunnel): void {
     this.#dials.delete(tunnel.id);
     if (this.#session.owner(tunnel.connectId) === tunnel) {

@@ -10,7 +10,7 @@ import { anyDial, DialPolicy } from "./dial_policy.ts";
 import { noServerEvents, type ServerEvents } from "./server_events.ts";
 import { canonicalHost, hostOf, type Reach, reachOf, strategies, type StrategyName } from "./strategies.ts";
 import { ServerTunnel } from "./tunnel.ts";
-import type { TunnelClient } from "./tunnel_sides.ts";
+import type { TunnelClient } from "./tunnel_client.ts";
 
 const log = getLogger(["server", "dials"]);
 

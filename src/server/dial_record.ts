@@ -3,7 +3,7 @@ import type { DialTarget } from "../wire/packet.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
 import type { TunnelEnd } from "./audit_trail.ts";
 import type { DialFailure } from "./dial_outcome.ts";
-import type { TunnelClient } from "./tunnel_sides.ts";
+import type { TunnelClient } from "./tunnel_client.ts";
 
 /** Writes down what becomes of one dial, for those who asked for it. */
 export interface DialRecord {

@@ -1,5 +1,5 @@
 import type { Clock } from "../runtime/clock.ts";
-import type { KeepaliveOptions } from "../mux/keepalive.ts";
+import type { KeepaliveOptions } from "../liveness/keepalive.ts";
 import { PacketCounts } from "../wire/packet_counts.ts";
 import type { AllowedNames } from "../wire/destination/allowed_names.ts";
 import { flowLimits } from "../mux/flow_limits.ts";

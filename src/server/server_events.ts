@@ -8,7 +8,7 @@ import type { DialFailureReason } from "./dial_outcome.ts";
 import type { ProbeReport } from "./probes/destination_probe.ts";
 import type { StrategyName } from "./strategies.ts";
 import type { ServerTunnel } from "./tunnel.ts";
-import type { TunnelClient } from "./tunnel_sides.ts";
+import type { TunnelClient } from "./tunnel_client.ts";
 
 /** A hop of a packet stream as metrics label it, seen from the server. */
 export type ServerSegment = "from_client" | "to_client" | "from_agent" | "to_agent";

@@ -8,11 +8,12 @@ import { isRunning, nextState, type TunnelEvent, type TunnelState } from "../mux
 import type { ConnectId } from "../wire/connect_id.ts";
 import { closeRequest, closeWrite, type DialTarget } from "../wire/packet.ts";
 import type { AgentInfo } from "./agents/agent_info.ts";
+import type { Backend } from "./backend.ts";
 import type { DialFailure } from "./dial_outcome.ts";
 import type { DialRecord } from "./dial_record.ts";
 import type { CloseInitiator, CloseReason, ServerDial, ServerEvents } from "./server_events.ts";
 import { serverLimits } from "./server_limits.ts";
-import type { TunnelClient, TunnelLink } from "./tunnel_sides.ts";
+import type { TunnelClient } from "./tunnel_client.ts";
 
 const log = getLogger(["server", "tunnel"]);
 
@@ -42,7 +43,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
   readonly #record: DialRecord | undefined;
   /** When the dial began, then when the tunnel opened; milliseconds of the monotonic clock. */
   #since: number;
-  #link: TunnelLink | undefined;
+  #link: Backend | undefined;
   #state: TunnelState = "dialing";
   #channel: Channel | undefined;
   #clientState: ClientState = "waiting";
@@ -106,7 +107,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
    * The link that the dial goes over, and how long its agent may take to answer, in milliseconds, 0: as long as it likes; again
    * when the dial moves to another backend.
    */
-  assign(link: TunnelLink, dialTimeoutMs: number): void {
+  assign(link: Backend, dialTimeoutMs: number): void {
     this.#cancelWait();
     this.#link = link;
     if (dialTimeoutMs > 0) {

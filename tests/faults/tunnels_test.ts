@@ -1,7 +1,7 @@
 /** What throws on a tunnel's way through the server or the agent ends that tunnel; its neighbours on the link go on. */
 import assert from "node:assert/strict";
 import { systemClock } from "../../src/runtime/system_clock.ts";
-import { Keepalive } from "../../src/mux/keepalive.ts";
+import { Keepalive } from "../../src/liveness/keepalive.ts";
 import { noServerEvents, type ServerEvents } from "../../src/server/server_events.ts";
 import { openChannel, sessionOn } from "../support/memory/channel_owner.ts";
 import { closeRequest, closeResponse, dialed, dialRequest, PacketType } from "../../src/wire/packet.ts";

@@ -6,7 +6,7 @@ import { Link } from "../../src/agent/link.ts";
 import { Backend } from "../../src/server/backend.ts";
 import { noServerEvents } from "../../src/server/server_events.ts";
 import { ServerTunnel } from "../../src/server/tunnel.ts";
-import type { TunnelClient } from "../../src/server/tunnel_sides.ts";
+import type { TunnelClient } from "../../src/server/tunnel_client.ts";
 import type { Channel } from "../../src/mux/channel.ts";
 import type { ByteStream, ByteStreamHandler } from "../../src/streams/byte_stream.ts";
 import { pipe } from "../../src/streams/pipe.ts";

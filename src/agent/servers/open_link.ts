@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { follow, owned, ownerOf } from "../../faults/owned.ts";
-import { PingedStream } from "../../mux/pinged_stream.ts";
+import { PingedStream } from "../../liveness/pinged_stream.ts";
 import type { PacketStream } from "../../streams/packet_stream.ts";
 import { type Feature, formatFeatures, metadataKeys, parseFeatures, parseServerMetadata } from "../../wire/metadata.ts";
 import type { Clock } from "../../runtime/clock.ts";

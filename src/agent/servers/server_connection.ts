@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Owner } from "../../faults/fault.ts";
 import { follow } from "../../faults/owned.ts";
 import type { Clock, Deadline } from "../../runtime/clock.ts";
-import { Keepalive, type KeepaliveOptions } from "../../mux/keepalive.ts";
+import { Keepalive, type KeepaliveOptions } from "../../liveness/keepalive.ts";
 import type { Link } from "../link.ts";
 import { leavingTime } from "./link_renewal.ts";
 import type { OpenedLink } from "./open_link.ts";

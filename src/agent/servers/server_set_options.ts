@@ -1,4 +1,4 @@
-import type { KeepaliveOptions } from "../../mux/keepalive.ts";
+import type { KeepaliveOptions } from "../../liveness/keepalive.ts";
 import type { AgentIdentity, LinkTransport, OpenLimits } from "./open_link.ts";
 import type { ServerCounter, ServerCountSource } from "./server_count.ts";
 import type { Resolver } from "./server_routes.ts";

@@ -1,26 +1,13 @@
 import { byteAt, readUint32 } from "../../wire/bytes.ts";
 import { clientPreface, frameFlag, frameHeaderBytes, frameType, h2Code } from "./frame.ts";
+import type { FrameReceiver } from "../frame_receiver.ts";
 import { h2Limits } from "../limits.ts";
-
-/** Where a {@link FrameReader} delivers frames. */
-export interface FrameSink {
-  /** A whole frame that is not DATA. The payload must be read now: its memory is used again. */
-  onFrame(type: number, flags: number, streamId: number, payload: Uint8Array): void;
-  /** A DATA frame begins. @param length bytes that count for flow control, padding included */
-  onDataBegin(streamId: number, length: number): void;
-  /** Bytes of the DATA frame's payload, never empty; the view may be kept. */
-  onData(bytes: Uint8Array): void;
-  /** The DATA frame is complete. @param paddingBytes bytes of it that were padding, the padding's length among them */
-  onDataEnd(endStream: boolean, paddingBytes: number): void;
-  /** The bytes are no HTTP/2. The reader takes nothing more. */
-  onFrameError(code: number, message: string): void;
-}
 
 const nothing = new Uint8Array(0);
 
 /** Cuts what a client sends into frames. The payload of DATA goes on as views of the chunks it came in. */
 export class FrameReader {
-  readonly #sink: FrameSink;
+  readonly #receiver: FrameReceiver;
   /** Bytes of the preface that are still to come. */
   #prefaceRemaining = clientPreface.length;
   /** Bytes of the current DATA frame that are still to come: payload, and padding behind it. */
@@ -37,8 +24,8 @@ export class FrameReader {
   #stopped = false;
   #yields = false;
 
-  constructor(sink: FrameSink) {
-    this.#sink = sink;
+  constructor(receiver: FrameReceiver) {
+    this.#receiver = receiver;
   }
 
   /** Takes no more bytes; the rest of a chunk is dropped. */
@@ -138,7 +125,7 @@ export class FrameReader {
   #emit(bytes: Uint8Array, at: number, length: number): void {
     const start = at + frameHeaderBytes;
     const payload = bytes.subarray(start, start + length);
-    this.#sink.onFrame(byteAt(bytes, at + 3), byteAt(bytes, at + 4), streamIdAt(bytes, at), payload);
+    this.#receiver.onFrame(byteAt(bytes, at + 3), byteAt(bytes, at + 4), streamIdAt(bytes, at), payload);
   }
 
   #beginData(bytes: Uint8Array, at: number, length: number): void {
@@ -151,7 +138,7 @@ export class FrameReader {
     this.#padRemaining = 0;
     this.#padUnknown = padded;
     this.#padding = padded ? 1 : 0;
-    this.#sink.onDataBegin(streamIdAt(bytes, at), length);
+    this.#receiver.onDataBegin(streamIdAt(bytes, at), length);
     if (length === 0) this.#endData();
   }
 
@@ -171,7 +158,7 @@ export class FrameReader {
     } else if (this.#dataRemaining > 0) {
       const behind = Math.min(at + this.#dataRemaining, chunk.length);
       this.#dataRemaining -= behind - at;
-      this.#sink.onData(at === 0 && behind === chunk.length ? chunk : chunk.subarray(at, behind));
+      this.#receiver.onData(at === 0 && behind === chunk.length ? chunk : chunk.subarray(at, behind));
       at = behind;
     } else {
       const behind = Math.min(at + this.#padRemaining, chunk.length);
@@ -184,12 +171,12 @@ export class FrameReader {
 
   #endData(): void {
     this.#inData = false;
-    this.#sink.onDataEnd((this.#dataFlags & frameFlag.endStream) !== 0, this.#padding);
+    this.#receiver.onDataEnd((this.#dataFlags & frameFlag.endStream) !== 0, this.#padding);
   }
 
   #fail(code: number, message: string): void {
     this.stop();
-    this.#sink.onFrameError(code, message);
+    this.#receiver.onFrameError(code, message);
   }
 }
 

@@ -2,7 +2,7 @@ import { guard, ownerOf } from "../../faults/owned.ts";
 import type { Backend } from "../../server/backend.ts";
 import type { CloseInitiator, CloseReason, ServerDial, ServerEvents } from "../../server/server_events.ts";
 import type { ServerTunnel } from "../../server/tunnel.ts";
-import type { TunnelClient } from "../../server/tunnel_sides.ts";
+import type { TunnelClient } from "../../server/tunnel_client.ts";
 import type { StreamEnd } from "../../streams/packet_stream.ts";
 import { type PeerIdentity, peerName } from "../../wire/peer_identity.ts";
 import { agentEntryBase, clientEntry } from "../status/server_status.ts";

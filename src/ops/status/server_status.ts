@@ -2,7 +2,7 @@ import type { AgentInfo } from "../../server/agents/agent_info.ts";
 import type { Backend } from "../../server/backend.ts";
 import type { StrategyName } from "../../server/strategies.ts";
 import type { ServerTunnel } from "../../server/tunnel.ts";
-import type { TunnelClient } from "../../server/tunnel_sides.ts";
+import type { TunnelClient } from "../../server/tunnel_client.ts";
 import { peerName } from "../../wire/peer_identity.ts";
 import type { ProbeReport } from "../../server/probes/destination_probe.ts";
 import { type ServerLeaseReport, type ServerLeases, serverLeases } from "./lease_status.ts";

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { isIP } from "node:net";
 import { follow, ownerOf } from "../../faults/owned.ts";
 import { dialGuard } from "../../agent/dial_guard.ts";
-import type { KeepaliveOptions } from "../../mux/keepalive.ts";
+import type { KeepaliveOptions } from "../../liveness/keepalive.ts";
 import type { AgentTracer } from "../../agent/dial_span.ts";
 import { ProxyAgent } from "../../agent/proxy_agent.ts";
 import { ServerAddresses } from "../../agent/servers/server_addresses.ts";

@@ -9,7 +9,7 @@ import type { DialFailure } from "../dial_outcome.ts";
 import { EarlyData } from "./early_data.ts";
 import { serverLimits } from "../server_limits.ts";
 import type { ServerTunnel } from "../tunnel.ts";
-import type { TunnelClient } from "../tunnel_sides.ts";
+import type { TunnelClient } from "../tunnel_client.ts";
 
 /** A client's idle time is checked after this time, in milliseconds, or a multiple of it. */
 const idleStepMs = 10_000;

@@ -21,7 +21,7 @@ import type { PeerIdentity } from "../../wire/peer_identity.ts";
 import type { BackendPool } from "../backend_pool.ts";
 import type { DialFailure } from "../dial_outcome.ts";
 import { ServerTunnel } from "../tunnel.ts";
-import type { TunnelClient } from "../tunnel_sides.ts";
+import type { TunnelClient } from "../tunnel_client.ts";
 import { EarlyData } from "./early_data.ts";
 
 const log = getLogger(["server", "grpc-frontend"]);

@@ -6,7 +6,7 @@ import type { AgentInfo } from "../agents/agent_info.ts";
 import type { BackendPool } from "../backend_pool.ts";
 import type { DialFailure, DialFailureReason } from "../dial_outcome.ts";
 import { ServerTunnel } from "../tunnel.ts";
-import type { TunnelClient } from "../tunnel_sides.ts";
+import type { TunnelClient } from "../tunnel_client.ts";
 
 /** Why a probe failed: as a client's dial, or it took longer than a probe may. */
 export type ProbeFailureReason = DialFailureReason | "timeout";

@@ -1,10 +1,8 @@
 import type { Owner } from "../faults/fault.ts";
 import type { Channel } from "../mux/channel.ts";
 import type { PeerIdentity } from "../wire/peer_identity.ts";
-import type { AgentInfo } from "./agents/agent_info.ts";
 import type { FrontendKind } from "./audit_trail.ts";
 import type { DialFailure } from "./dial_outcome.ts";
-import type { ServerTunnel } from "./tunnel.ts";
 
 /** Who dials. Its stream ends when it throws at the tunnel's end. */
 export interface TunnelClient extends Owner {
@@ -19,15 +17,4 @@ export interface TunnelClient extends Owner {
   tunnelDialed(channel: Channel): void;
   /** The destination was not reached; nothing follows. */
   tunnelDialFailed(failure: DialFailure): void;
-}
-
-/** What a tunnel needs of its agent's link; the backend is it. */
-export interface TunnelLink {
-  /** The agent at its other end. */
-  readonly info: AgentInfo;
-  /** The agent takes CLOSE_WRITE. */
-  readonly halfCloses: boolean;
-  sendCloseDial(tunnelId: bigint): void;
-  /** The tunnel is closed and can be forgotten. */
-  forget(tunnel: ServerTunnel): void;
 }
