@@ -117,9 +117,9 @@ export const rows: readonly Row[] = [
   },
   {
     what: "a session of TLS 1.3 that is kept",
-    promise: "a ticket may come; it is of no use",
+    promise: "a ticket comes; the next row shows that it is of no use",
     args: ({ known, session }) => [...known, "-alpn", "h2,http/1.1", "-sess_out", session],
-    shows: tls13,
+    shows: [...tls13, /New Session Ticket arrived/],
   },
   {
     what: "that session, at the next connection",

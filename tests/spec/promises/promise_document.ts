@@ -2,7 +2,8 @@
  * Writes the table of promises in docs/security.md: `deno task promises`.
  * @module
  */
-import { type Promised, promisingDocuments } from "./promise_table.ts";
+import type { Promised } from "./promise.ts";
+import { promisingDocuments } from "./promise_table.ts";
 
 const path = new URL("../../../docs/security.md", import.meta.url);
 const marker = /<!-- promises -->\n[^]*<!-- \/promises -->/;
