@@ -21,6 +21,7 @@ const slow: readonly string[] = [
   "tests/e2e/workers_frontends_test.ts",
   "tests/e2e/workers_test.ts",
   "tests/e2e/leases_status_test.ts",
+  "tests/fuzz/inputs/inputs_test.ts",
   "tests/fuzz/fuzz_test.ts",
   "tests/e2e/events_test.ts",
   "tests/e2e/konnectivity_tap_test.ts",

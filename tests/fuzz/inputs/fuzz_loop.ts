@@ -41,6 +41,8 @@ export class FuzzLoop {
   readonly #heap: number[] = [];
   #inputs = 0;
   #current: Uint8Array = new Uint8Array(0);
+  /** What failed outside of the run of the input. */
+  #pending: unknown;
 
   /** @param guided keeps what reaches something; without it, for comparison, every input is made of the seeds */
   constructor(target: FuzzTarget, coverage: Coverage, random: Random, guided = true) {
@@ -76,7 +78,7 @@ export class FuzzLoop {
   async replay(inputs: Iterable<Uint8Array>): Promise<void> {
     this.#coverage.begin();
     for (const input of inputs) await this.#try(input);
-    await nextTurn();
+    await this.#betweenInputs();
   }
 
   /** Goes on until the bound is reached, or until so much was found that there is no use in more. */
@@ -92,14 +94,14 @@ export class FuzzLoop {
         if (tried !== undefined) await tried;
         if (this.#inputs % 64 === 0 && performance.now() >= untilMs) break;
       }
-      await nextTurn();
+      await this.#betweenInputs();
       await this.#measureHeap();
     }
   }
 
-  /** Records that something failed for the input that is judged now. */
-  async fail(error: unknown): Promise<void> {
-    await this.#failed(this.#current, error);
+  /** Says that something failed, outside of the run, for the input that is judged now. */
+  fail(error: unknown): void {
+    this.#pending ??= error;
   }
 
   #next(): Uint8Array {
@@ -139,6 +141,7 @@ export class FuzzLoop {
   }
 
   #passed(input: Uint8Array, start: number): void | Promise<void> {
+    if (this.#pending !== undefined) return this.#failed(input, this.#takePending());
     const { fresh, work } = this.#coverage.take();
     const { maxWork = usualWork } = this.#target;
     if (work > maxWork(input.length)) {
@@ -168,11 +171,22 @@ export class FuzzLoop {
 
   async #failed(input: Uint8Array, first: unknown): Promise<void> {
     this.#coverage.take();
-    const error = await this.#traced(input) ?? first;
+    const error = await this.#traced(input) ?? this.#takePending() ?? first;
     const cause = causeOf(error);
-    const known = this.#faults.get(cause);
-    if (known !== undefined && known.input.length <= input.length) return;
+    if (this.#faults.has(cause)) return;
     this.#faults.set(cause, { target: this.#target.name, input: input.slice(), error });
+  }
+
+  #takePending(): unknown {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    return pending;
+  }
+
+  /** What comes between inputs is put down to the last one. */
+  async #betweenInputs(): Promise<void> {
+    await nextTurn();
+    if (this.#pending !== undefined) await this.#failed(this.#current, this.#takePending());
   }
 
   /** The same failure with its stack, which takes too long to write for all the errors that are expected. */
@@ -199,7 +213,9 @@ export class FuzzLoop {
     const last = Math.min(...this.#heap.slice(-3));
     const corpus = this.#corpus.reduce((sum, { length }) => sum + length + 256, 0);
     const grown = last - first - corpus;
-    if (grown > mostGrowthBytes) await this.fail(new Error(`memory has grown by ${Math.round(grown / 1e6)} MB`));
+    if (grown > mostGrowthBytes) {
+      await this.#failed(this.#current, new Error(`memory has grown by ${Math.round(grown / 1e6)} MB`));
+    }
   }
 }
 

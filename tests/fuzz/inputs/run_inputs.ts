@@ -40,7 +40,7 @@ print(`seed ${seed}, ${runs.length} targets`);
 let current: TargetRun | undefined;
 const unowned = (event: Event, error: unknown) => {
   event.preventDefault();
-  void current?.fail(error);
+  current?.fail(error);
 };
 addEventListener("unhandledrejection", (event) => unowned(event, event.reason));
 addEventListener("error", (event) => unowned(event, event.error));
@@ -49,33 +49,45 @@ addEventListener("error", (event) => unowned(event, event.error));
 const { onFault } = await import("../../../src/faults/fault.ts");
 onFault((_place, error) => void current?.fail(error));
 
-for (current of runs) await current.replay();
+let faults = 0;
+for (current of runs) {
+  await current.replay();
+  await keepFaults(current);
+}
 if (!values.replay) {
   const inputs = values.inputs === undefined ? undefined : Number(values.inputs);
   if (inputs === undefined) await inTurns(Number(values.seconds));
-  else for (current of runs) await current.run({ inputs });
+  else {
+    for (current of runs) {
+      await current.run({ inputs });
+      await keepFaults(current);
+    }
+  }
 }
-let faults = 0;
 for (const run of runs) {
   print(run.line());
   if (values.merge) await run.merge();
-  for (const text of await run.keepFaults()) {
-    faults++;
-    print(`FAULT: ${text}`);
-  }
 }
 const total = runs.reduce((sum, run) => sum + run.inputs, 0);
 print(`${total} inputs over ${runs.length} targets, ${faults} faults`);
 Deno.exit(faults === 0 ? 0 : 1);
 
+async function keepFaults(run: TargetRun): Promise<void> {
+  for (const text of await run.keepFaults()) {
+    faults++;
+    print(`FAULT: ${text}`);
+  }
+}
+
 /** Gives each target a slice of the time, over and over. */
 async function inTurns(seconds: number): Promise<void> {
   const start = performance.now();
   const end = start + seconds * 1000;
-  const slice = Math.min(20_000, seconds * 1000 / runs.length);
+  const slice = Math.min(4_000, seconds * 1000 / runs.length);
   while (performance.now() < end) {
     for (current of runs) {
       await current.run({ inputs: Infinity, untilMs: Math.min(end, performance.now() + slice) });
+      await keepFaults(current);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Random } from "../random.ts";
 import { corpusFile, formatInput, keepFound, readInputs, writeInputs } from "./corpus.ts";
 import { Coverage } from "./coverage.ts";
-import { FuzzLoop, type LoopBound } from "./fuzz_loop.ts";
+import { type Fault, FuzzLoop, type LoopBound } from "./fuzz_loop.ts";
 import { shrink } from "./shrink.ts";
 import type { FuzzTarget } from "./target.ts";
 
@@ -16,6 +16,7 @@ export class TargetRun {
   readonly #coverage: Coverage;
   readonly #loop: FuzzLoop;
   #runningMs = 0;
+  readonly #kept = new Set<Fault>();
 
   constructor(target: FuzzTarget, random: Random) {
     this.#target = target;
@@ -44,8 +45,8 @@ export class TargetRun {
   }
 
   /** Says that something failed which has no owner. */
-  async fail(error: unknown): Promise<void> {
-    await this.#loop.fail(error);
+  fail(error: unknown): void {
+    this.#loop.fail(error);
   }
 
   /** What was done, in a line. */
@@ -77,11 +78,14 @@ export class TargetRun {
     await writeInputs(file, kept);
   }
 
-  /** Shrinks and writes what broke something; returns a text for each. */
+  /** Shrinks and writes what broke something since the last call; returns a text for each. */
   async keepFaults(): Promise<string[]> {
     const known = new Set((await readInputs(corpusFile("found", this.#target.name))).map(formatInput));
     const texts: string[] = [];
-    for (const { input, error } of this.#loop.faults) {
+    for (const fault of this.#loop.faults) {
+      if (this.#kept.has(fault)) continue;
+      this.#kept.add(fault);
+      const { input, error } = fault;
       const smallest = await shrink(this.#target, input, error);
       const reason = error instanceof Error ? error.stack ?? error.message : String(error);
       if (!known.has(formatInput(smallest))) await keepFound(this.#target.name, smallest, reason);

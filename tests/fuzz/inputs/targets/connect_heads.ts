@@ -69,7 +69,7 @@ function judge(input: string, answer: string): void {
   if (!answer.startsWith(established)) {
     holds(answer === "" || /^HTTP\/1\.1 [45]\d\d /.test(answer), () => `answer ${JSON.stringify(answer.slice(0, 80))}`);
     const answers = answer.split(/HTTP\/1\.1 \d{3} /).length - 1;
-    holds(answers <= 1, () => `${answers} answers on one connection`);
+    holds(answers <= 1, () => `${answers} answers on one connection: ${JSON.stringify(answer)}`);
     return;
   }
   const text = input.replace(/^(?:\r?\n)+/, "");

@@ -1,5 +1,12 @@
 import { settingsFrame, windowUpdateFrame } from "../../../../src/h2/frames/control_frames.ts";
-import { clientPreface, frameFlag, frameHeaderBytes, frameType, settingId } from "../../../../src/h2/frames/frame.ts";
+import {
+  clientPreface,
+  frameFlag,
+  frameHeaderBytes,
+  frameType,
+  h2Code,
+  settingId,
+} from "../../../../src/h2/frames/frame.ts";
 import { callHeaders, codeOf, data, frame, H2Peer, headers, type Served } from "../../../support/memory/h2_peer.ts";
 import { mutate } from "../../mutate.ts";
 import type { Random } from "../../random.ts";
@@ -141,7 +148,9 @@ export const h2Server: FuzzTarget = {
     const whole = served([bytes]);
     const cut = served(chunksOf(bytes));
     const [one, other] = [outcome(whole), outcome(cut)];
-    holds(one === other, () => `in one piece ${one}, cut ${other}`);
+    // Whether a stream, or behind a GOAWAY the connection, is closed already depends on what was written meanwhile.
+    const late = [whole, cut].some(({ closed, error }) => error?.code === h2Code.streamClosed || (closed && !error));
+    holds(late || one === other, () => `a connection does not depend on its chunks\nin one piece ${one}\ncut ${other}`);
     check(whole);
     check(cut);
   },

@@ -51,17 +51,25 @@ function restructure(random: Random, input: Uint8Array): Uint8Array {
   return joined(mutate(random, [...cut(input), ...more], 0.15)).slice(0, 1500);
 }
 
-/** A step of an agent's world. */
-function agentStep(world: LinkWorld, sockets: FakeSocket[], kind: number, [which = 0, how = 0]: Uint8Array): void {
+/** A step of an agent's world. @param ended dials that have their result */
+function agentStep(
+  world: LinkWorld,
+  sockets: FakeSocket[],
+  ended: Set<unknown>,
+  kind: number,
+  [which = 0, how = 0]: Uint8Array,
+): void {
   const socket = sockets[which % Math.max(1, sockets.length)];
   switch (kind % 12) {
     case 1:
     case 2: {
       const dial = world.dials[world.dials.length - 1 - which % Math.max(1, world.dials.length)];
+      if (dial === undefined || ended.has(dial)) return;
+      ended.add(dial);
       const opened = new FakeSocket();
       const failed: DialResult = { ok: false, failure: { reason: "unknown", message: "connection refused" } };
       if (kind % 12 === 1) sockets.push(opened);
-      return dial?.end(kind % 12 === 1 ? { ok: true, stream: opened } : failed);
+      return dial.end(kind % 12 === 1 ? { ok: true, stream: opened } : failed);
     }
     case 3:
       return socket?.destroyed === false ? socket.says("x".repeat(how)) : undefined;
@@ -120,19 +128,23 @@ export const agentLinks: FuzzTarget = {
   async run(input) {
     const world = new LinkWorld(input.length % 2 === 0 ? [] : ["window", "half-close", "ping", "resolved-address"]);
     const sockets: FakeSocket[] = [];
+    const ended = new Set<unknown>();
     const steps: (readonly [number, Uint8Array])[] = [];
     // A step comes behind the packets before it, and what follows from it before those behind it.
     for (const message of cut(input)) {
       play(message, () => world.server.stream, (kind, body) => void steps.push([kind, body]));
       await settleOnce(world);
-      for (const [kind, body] of steps.splice(0)) agentStep(world, sockets, kind, body);
+      for (const [kind, body] of steps.splice(0)) agentStep(world, sockets, ended, kind, body);
     }
     await settleOnce(world);
     world.near.lose();
     world.clock.advance(3_600_000);
     await settleOnce(world);
+    // A dial that ends when nobody waits for it any more.
     for (const dial of world.dials) {
+      if (ended.has(dial)) continue;
       const late = new FakeSocket();
+      sockets.push(late);
       dial.end({ ok: true, stream: late });
     }
     await settleOnce(world);
