@@ -4,7 +4,9 @@
  * runs on alone. Not the runner's own `--parallel`: that runs files side by side in one process, whose open files could
  * then not be told apart.
  *
- * Arguments that are files or folders are run instead of everything; the others go to the runner.
+ * Arguments that are files or folders are run instead of everything; the others go to the runner. `--cover` has the tests
+ * that share processes collect what they reach of `src`, for tools/coverage.ts: those that have a process of their own start
+ * others for the most part, and some of them measure time.
  * @module
  */
 import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
@@ -136,7 +138,12 @@ async function othersRunning(): Promise<number> {
 /** What the processes that run now have said. */
 const inFlight = new Map<Unit, Uint8Array[]>();
 
-async function runUnit(unit: Unit, flags: readonly string[]): Promise<Outcome> {
+/** Where the runner writes what was reached. */
+const coverageFlags: readonly string[] = ["--coverage=coverage/raw", "--coverage-raw-data-only"];
+
+async function runUnit(unit: Unit, given: readonly string[]): Promise<Outcome> {
+  const covered = given.includes("--cover") && (unit.files.length > 1 || unit.files[0]?.startsWith("src/") === true);
+  const flags = [...given.filter((flag) => flag !== "--cover"), ...covered ? coverageFlags : []];
   const start = performance.now();
   const said: Uint8Array[] = [];
   inFlight.set(unit, said);
@@ -203,6 +210,7 @@ const timer = setTimeout(() => {
 const places: string[] = [];
 const flags: string[] = [];
 for (const arg of Deno.args) (!arg.startsWith("-") && await isPath(arg) ? places : flags).push(arg);
+if (flags.includes("--cover") && await isPath("coverage/raw")) await Deno.remove("coverage/raw", { recursive: true });
 const files = (await Promise.all((places.length === 0 ? ["src", "tests"] : places).map(testFiles))).flat().sort();
 const outcomes = await runAll(await unitsOf(files), flags);
 clearTimeout(timer);
