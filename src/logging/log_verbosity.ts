@@ -69,18 +69,23 @@ export class Verbosity {
   }
 }
 
+/** The engine makes no expression of what is much longer. */
+const maxPatternLength = 1_000;
+
 /** Reads a comma-separated list of `pattern=N`. @throws {VmoduleError} in klog's words */
 export function parseVmodule(vmodule: string): ModuleVerbosity[] {
   return vmodule.split(",").filter((entry) => entry !== "").map((entry) => {
     const [, pattern, verbosity] = /^([^=]+)=([-+]?\d+)$/.exec(entry) ?? [];
     if (pattern === undefined) throw new VmoduleError("syntax error: expect comma-separated list of filename=N");
+    if (pattern.length > maxPatternLength) throw new VmoduleError("a pattern is longer than any category");
     if (Number(verbosity) < 0) throw new VmoduleError("negative value for vmodule level");
     return { pattern: glob(pattern), whole: pattern.includes("/"), verbosity: Number(verbosity) };
   });
 }
 
 function glob(pattern: string): RegExp {
-  const parts = Array.from(pattern, (char) => {
+  // Stars in a row would be tried with each division of a category between them.
+  const parts = Array.from(pattern.replace(/\*+/g, "*"), (char) => {
     if (char === "*") return "[^/]*";
     if (char === "?") return "[^/]";
     return char.replace(/[.+^${}()|[\]\\]/, "\\$&");

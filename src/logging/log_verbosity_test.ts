@@ -52,4 +52,5 @@ Deno.test("a --vmodule that is no list of pattern=N is refused", () => {
   for (const bad of ["backend", "=5", "backend=", "backend=x", "backend=-1", "a=1=2", "a=1,b"]) {
     assert.throws(() => new Verbosity(0, bad), VmoduleError, bad);
   }
+  assert.throws(() => new Verbosity(0, `${"a".repeat(100_000)}=5`), VmoduleError);
 });

@@ -118,6 +118,15 @@ leakTest("requests behind one that was refused are not looked at, however many t
   assert.deepEqual(at.asked, ["GET"]);
 });
 
+leakTest("a request that expects what nobody knows is answered here, and nothing behind it is looked at", async () => {
+  await using at = await listener();
+  const expecting = "GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n";
+  const answer = await answerTo(at.open(), expecting.repeat(20) + line + host + "\r\n");
+  assert.match(answer, /^HTTP\/1\.1 405 [^]*\r\n\r\nonly CONNECT\n$/);
+  assert.equal(answer.match(/HTTP\/1\.1 \d/g)?.length, 1, "one answer");
+  assert.deepEqual(at.asked, ["GET"]);
+});
+
 leakTest("an answer to HEAD has no body, and nobody is asked to go on with one", async () => {
   await using at = await listener();
   const head = await answerTo(at.open(), "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -98,8 +98,8 @@ export async function listenConnect(options: ConnectListenerOptions): Promise<Co
     follow(requestOwner(message), refuseRequest(message, client, readPeer(message.socket), options.fetch));
   });
   server.on("request", onRequest);
-  // Without a listener the runtime asks for a body that nobody wants.
-  server.on("checkContinue", onRequest);
+  // Without a listener the runtime asks for a body that nobody wants, or answers by itself and reads on.
+  for (const event of ["checkContinue", "checkExpectation"]) server.on(event, onRequest);
   // A connection that never sent a request: timed out, or spoke something else. Without a listener the runtime answers.
   const fail = (error: Error, socket: Socket) => {
     // Handshakes that failed are no affair of HTTP.

@@ -100,8 +100,8 @@ export async function serveHttp(
     answer.writeHead(503, { "content-type": "text/plain; charset=utf-8", "connection": "close" });
     answer.end("503 shutting down\n");
   };
-  // Without a listener of the second the runtime asks for a body that nobody wants.
-  for (const event of ["request", "checkContinue"]) {
+  // Without a listener the runtime asks for a body that nobody wants, or answers what it does not expect by itself.
+  for (const event of ["request", "checkContinue", "checkExpectation"]) {
     server.on(
       event,
       (message: IncomingMessage, answer: ServerResponse) =>

@@ -232,6 +232,17 @@ leakTest(
   },
 );
 
+leakTest("a request that expects what nobody knows is answered as others are", async () => {
+  await using server = await serveHttp(local, () => new Response("page"), systemClock);
+  const client = connect(server.port, "127.0.0.1");
+  client.write("GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nConnection: close\r\n\r\n");
+  let text = "";
+  client.setEncoding("latin1").on("data", (piece: string) => void (text += piece));
+  await new Promise((resolve) => client.once("end", resolve));
+  assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
+  client.destroy();
+});
+
 leakTest("a request with a body is answered, and is the last of its connection, whatever its body", async () => {
   const page = new Uint8Array([0, 0xff, 0x80]);
   await using server = await serveHttp(
