@@ -26,7 +26,7 @@ const usualLargeBytes = 64 * 1024;
 /** How often an input is large: the time for all of them is that of the others. */
 const largeChance = 1 / 1000;
 const batchInputs = 20_000;
-/** How much more memory may be in use than at first, beside the corpus. */
+/** How much memory a target's turns may leave behind together, beside the corpus. */
 const mostGrowthBytes = 48 * 1024 * 1024;
 
 /** Mutates inputs, keeps those that reach what none has reached, and judges each one. */
@@ -38,7 +38,7 @@ export class FuzzLoop {
   readonly #guided: boolean;
   readonly #corpus: Uint8Array[] = [];
   readonly #faults = new Map<string, Fault>();
-  readonly #heap: number[] = [];
+  #grownBytes = 0;
   #inputs = 0;
   #current: Uint8Array = new Uint8Array(0);
   /** What failed outside of the run of the input. */
@@ -86,6 +86,7 @@ export class FuzzLoop {
     Error.stackTraceLimit = 0;
     this.#coverage.begin();
     if (this.#corpus.length === 0) await this.replay([new Uint8Array(0)]);
+    const before = heapBytes();
     const end = this.#inputs + inputs;
     while (this.#inputs < end && performance.now() < untilMs && this.#faults.size < mostFaults) {
       const batchEnd = Math.min(end, this.#inputs + batchInputs);
@@ -95,8 +96,8 @@ export class FuzzLoop {
         if (this.#inputs % 64 === 0 && performance.now() >= untilMs) break;
       }
       await this.#betweenInputs();
-      await this.#measureHeap();
     }
+    await this.#checkGrowth(before);
   }
 
   /** Says that something failed, outside of the run, for the input that is judged now. */
@@ -203,25 +204,26 @@ export class FuzzLoop {
     }
   }
 
-  async #measureHeap(): Promise<void> {
-    if (typeof gc !== "function") return;
-    gc();
-    const { heapUsed, external } = Deno.memoryUsage();
-    this.#heap.push(heapUsed + external);
-    if (this.#heap.length < 8) return;
-    const first = Math.max(...this.#heap.slice(2, 5));
-    const last = Math.min(...this.#heap.slice(-3));
+  /** @param before what was in use when this target had its turn: others share the process */
+  async #checkGrowth(before: number): Promise<void> {
     const corpus = this.#corpus.reduce((sum, { length }) => sum + length + 256, 0);
-    const grown = last - first - corpus;
-    if (grown > mostGrowthBytes) {
-      await this.#failed(this.#current, new Error(`memory has grown by ${Math.round(grown / 1e6)} MB`));
-    }
+    this.#grownBytes += heapBytes() - before;
+    if (this.#grownBytes - corpus < mostGrowthBytes) return;
+    await this.#failed(this.#current, new Error(`memory has grown by ${Math.round(this.#grownBytes / 1e6)} MB`));
   }
 }
 
 declare global {
   /** The engine's collector, where the process was started with it. */
   var gc: (() => void) | undefined;
+}
+
+/** What is in use, garbage aside; 0 where nobody can ask the collector. */
+function heapBytes(): number {
+  if (typeof gc !== "function") return 0;
+  gc();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 function usualWork(inputBytes: number): number {
