@@ -140,7 +140,7 @@ export class PacketTunnel implements DialledStream, PacketStreamHandler {
 
   onData(id: ConnectId, payload: Uint8Array): void {
     if (id !== this.#connectId || id === 0) this.#stranger(id);
-    else if (this.#state === "open") this.#deliver(payload);
+    else if (this.#state === "open" && !this.#peerEnded) this.#deliver(payload);
   }
 
   onPacket(packet: Packet): void {

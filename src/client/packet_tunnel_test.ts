@@ -3,7 +3,16 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type PacketPair, packetPair, PacketRecorder } from "../../tests/support/memory/packet_pair.ts";
 import type { ByteStreamHandler } from "../streams/byte_stream.ts";
 import { connectId } from "../wire/connect_id.ts";
-import { closeDial, closeResponse, dialed, dialFailed, drain, type Packet, packetTypeName } from "../wire/packet.ts";
+import {
+  closeDial,
+  closeResponse,
+  closeWrite,
+  dialed,
+  dialFailed,
+  drain,
+  type Packet,
+  packetTypeName,
+} from "../wire/packet.ts";
 import { PacketError } from "../wire/packet_error.ts";
 import { PacketTunnel } from "./packet_tunnel.ts";
 import { ProxyError } from "./proxy_error.ts";
@@ -309,4 +318,14 @@ Deno.test("destroy drops the stream at once", () => {
   scene.tunnel.destroy();
   assert.equal(scene.proxy.end?.kind, "failed");
   assert.equal(code(scene.closed?.error), "tunnel-closed");
+});
+
+Deno.test("DATA behind the end of the destination's direction is dropped: its reader has seen the end", () => {
+  const scene = Scene.open();
+  scene.data(7, "before");
+  scene.say(closeWrite(connectId(7n)));
+  scene.data(7, "behind");
+  assert.deepEqual([scene.text, scene.ended, scene.closed], ["before", true, undefined]);
+  scene.say(closeResponse(7));
+  assert.deepEqual(scene.closed, { error: undefined });
 });
