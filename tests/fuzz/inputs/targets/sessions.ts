@@ -27,7 +27,7 @@ const addresses = ["10.0.0.1:443", "web.default.svc:80"];
 type Step = (kind: number, body: Uint8Array) => void;
 
 /** Has a peer send the packets of an input, and the world take the steps between them. */
-function play(input: Uint8Array, stream: () => PacketStream, step: Step): void {
+export function play(input: Uint8Array, stream: () => PacketStream, step: Step): void {
   const reader = new PacketReader(
     {
       onData: (id, payload) => void stream().sendData(id, payload),
