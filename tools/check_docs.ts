@@ -75,6 +75,11 @@ const foreignFlags = new Set([
   "version",
   "v8-flags",
   "expose-gc",
+  // Of the tasks that fuzz.
+  "seconds",
+  "seed",
+  "inputs",
+  "merge",
   "heap-growing-percent",
   "no-concurrent-array-buffer-sweeping",
   "single-threaded-gc",

@@ -92,7 +92,7 @@ function containerProgram(
   label: string,
   maps: ConfigMaps,
 ): PlannedProgram | undefined {
-  const words = (name: string) => listMember(container, name).map(String);
+  const words = (name: string) => listMember(container, name).map(wordOf);
   const { env, unknown, open } = environmentOf(container, maps);
   const undefinedVariables = new Set<string>();
   const unknownFlags: string[] = [];
@@ -162,6 +162,11 @@ function environmentOf(container: unknown, maps: ConfigMaps): Environment {
     else env[name] = value;
   }
   return { env, unknown, open };
+}
+
+/** A word of a command; Kubernetes refuses what is no text. */
+function wordOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** What a table has under a name; nothing of what each object has. */

@@ -168,3 +168,22 @@ spec:
   assert.deepEqual(flags, ["--a=$(toString)", "$(__proto__)", "$(valueOf)", "$(constructor)"]);
   assert.deepEqual(pod?.undefinedVariables, ["toString", "__proto__"]);
 });
+
+Deno.test("words and numbers that are objects are no reason to end", () => {
+  const odd = "{ toString: 1, valueOf: 1 }";
+  const { flags, pod } = only(`
+kind: Pod
+spec:
+  containers:
+    - image: proxy-agent
+      args: ["--a", ${odd}, 5, null]
+      resources: { limits: { memory: ${odd} } }
+      ports: [{ name: p, containerPort: 80 }]
+      livenessProbe: { httpGet: { port: ${odd} } }
+      readinessProbe: { httpGet: { port: p } }
+      startupProbe: { httpGet: { port: "81" } }
+`);
+  assert.deepEqual(flags, ["--a", '{"toString":1,"valueOf":1}', "5", "null"]);
+  assert.equal(pod?.memoryLimit, undefined);
+  assert.deepEqual(pod?.probes.map(({ port }) => port), [undefined, 80, 81]);
+});

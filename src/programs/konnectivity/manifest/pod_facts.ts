@@ -74,7 +74,7 @@ export function podFacts(
       const get = memberOf(memberOf(container, name), "httpGet");
       if (get === undefined) return [];
       const named = memberOf(get, "port");
-      const port = typeof named === "string" && !/^\d+$/.test(named) ? ports.get(named) : Number(named);
+      const port = typeof named !== "string" ? named : /^\d+$/.test(named) ? Number(named) : ports.get(named);
       return [{ name, port: typeof port === "number" ? port : undefined, path: textMember(get, "path") }];
     }),
     hookCommands: ["postStart", "preStop"].flatMap((hook) => {
@@ -120,7 +120,8 @@ const units: Readonly<Record<string, number>> = {
 
 /** A quantity of Kubernetes in bytes; undefined where it is none. */
 export function quantity(value: unknown): number | undefined {
-  const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?(?:e\d+)?)(m|[kMGT]|[KMGT]i)?$/.exec(String(value ?? "")) ?? [];
+  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
+  const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?(?:e\d+)?)(m|[kMGT]|[KMGT]i)?$/.exec(text) ?? [];
   if (number === "") return undefined;
   return unit === "m" ? Number(number) / 1000 : Number(number) * (units[unit] ?? 1);
 }

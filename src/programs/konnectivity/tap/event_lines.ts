@@ -143,9 +143,10 @@ function noteOf(event: Event): { readonly what: string; readonly text: string; r
       return { what: ready ? "ready" : "unfit", text: `the program is ${state}`, colour: ready ? "green" : "yellow" };
     case "lost": {
       const worker = event["worker"];
+      const count = JSON.stringify(event["count"]);
       const text = typeof worker === "number"
-        ? `${event["count"]} events: worker ${worker} could not hand them on in time`
-        : `${event["count"]} events are missing: they came faster than they were read`;
+        ? `${count} events: worker ${worker} could not hand them on in time`
+        : `${count} events are missing: they came faster than they were read`;
       return { what: "lost", text, colour: "red" };
     }
   }

@@ -198,3 +198,10 @@ Deno.test("an event stays the same JSON, on one line, without what a terminal ac
   assert.deepEqual(JSON.parse(text), { type: "x", a: "\u009b\u202e\x7f", b: "\x1b" });
   for (const bad of ["", "[]", "1", "{}", '{"type":1}', "{"]) assert.throws(() => readEvent(bad), EventFormError);
 });
+
+Deno.test("a number that is none is shown as it came", () => {
+  const count = { toString: 1, valueOf: 1 };
+  const place = { colour: false, unicode: true, columns: undefined };
+  const [line = ""] = new EventLines("proxy-server").of({ type: "lost", count }, place);
+  assert.match(line, /\{"toString":1,"valueOf":1\} events are missing/);
+});

@@ -119,7 +119,7 @@ function programOf(
   throw new WatchRefused(
     "refused",
     `${admin.host} has events of version ${
-      hello["version"]
+      JSON.stringify(hello["version"])
     }, and this konnectivity knows version ${knownVersion}: use ` +
       `the one of ${program} ${theirs}`,
   );

@@ -1,12 +1,13 @@
 import type { FuzzTarget } from "../target.ts";
 import { certificates, pemTexts } from "./certificates.ts";
 import { commandLines, flagValues } from "./command_lines.ts";
-import { connectHeads, requestTargets } from "./connect_heads.ts";
+import { clientTunnels } from "./client_tunnels.ts";
+import { connectHeads, requestMessages, requestTargets } from "./connect_heads.ts";
 import { addresses, certificateNamePatterns, destinationRules, hostPorts } from "./destinations.ts";
 import { directLinks } from "./direct_links.ts";
 import { h2Server } from "./h2_server.ts";
 import { hpack } from "./hpack.ts";
-import { jsonLines, kubeconfigs, leases } from "./kubernetes.ts";
+import { jsonLines, kubeconfigs, leases, tokens } from "./kubernetes.ts";
 import { adoptions, commandWords, manifests } from "./manifests.ts";
 import { identifiers, linkFrames, traceparents } from "./metadata.ts";
 import { dnsAnswers, hosts, resolvConf } from "./names.ts";
@@ -23,10 +24,12 @@ export const allTargets: readonly FuzzTarget[] = [
   directLinks,
   agentLinks,
   servers,
+  clientTunnels,
   h2Server,
   hpack,
   connectHeads,
   requestTargets,
+  requestMessages,
   dnsAnswers,
   resolvConf,
   hosts,
@@ -45,6 +48,7 @@ export const allTargets: readonly FuzzTarget[] = [
   kubeconfigs,
   leases,
   jsonLines,
+  tokens,
   manifests,
   adoptions,
   commandWords,

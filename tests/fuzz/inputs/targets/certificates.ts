@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { Certificate, certificatesIn } from "../../../../src/runtime/tls/certificate.ts";
 import { certificateNames } from "../../../../src/runtime/tls/certificate_names.ts";
+import { chainFault, leafFault } from "../../../../src/runtime/tls/certificate_chain.ts";
 import { DerError } from "../../../../src/runtime/tls/der.ts";
 import {
   certificateBlocks,
@@ -31,14 +32,28 @@ const key = `-----BEGIN PRIVATE KEY-----
 ${Uint8Array.fromHex(`302e020100300506032b657004220420${"11".repeat(32)}`).toBase64()}
 -----END PRIVATE KEY-----
 `;
-const [block = ""] = certificateBlocks(pem);
-const bytes = new Uint8Array(new X509Certificate(block).raw);
+/** Of leaf.example, by the one above. */
+const leafPem = `-----BEGIN CERTIFICATE-----
+MIIBkzCCAUWgAwIBAgIBBzAFBgMrZXAwKDEOMAwGA1UECgwFZ3JvdXAxFjAUBgNV
+BAMMDWFnZW50LmV4YW1wbGUwIBcNMjYxMjAxMDIzNjUwWhgPMjEyNjExMDcwMjM2
+NTBaMCcxDjAMBgNVBAoMBWdyb3VwMRUwEwYDVQQDDAxsZWFmLmV4YW1wbGUwKjAF
+BgMrZXADIQCgmqX0emdZgC/5VfjcLSoUpcmdI76X+GQSf/k4NFWk8KOBkjCBjzAd
+BgNVHREEFjAUggxsZWFmLmV4YW1wbGWHBAoAAAIwCwYDVR0PBAQDAgeAMBMGA1Ud
+JQQMMAoGCCsGAQUFBwMCMAwGA1UdEwEB/wQCMAAwHQYDVR0OBBYEFAj+BHo/JI+W
++hqCHTkfvbTIih1OMB8GA1UdIwQYMBaAFNWOrfxc81sYwO/d7YKtIO5aZIWkMAUG
+AytlcANBAOSowvxiRmSHMTiJTNXIY1J/fkvXrijHu91tois4ogeXsxpJPOhZ0R5i
+UK5wHIwNlr13kWaeRt2hDxb3+EPW2gc=
+-----END CERTIFICATE-----
+`;
+const authority = new Certificate(pem);
+const leaf = new Certificate(leafPem);
+const how = { purpose: "client", now: Date.UTC(2030, 0) } as const;
 
 /** Certificates as a peer may present them. */
 export const certificates: FuzzTarget = {
   name: "certificates",
   modules: ["src/runtime/tls/"],
-  seeds: [bytes],
+  seeds: [authority.der, leaf.der],
   dictionary: ["551d11", "551d13", "551d0f", "551d25", "550403", "55040a", "2a8648ce3d040302"].map((hex) =>
     Uint8Array.fromHex(hex)
   ),
@@ -55,7 +70,12 @@ export const certificates: FuzzTarget = {
     const formFault = attempt(() => certificate.formFault, DerError);
     // What no fault is found in, the runtime's own reading finds none in either.
     if (formFault === undefined) new X509Certificate(certificate.x509.toString());
-    certificate.isSignedBy(certificate);
+    const untrusted = attempt(
+      () => leafFault(certificate, "client", how.now) ?? chainFault(certificate, [leaf], [authority], how),
+      DerError,
+    );
+    const known = [authority, leaf].some((each) => each.equals(certificate));
+    holds(known === (untrusted === undefined), () => known ? "what is trusted stays so" : "nothing else is trusted");
   },
 };
 

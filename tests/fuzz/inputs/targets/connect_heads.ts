@@ -1,12 +1,14 @@
+import { ConnectError } from "@connectrpc/connect";
 import { Server } from "node:http";
 import { listenConnect } from "../../../../src/net/http_connect/connect_listener.ts";
+import { RequestMessage } from "../../../../src/net/call/request_message.ts";
 import { soundAuthority } from "../../../../src/net/call/request_target.ts";
 import type { ByteStream } from "../../../../src/streams/byte_stream.ts";
 import { VirtualClock } from "../../../support/fakes/virtual_clock.ts";
 import type { FuzzTarget } from "../target.ts";
 import { chunksOf, joined } from "./chunks.ts";
 import { MemorySocket, streamTurns } from "./memory_socket.ts";
-import { holds, latin1Of, textOf } from "./texts.ts";
+import { attempt, holds, latin1Of, textOf } from "./texts.ts";
 
 /** A tunnel that says back what it is sent. */
 function echo(client: ByteStream): void {
@@ -108,6 +110,30 @@ export const connectHeads: FuzzTarget = {
     const text = latin1Of(input);
     judge(text, await answerTo([input]));
     judge(text, await answerTo(chunksOf(input)));
+  },
+};
+
+const mostMessageBytes = 64;
+
+function messageIn(chunks: readonly Uint8Array[]): string {
+  const reader = new RequestMessage(mostMessageBytes);
+  for (const chunk of chunks) {
+    const message = attempt(() => reader.push(chunk), ConnectError);
+    if (message instanceof Error) return message.message;
+    if (message !== undefined) return message.toHex();
+  }
+  return reader.incomplete.message;
+}
+
+/** The one message of a request over gRPC. */
+export const requestMessages: FuzzTarget = {
+  name: "request-messages",
+  modules: ["src/net/call/request_message.ts"],
+  seeds: [Uint8Array.of(0, 0, 0, 0, 3, 1, 2, 3), Uint8Array.of(1, 0, 0, 0, 1, 1), Uint8Array.of(0, 0, 0, 1, 0, 1), ""],
+  maxBytes: 100,
+  run(input) {
+    const [whole, cut] = [messageIn([input]), messageIn(chunksOf(input))];
+    holds(whole === cut, () => `a message does not depend on its chunks\n${whole}\n${cut}`);
   },
 };
 

@@ -4,6 +4,7 @@ import { JsonLineError, JsonLines } from "../../../../src/kube/client/json_lines
 import { KubeError } from "../../../../src/kube/client/kube_error.ts";
 import { parseKubeconfig } from "../../../../src/kube/access/kubeconfig.ts";
 import { isLeaseValid, leaseEndMs, leaseOf, leaseTimeMs } from "../../../../src/kube/leases/lease.ts";
+import { tokenEndMs, tokenKey, VerdictCache } from "../../../../src/kube/tokens/verdict_cache.ts";
 import { VirtualClock } from "../../../support/fakes/virtual_clock.ts";
 import type { FuzzTarget } from "../target.ts";
 import { chunksOf } from "./chunks.ts";
@@ -76,6 +77,25 @@ export const leases: FuzzTarget = {
     holds(!Number.isNaN(leaseEndMs(read) ?? 0) && !Number.isNaN(leaseTimeMs(read) ?? 0), () => "times are numbers");
     holds((read.durationSeconds ?? 0) >= 0, () => `duration ${read.durationSeconds}`);
     isLeaseValid(read, 0);
+  },
+};
+
+const token = ["{}", '{"exp":1700000000,"sub":"a"}', "x"].map((part) => new TextEncoder().encode(part).toBase64()).join(
+  ".",
+);
+
+/** Tokens of service accounts, as far as they are looked into before the API has judged them. */
+export const tokens: FuzzTarget = {
+  name: "tokens",
+  modules: ["src/kube/tokens/verdict_cache.ts"],
+  seeds: [token, token.replaceAll("=", ""), "a.b.c", "..", "x"],
+  dictionary: ["eyJleHAiOjFlMzA5fQ", "eyJleHAiOm51bGx9", "bnVsbA", "W10"],
+  run(input) {
+    const text = textOf(input);
+    holds(!Number.isNaN(tokenEndMs(text)), () => "a token ends at some time");
+    const cache = new VerdictCache<string>({ goodMs: 1000, badMs: 10, maxEntries: 2 }, clock);
+    for (const key of [tokenKey(text), "b", "c"]) cache.set(key, "verdict", true, tokenEndMs(text));
+    holds(cache.size === 2, () => `${cache.size} verdicts are kept`);
   },
 };
 

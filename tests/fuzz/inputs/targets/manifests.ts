@@ -56,6 +56,7 @@ const dictionary = [
   "--mode=",
   "proxy-server ",
   "proxy-agent ",
+  "{toString: 1, valueOf: 1}",
   "\n---\n",
   "- ",
 ];

@@ -27,7 +27,7 @@ const addresses = ["10.0.0.1:443", "web.default.svc:80"];
 type Step = (kind: number, body: Uint8Array) => void;
 
 /** Has a peer send the packets of an input, and the world take the steps between them. */
-function play(input: Uint8Array, stream: () => PacketStream, step: Step): void {
+export function play(input: Uint8Array, stream: () => PacketStream, step: Step): void {
   const reader = new PacketReader(
     {
       onData: (id, payload) => void stream().sendData(id, payload),
@@ -51,6 +51,14 @@ function restructure(random: Random, input: Uint8Array): Uint8Array {
   return joined(mutate(random, [...cut(input), ...more], 0.15)).slice(0, 1500);
 }
 
+/** A destination that is not written to behind its end. */
+class StrictSocket extends FakeSocket {
+  override write(bytes: Uint8Array): boolean {
+    holds(!this.ended, () => `${bytes.length} bytes are written behind the end`);
+    return super.write(bytes);
+  }
+}
+
 /** A step of an agent's world. @param ended dials that have their result */
 function agentStep(
   world: LinkWorld,
@@ -66,7 +74,7 @@ function agentStep(
       const dial = world.dials[world.dials.length - 1 - which % Math.max(1, world.dials.length)];
       if (dial === undefined || ended.has(dial)) return;
       ended.add(dial);
-      const opened = new FakeSocket();
+      const opened = new StrictSocket();
       const failed: DialResult = { ok: false, failure: { reason: "unknown", message: "connection refused" } };
       if (kind % 12 === 1) sockets.push(opened);
       return dial.end(kind % 12 === 1 ? { ok: true, stream: opened } : failed);
