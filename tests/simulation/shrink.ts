@@ -14,14 +14,15 @@ export async function shrink(plan: Plan, fails: Fails): Promise<Plan> {
   let runs = 0;
   const stillFails = async (candidate: Plan) => ++runs <= mostRuns && await fails(candidate);
   let smallest = plan;
-  for (let before; before !== smallest;) {
+  let before: Plan;
+  do {
     before = smallest;
     smallest = await without(smallest, "faults", 0, stillFails);
     smallest = await without(smallest, "tunnels", 0, stillFails);
     smallest = await without(smallest, "agents", 1, stillFails);
     smallest = await without(smallest, "servers", 1, stillFails);
     smallest = await shorter(smallest, stillFails);
-  }
+  } while (before !== smallest);
   return smallest;
 }
 

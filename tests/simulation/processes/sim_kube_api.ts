@@ -1,4 +1,4 @@
-import { type ApiRequest, type ApiResponse, type ApiTransport } from "../../../src/kube/client/api_transport.ts";
+import type { ApiRequest, ApiResponse, ApiTransport } from "../../../src/kube/client/api_transport.ts";
 import { KubeError } from "../../../src/kube/client/kube_error.ts";
 import { memberOf, textMember } from "../../../src/kube/client/json_value.ts";
 import { ownerOf } from "../../../src/faults/owned.ts";
@@ -21,7 +21,7 @@ export interface SeenRequest {
   readonly name: string;
 }
 
-/** The Kubernetes API of a run: the leases, over connections of the simulated network, as well or ill as it is told. */
+/** The Kubernetes API of a run: the leases, over connections of the simulated network, in whatever mood it is. */
 export class SimKubeApi {
   readonly store = new LeaseStore();
   readonly requests: SeenRequest[] = [];
