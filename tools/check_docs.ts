@@ -53,6 +53,10 @@ const generated: ReadonlySet<string> = new Set([
 
 /** Flags of other programs that the documents show. */
 const foreignFlags = new Set([
+  "from",
+  "minutes",
+  "scenario",
+  "seeds",
   "proxy-key",
   "proxy-cert",
   "proxy-cacert",

@@ -42,6 +42,8 @@ export class BackendPool {
   readonly #events: ServerEvents;
   readonly #clock: Clock;
   readonly #members: Member[] = [];
+  /** Their agents have linked again, and they have not shown since that they live. */
+  readonly #doubted = new Set<Backend>();
   #draining = false;
   #added = 0;
   readonly #random: () => number;
@@ -78,7 +80,17 @@ export class BackendPool {
     const at = this.#members.findIndex((member) => member.backend === backend);
     if (at < 0) return;
     this.#members.splice(at, 1);
+    this.#doubted.delete(backend);
     this.#onChange();
+  }
+
+  /**
+   * A backend's agent has linked again: it may have been restarted, and the older link be dead, which is noticed only after half a
+   * minute. It gets no dials meanwhile that another backend can take, until it has answered a ping.
+   */
+  doubt(backend: Backend): void {
+    this.#doubted.add(backend);
+    backend.link.measure(() => this.#doubted.delete(backend));
   }
 
   /** How many agent streams have ever connected. */
@@ -164,11 +176,12 @@ export class BackendPool {
 
   /**
    * Chooses a backend for a destination: the strategies in order, each at random among the agents that fit best and are
-   * neither draining nor stalled by a client; only when no strategy has such an agent, one that is.
+   * neither draining nor stalled by a client, nor in doubt; only when no strategy has such an agent, one that is.
    */
   pick(address: string, except?: ReadonlySet<Backend>): Backend | undefined {
     const host = this.#asksHost ? canonicalHost(hostOf(address)) : "";
-    for (const usable of [isFree, isDraining, isStalled]) {
+    const isSure = (backend: Backend) => isFree(backend) && !this.#doubted.has(backend);
+    for (const usable of [isSure, isFree, isDraining, isStalled]) {
       for (const name of this.#strategies) {
         const chosen = this.#best(name, host, (backend) => usable(backend) && except?.has(backend) !== true);
         if (chosen !== undefined) return chosen;

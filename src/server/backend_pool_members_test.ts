@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Peer, ServerWorld } from "../../tests/support/memory/server_world.ts";
+import { drain } from "../wire/packet.ts";
 import type { StrategyName } from "./strategies.ts";
 
 /** The ids of the agents that can be picked for an address. */
@@ -141,4 +142,23 @@ Deno.test("[pains a-25] agents for certain hosts are asked for others only where
     assert.deepEqual(picks(world, "here:1"), ["scoped"], strategies.join());
     assert.deepEqual(picks(world, "elsewhere:1"), others, strategies.join());
   }
+});
+
+Deno.test("an agent that links again is dialled over its new link, until the older one has shown that it lives", async () => {
+  const world = new ServerWorld();
+  const older = await world.agent({ agentid: "a" });
+  let answer = () => {};
+  // The agent was restarted without a word: nobody answers.
+  older.near.measure = (onAnswer) => {
+    answer = () => onAnswer?.();
+  };
+  const picked = () => new Set(Array.from({ length: 60 }, () => world.server.pool.pick("x:1")?.link));
+  const newer = await world.agent({ agentid: "a" });
+  assert.deepEqual([...picked()], [newer.near]);
+  newer.stream.sendPacket(drain());
+  world.settle();
+  assert.deepEqual([...picked()], [older.near], "it is better than one that drains");
+  const third = await world.agent({ agentid: "a" });
+  answer();
+  assert.deepEqual(picked(), new Set([older.near, third.near]));
 });

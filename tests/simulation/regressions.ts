@@ -6,11 +6,14 @@ export interface Regression {
   readonly why: string;
 }
 
-/** Runs that found a fault, which has its own test where it arose. They are run again each time. */
+/**
+ * Runs that find a fault again if it comes back; it has its own test where it arose. What is drawn otherwise than before gives a
+ * seed another meaning: then another one has to be found, with the mend taken back.
+ */
 export const regressions: readonly Regression[] = [
   {
     scenario: "leases",
-    number: 5,
+    number: 37,
     why: "an agent with a wrong clock listed leases over and over once one had ended, until the API's second was over",
   },
 ];

@@ -22,7 +22,7 @@ export interface RunResult {
   readonly convergedMs: number;
 }
 
-/** What a run may be told. */
+/** What is chosen for a run beside its plan. */
 export interface RunOptions {
   /** Keep lines of what happens. */
   readonly recording?: boolean;

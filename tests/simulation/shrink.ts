@@ -14,15 +14,16 @@ export async function shrink(plan: Plan, fails: Fails): Promise<Plan> {
   let runs = 0;
   const stillFails = async (candidate: Plan) => ++runs <= mostRuns && await fails(candidate);
   let smallest = plan;
-  for (;;) {
-    const before = smallest;
+  let before: Plan;
+  do {
+    before = smallest;
     smallest = await without(smallest, "faults", 0, stillFails);
     smallest = await without(smallest, "tunnels", 0, stillFails);
     smallest = await without(smallest, "agents", 1, stillFails);
     smallest = await without(smallest, "servers", 1, stillFails);
     smallest = await shorter(smallest, stillFails);
-    if (smallest === before) return smallest;
-  }
+  } while (before !== smallest);
+  return smallest;
 }
 
 type Part = "faults" | "tunnels" | "agents" | "servers";

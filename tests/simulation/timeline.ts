@@ -7,7 +7,7 @@ export class Timeline {
   readonly #now: () => number;
   readonly #recording: boolean;
   #hash = 0x811c9dc5;
-  #marks = 0;
+  #count = 0;
 
   constructor(now: () => number, recording: boolean) {
     this.#now = now;
@@ -16,19 +16,19 @@ export class Timeline {
 
   /** Of everything so far. */
   get hash(): string {
-    return `${this.#marks}-${(this.#hash >>> 0).toString(16)}`;
+    return `${this.#count}-${(this.#hash >>> 0).toString(16)}`;
   }
 
-  /** Something happened that numbers describe: a packet arrived. */
-  mark(a: number, b: number): void {
-    this.#marks++;
+  /** A packet arrived, which two numbers describe. */
+  packet(a: number, b: number): void {
+    this.#count++;
     this.#hash = Math.imul(this.#hash ^ a, 0x01000193);
     this.#hash = Math.imul(this.#hash ^ b ^ Math.round(this.#now() * 1024), 0x01000193);
   }
 
   /** Something happened that is worth a line; the text is made only where lines are kept. */
   note(text: () => string): void {
-    this.#marks++;
+    this.#count++;
     if (!this.#recording) return;
     this.lines.push(`${(this.#now() / 1000).toFixed(3).padStart(9)} s  ${text()}`);
   }

@@ -210,6 +210,9 @@ export class AgentService {
     });
     this.#backends.add(backend);
     const links = this.#byAgentId.get(info.agentId) ?? new Set();
+    // One ping, however many agents share an id.
+    const newest = [...links].at(-1);
+    if (newest !== undefined) this.#pool.doubt(newest);
     this.#byAgentId.set(info.agentId, links.add(backend));
     try {
       this.#options.events.agentConnected(backend);

@@ -294,7 +294,7 @@ export class Network {
         return cuts.has(pair) ? "waits" : "arrives";
       },
       cut: (bytes) => bytes > 1 && random.chance(0.1) ? 1 + random.int(bytes - 1) : 0,
-      arrived: (segment) => timeline.mark(number, typeof segment === "string" ? segment.length : sumOf(segment)),
+      arrived: (segment) => timeline.packet(number, typeof segment === "string" ? segment.length : sumOf(segment)),
       unconfirmed: () => {
         if (isUnconfirmed) return;
         isUnconfirmed = true;

@@ -21,7 +21,7 @@ export interface SeenRequest {
   readonly name: string;
 }
 
-/** The Kubernetes API of a run: the leases, over connections of the simulated network, as well or ill as it is told. */
+/** The Kubernetes API of a run: the leases, over connections of the simulated network, in whatever mood it is. */
 export class SimKubeApi {
   readonly store = new LeaseStore();
   readonly requests: SeenRequest[] = [];

@@ -133,7 +133,7 @@ export class ModelServer {
     return this.#links.size;
   }
 
-  /** An agent connects. @param serverCount what it is told */
+  /** An agent connects. @param serverCount how many servers it reports */
   connect(signal: AbortSignal, serverCount: () => number): Promise<LinkConnection> {
     this.attempts++;
     if (!this.up) return this.#refused();

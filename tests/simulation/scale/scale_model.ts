@@ -25,7 +25,7 @@ const listS = 15;
 const watchS = 450;
 /** A complete set asks a server again after so long, in seconds: 60 to 90, where there are no leases. */
 const recheckS = 75;
-/** How many reviews of tokens a server makes in a second unless it is told otherwise: `--kubeconfig-qps`. */
+/** How many reviews of tokens a server makes in a second by default: `--kubeconfig-qps`. */
 export const defaultReviews = 5;
 /** Reviews are made for agents that may give up behind them: with the real decisions it takes so many times as long. */
 const reviewOverhead = 1.5;

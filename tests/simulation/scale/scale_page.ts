@@ -109,9 +109,9 @@ ${dayTable()}
    ${defaultReviews} tokens a second unless \`--kubeconfig-qps\` says otherwise, and agents give up after ten seconds and try
    again, so that a thousand take five minutes to be back, and each makes eight to ten handshakes. Raise
    \`--kubeconfig-qps\` and \`--kubeconfig-burst\` to a tenth of the agents.
-2. **Watches of leases**, from some ten thousand agents with three servers on: each renewal is an event to each agent. A
-   hundred servers and fifty thousand agents are three hundred thousand events a second, more than an API server sends. Use
-   \`--server-count\` there, or let few agents count leases.
+2. **Watches of leases**, where there are many servers: each renewal is an event to each agent. Three servers and ten
+   thousand agents are two thousand events a second, ten servers six thousand; a hundred servers and fifty thousand agents are
+   three hundred thousand, more than an API server sends. Use \`--server-count\` there, or let few agents count leases.
 3. **Handshakes**, at ten thousand agents: a server that starts anew works for 16 s before all are linked, and above 12,500
    some wait longer than the 20 s that they give a connection, and try again. Nothing is lost by that but time.
 4. **Memory**, at twenty thousand agents: a gigabyte for links on each server.
@@ -123,7 +123,7 @@ ${dayTable()}
 | ---------------- | ------: | -----------: | ------------------------- | -----------------------------: |
 | up to 300        |  2 or 3 |            1 | leases or \`--server-count\` |                  5, the default |
 | up to 3,000      |       3 |            1 | leases or \`--server-count\` |                            100 |
-| up to 10,000     |       3 |       1 or 2 | \`--server-count\`          |                            500 |
+| up to 10,000     |       3 |       1 or 2 | leases or \`--server-count\` |                            500 |
 | up to 30,000     |  3 to 5 |       1 or 2 | \`--server-count\`          |                          1,000 |
 | more             |  3 to 5 |       1 or 2 | \`--server-count\`          |     fewer agents: one for many nodes |
 

@@ -60,7 +60,7 @@ export const readme: PromisingDocument = {
           "an agent for any destination may dial anyone, yet read and write no more",
         ),
         by(
-          "tests/e2e/build_test.ts",
+          "tests/e2e/launcher_test.ts",
           "a launcher becomes its program, with the permissions of its command line and no others",
         ),
       ],
