@@ -241,7 +241,7 @@ export class Link implements PacketStreamHandler, Owner {
         }
         break;
       case PacketType.WINDOW:
-        if (payload.case === "window" && this.#session.windows) {
+        if (payload.case === "window" && this.#session.options.windows) {
           return this.#granted(connectId(payload.value.connectID), Number(payload.value.bytes));
         }
         break;

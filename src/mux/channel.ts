@@ -127,7 +127,7 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     this.#paused = false;
     let taken = this.#untakenBytes;
     this.#untakenBytes = 0;
-    while (this.#flowing || this.#session.gathers) {
+    while (this.#flowing || this.#session.options.gathers) {
       const bytes = this.#held?.shift();
       if (bytes === undefined) break;
       handler.onData(bytes);

@@ -24,29 +24,18 @@ export type ReceiveState = "open" | "ending" | "ended" | "over";
  */
 export type TunnelState = "dialing" | "open" | "client-done" | "destination-done" | "closing" | "closed";
 
-/**
- * What happens to it:
- * - `dialed`, `dial-failed`: the outcome of the dial
- * - `client-ended`: the client ended its direction (half-close)
- * - `client-closed`: the client closed both directions, or gave its dial up
- * - `link-lost`: the link is gone, and with it everyone at its other end
- * - `agent-closed`, at a client and a server: the agent closed
- * - `destination-ended`, at an agent: the destination ended its direction, on a link with half-close
- * - `destination-closed`, at an agent: the same, on a link without half-close: both end
- * - `broken`, at an agent: the connection to the destination is gone
- * - `refused`, at an agent: it ends the tunnel, because the destination does not read or the peer broke a rule
- */
+/** What happens to it. */
 export type TunnelEvent =
   | "dialed"
   | "dial-failed"
-  | "client-ended"
-  | "client-closed"
-  | "link-lost"
-  | "agent-closed"
-  | "destination-ended"
-  | "destination-closed"
-  | "broken"
-  | "refused";
+  | "client-ended" // The client ended its direction (half-close).
+  | "client-closed" // It closed both directions, or gave its dial up.
+  | "link-lost" // The link is gone, and with it everyone at its other end.
+  | "agent-closed" // At a client and a server. All that follow are at an agent alone.
+  | "destination-ended" // On a link with half-close the destination ended its direction.
+  | "destination-closed" // The same on a link without half-close: both end.
+  | "broken" // The connection to the destination is gone.
+  | "refused"; // The agent ends the tunnel: the destination does not read, or the peer broke a rule.
 
 type Row = Partial<Readonly<Record<TunnelEvent, TunnelState>>>;
 

@@ -38,15 +38,15 @@ export class Session<O extends ChannelOwner> {
   readonly scheduler: Scheduler;
   readonly stalls: StallGuard;
   readonly quiet: QuietCredit;
+  readonly options: SessionOptions;
   readonly #link: PacketStream;
-  readonly #options: SessionOptions;
   readonly #pace: LinkPace;
   readonly #channels = new Map<ConnectId, Channel<O>>();
   #lastUnknown: ConnectId = 0;
 
   constructor(link: PacketStream, options: SessionOptions) {
     this.#link = link;
-    this.#options = options;
+    this.options = options;
     this.scheduler = new Scheduler(link, options.now);
     this.stalls = new StallGuard(link, options.stallLimits, options.after);
     this.quiet = new QuietCredit(options.windows && options.returns ? options.after : undefined);
@@ -55,17 +55,7 @@ export class Session<O extends ChannelOwner> {
 
   /** Asks for the link's round trip, where windows need it. Called once the link was started. */
   start(): void {
-    if (this.#options.windows) this.#link.measure();
-  }
-
-  /** Both ends return credit. */
-  get windows(): boolean {
-    return this.#options.windows;
-  }
-
-  /** See {@link SessionOptions.gathers}. */
-  get gathers(): boolean {
-    return this.#options.gathers === true;
+    if (this.options.windows) this.#link.measure();
   }
 
   /** Channels that are known. */
@@ -85,7 +75,7 @@ export class Session<O extends ChannelOwner> {
   /** Opens a channel; its id is not in use. */
   open(id: ConnectId, owner: O): Channel<O> {
     this.#lastUnknown = 0;
-    const { windows, growth } = this.#options;
+    const { windows, growth } = this.options;
     const { initialWindowBytes } = flowLimits;
     const receiving = windows ? new ReceiveWindow(initialWindowBytes, growth, this.#pace) : undefined;
     const channel = new Channel(id, owner, this, receiving);
@@ -122,6 +112,6 @@ export class Session<O extends ChannelOwner> {
     // One answer for all packets of a connection that were in flight when it ended, and for all pieces of a packet.
     if (id === 0 || id === this.#lastUnknown) return;
     this.#lastUnknown = id;
-    this.scheduler.sendPacket(this.#options.closeUnknown(id));
+    this.scheduler.sendPacket(this.options.closeUnknown(id));
   }
 }

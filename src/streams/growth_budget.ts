@@ -5,12 +5,8 @@ const wantsMs = 1000;
 const mostOfOneBytes = 2 ** 30;
 
 /** What one window has of a budget. It belongs to the budget that made it. */
-export interface GrowthShare {
+export class GrowthShare {
   /** Bytes that the window has grown by. */
-  readonly bytes: number;
-}
-
-class Share implements GrowthShare {
   bytes = 0;
   /** Until then the window counts as refused: it has less than its part and wants more. */
   wantsUntil = -Infinity;
@@ -25,9 +21,9 @@ export class GrowthBudget {
   readonly #bytes: number;
   #remaining: number;
   /** Shares that have or want something. */
-  readonly #shares = new Set<Share>();
+  readonly #shares = new Set<GrowthShare>();
   /** Those that were refused, the one that asked last at the end. */
-  readonly #refused = new Set<Share>();
+  readonly #refused = new Set<GrowthShare>();
 
   constructor(bytes: number) {
     this.#bytes = bytes;
@@ -41,7 +37,7 @@ export class GrowthBudget {
 
   /** A window begins to want growth. It has to {@link leave}. */
   join(): GrowthShare {
-    return new Share();
+    return new GrowthShare();
   }
 
   /**
@@ -50,7 +46,7 @@ export class GrowthBudget {
    * @returns the bytes that were taken, which may be fewer, or none
    */
   take(share: GrowthShare, wanted: number, now: number): number {
-    if (!(share instanceof Share) || wanted <= 0) return 0;
+    if (wanted <= 0) return 0;
     this.#shares.add(share);
     this.#forgetOld(now);
     const part = this.#part;
@@ -79,7 +75,6 @@ export class GrowthBudget {
 
   /** A window gives bytes back that it has taken. */
   release(share: GrowthShare, bytes: number): void {
-    if (!(share instanceof Share)) return;
     share.bytes -= bytes;
     this.#remaining += bytes;
     if (share.bytes === 0 && !this.#refused.has(share)) this.#shares.delete(share);
@@ -87,7 +82,7 @@ export class GrowthBudget {
 
   /** A window wants nothing, for now or for ever; what it has taken it keeps. */
   content(share: GrowthShare): void {
-    if (!(share instanceof Share) || !this.#refused.delete(share)) return;
+    if (!this.#refused.delete(share)) return;
     if (share.bytes === 0) this.#shares.delete(share);
   }
 

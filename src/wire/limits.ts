@@ -1,3 +1,5 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
 /** Bounds on what a peer may make this side hold. Each has a test with a hostile peer. */
 export const wireLimits = {
   /** Largest gRPC message that is accepted, in bytes: grpc-go's default, which the original uses. */
@@ -13,3 +15,14 @@ export const wireLimits = {
 
 /** Bytes of the prefix of a gRPC message: one of flags, four of length. */
 export const grpcPrefixBytes = 5;
+
+/**
+ * Bytes that may wait for one peer in all. Data stops far below this; what comes on top are answers, to a peer that
+ * goes on asking and does not read them.
+ */
+export const maxUnsentBytes = 16 * 1024 * 1024;
+
+/** What a stream ends with whose peer has gone beyond {@link maxUnsentBytes}. */
+export function doesNotRead(): ConnectError {
+  return new ConnectError("peer makes this side answer and does not read", Code.ResourceExhausted);
+}

@@ -23,7 +23,7 @@ import { linger } from "../tcp/linger.ts";
 import { InFlightLimiter } from "./in_flight.ts";
 import { type ChunkSink, LinkChunks } from "./link_chunks.ts";
 import { LinkWriter } from "./link_writer.ts";
-import { doesNotRead, maxUnsentBytes } from "../../streams/unsent_limit.ts";
+import { doesNotRead, maxUnsentBytes } from "../../wire/limits.ts";
 
 /**
  * What may wait in this process for a link's socket while no tunnel is interactive. As much as the socket itself asks for

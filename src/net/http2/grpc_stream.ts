@@ -21,7 +21,7 @@ import { PacketReader } from "../../wire/packet_reader.ts";
 import { grpcError, statusError, statusTrailers } from "../call/grpc_status.ts";
 import { linger } from "../tcp/linger.ts";
 import { bytesRead } from "../../runtime/read_meter.ts";
-import { doesNotRead, maxUnsentBytes } from "../../streams/unsent_limit.ts";
+import { doesNotRead, maxUnsentBytes } from "../../wire/limits.ts";
 
 /** The gRPC code for an answer that is HTTP but not gRPC ("HTTP to gRPC Status Code Mapping" of the gRPC documents). */
 const httpStatusCodes: Readonly<Record<number, Code>> = {

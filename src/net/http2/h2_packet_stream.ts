@@ -14,7 +14,7 @@ import { PacketReader } from "../../wire/packet_reader.ts";
 import { grpcError, statusTrailers } from "../call/grpc_status.ts";
 import type { StreamCounts } from "../../wire/packet_counts.ts";
 import { linger } from "../tcp/linger.ts";
-import { doesNotRead, maxUnsentBytes } from "../../streams/unsent_limit.ts";
+import { doesNotRead, maxUnsentBytes } from "../../wire/limits.ts";
 
 const responseHeaders: readonly HeaderField[] = [[":status", "200"], ["content-type", "application/grpc"]];
 

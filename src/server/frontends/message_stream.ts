@@ -4,7 +4,7 @@ import { type ConnectId, connectId } from "../../wire/connect_id.ts";
 import { dataPacket, type Packet, PacketType } from "../../wire/packet.ts";
 import { Fifo } from "./fifo.ts";
 import type { PacketStream, PacketStreamHandler, StreamEnd } from "../../streams/packet_stream.ts";
-import { doesNotRead, maxUnsentBytes } from "../../streams/unsent_limit.ts";
+import { doesNotRead, maxUnsentBytes } from "../../wire/limits.ts";
 
 /** Bytes that may wait for a slow peer before senders are asked to wait. */
 const highWaterBytes = 256 * 1024;
