@@ -81,7 +81,7 @@ export class EventLines {
       ...(widths.who === 0 ? [] : [cell(who, widths.who, place)]),
       cell(address, widths.address, place),
       cell(peer, widths.peer, place),
-      result,
+      printable(result, place),
     ].join(" ");
   }
 
