@@ -9,20 +9,22 @@ const certificateSeconds = 14 * 86_400;
 const recentSeconds = 60;
 
 /** What to do about dials that fail, by the reason that the metric has. */
-const failureActions: Readonly<Record<string, string>> = {
+const failureActions: ReadonlyMap<string, string> = new Map([
   // Of a server.
-  no_agent: "no agent fits: connect one, or hold --proxy-strategies against the agents' --agent-identifiers",
-  error_response: "agents cannot reach the destinations: see each message, and the status of the agents",
-  backend_close: "links to agents were lost meanwhile: look at the logs of the agents",
-  backend_dial_timeout:
+  ["no_agent", "no agent fits: connect one, or hold --proxy-strategies against the agents' --agent-identifiers"],
+  ["error_response", "agents cannot reach the destinations: see each message, and the status of the agents"],
+  ["backend_close", "links to agents were lost meanwhile: look at the logs of the agents"],
+  [
+    "backend_dial_timeout",
     "agents have not answered within --backend-dial-timeout: look at their load and their firewalls",
-  frontend_close: "clients gave up before an answer came: look at the agents' load and at the destinations",
+  ],
+  ["frontend_close", "clients gave up before an answer came: look at the agents' load and at the destinations"],
   // Of an agent.
-  timeout: "destinations do not answer: look at firewalls between this agent and them",
-  too_many_names: "more names are asked for than can be resolved at once: look at the name servers of this agent",
+  ["timeout", "destinations do not answer: look at firewalls between this agent and them"],
+  ["too_many_names", "more names are asked for than can be resolved at once: look at the name servers of this agent"],
   // Of either.
-  not_allowed: "a list of allowed or denied destinations refuses them: allow them, or mend the clients",
-};
+  ["not_allowed", "a list of allowed or denied destinations refuses them: allow them, or mend the clients"],
+]);
 
 /** The first line, and below it what both programs have; `own` stands between certificates and failures. */
 export function programLine(
@@ -115,7 +117,7 @@ function failuresLine(
     health: "Degraded",
     name: "failures",
     text: `${recent.length} in the last minute, of the last ${failures.length} that are kept`,
-    action: failureActions[last.reason] ?? "see each message",
+    action: failureActions.get(last.reason) ?? "see each message",
     children,
   };
 }

@@ -246,3 +246,11 @@ Deno.test("a long list is cut, what is wrong comes first, and the rest is counte
   const all = findLine(serverLines(server({ agents: pageOf(...agents) }), Infinity), "agents").children ?? [];
   assert.equal(all.length, 50);
 });
+
+Deno.test("a reason that each object has a member of is one that nobody knows", () => {
+  const time = new Date().toISOString();
+  for (const reason of ["constructor", "__proto__", "toString"]) {
+    const { action } = findLine(serverLines(server({ failures: [{ ...failure, reason, time }] }), 3), "failures");
+    assert.equal(action, "see each message", reason);
+  }
+});

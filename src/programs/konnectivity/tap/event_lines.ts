@@ -81,7 +81,7 @@ export class EventLines {
       ...(widths.who === 0 ? [] : [cell(who, widths.who, place)]),
       cell(address, widths.address, place),
       cell(peer, widths.peer, place),
-      result,
+      printable(result, place),
     ].join(" ");
   }
 
@@ -153,8 +153,6 @@ function noteOf(event: Event): { readonly what: string; readonly text: string; r
   return undefined;
 }
 
-const colourOfOutcome: Readonly<Record<string, Colour>> = { failed: "red" };
-
 function cellsOf(event: Event): Cells {
   const client = memberOf(event, "client");
   const text = (name: string) => textMember(event, name);
@@ -170,12 +168,11 @@ function cellsOf(event: Event): Cells {
   switch (event.type) {
     case "dial": {
       const outcome = text("outcome");
-      const colour = colourOfOutcome[outcome];
       return {
         ...base,
         what: "dial",
         result: `${(typeof ms === "number" ? shortSpan(ms / 1000) : "").padStart(5)} ${outcome}`,
-        ...(colour === undefined ? {} : { colour }),
+        ...(outcome === "failed" ? { colour: "red" } as const : {}),
         ...why,
       };
     }

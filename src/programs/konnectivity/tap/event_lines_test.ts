@@ -205,3 +205,39 @@ Deno.test("a number that is none is shown as it came", () => {
   const [line = ""] = new EventLines("proxy-server").of({ type: "lost", count }, place);
   assert.match(line, /\{"toString":1,"valueOf":1\} events are missing/);
 });
+
+Deno.test("nothing of an event acts on the terminal, in whatever member it stands", () => {
+  const text = "a\u001b[2J\u009b\u202eb";
+  const members = [
+    "agent",
+    "server",
+    "name",
+    "address",
+    "destination",
+    "outcome",
+    "link",
+    "reason",
+    "message",
+    "initiator",
+  ];
+  const hostile = { ...Object.fromEntries(members.map((name) => [name, text])), client: { name: text, address: text } };
+  const types = [
+    "dial",
+    "tunnel-closed",
+    "agent-connected",
+    "link-opened",
+    "agent-disconnected",
+    "link-failed",
+    "hello",
+    text,
+  ];
+  for (const type of types) {
+    for (const columns of [undefined, 80]) {
+      for (const program of ["proxy-server", "proxy-agent"] as const) {
+        const lines = new EventLines(program).of({ type, ...hostile }, { colour: false, unicode: true, columns });
+        // deno-lint-ignore no-control-regex
+        for (const line of lines) assert.doesNotMatch(line, /[\x00-\x1f\x7f-\x9f\u202a-\u202e]/, `${type}: ${line}`);
+      }
+    }
+  }
+});

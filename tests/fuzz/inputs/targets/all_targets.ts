@@ -12,7 +12,7 @@ import { adoptions, commandWords, manifests } from "./manifests.ts";
 import { identifiers, linkFrames, traceparents } from "./metadata.ts";
 import { dnsAnswers, hosts, resolvConf } from "./names.ts";
 import { packets } from "./packets.ts";
-import { eventStreams, pageQueries } from "./pages.ts";
+import { eventStreams, pageQueries, statusTexts } from "./pages.ts";
 import { proxyAnswers, proxySettings } from "./proxies.ts";
 import { agentLinks, servers } from "./sessions.ts";
 import { clientHellos, der } from "./tls.ts";
@@ -56,4 +56,5 @@ export const allTargets: readonly FuzzTarget[] = [
   flagValues,
   pageQueries,
   eventStreams,
+  statusTexts,
 ];

@@ -4,6 +4,12 @@ import { parseStatusQuery, StatusQueryError } from "../../../../src/ops/status/s
 import { EventFormError, EventParser } from "../../../../src/programs/konnectivity/tap/event_parser.ts";
 import { EventLines } from "../../../../src/programs/konnectivity/tap/event_lines.ts";
 import { type ReadEvent, readEvent } from "../../../../src/programs/konnectivity/tap/read_events.ts";
+import { agentLines } from "../../../../src/programs/konnectivity/status/agent_lines.ts";
+import { serverLines } from "../../../../src/programs/konnectivity/status/server_lines.ts";
+import { statusText } from "../../../../src/programs/konnectivity/status/status_text.ts";
+import type { AgentStatus } from "../../../../src/ops/status/agent_status.ts";
+import type { ServerStatus } from "../../../../src/ops/status/server_status.ts";
+import { agentStatus, empty, pageOf, server } from "../../../support/memory/status_samples.ts";
 import type { FuzzTarget } from "../target.ts";
 import { chunksOf } from "./chunks.ts";
 import { attempt, holds, prototypeNames, textOf } from "./texts.ts";
@@ -78,16 +84,66 @@ export const eventStreams: FuzzTarget = {
   },
 };
 
+/** A line acts on no terminal, but by its own colours. */
+function assertPlain(line: string): void {
+  // deno-lint-ignore no-control-regex
+  const plain = line.replace(/\x1b\[\d+m/g, "");
+  // deno-lint-ignore no-control-regex
+  holds(!/[\x00-\x1f\x7f-\x9f\u202a-\u202e]/.test(plain), () => `a line acts on no terminal\n${JSON.stringify(plain)}`);
+}
+
 function show({ text, event }: ReadEvent): void {
   holds(!/[\n\r\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(text), () => "a line stays one, and acts on no terminal");
   for (const program of ["proxy-server", "proxy-agent"] as const) {
     for (const place of places) {
-      for (const line of new EventLines(program).of(event, place)) {
-        // deno-lint-ignore no-control-regex
-        const plain = line.replace(/\x1b\[\d+m/g, "");
-        // deno-lint-ignore no-control-regex
-        holds(!/[\x00-\x1f\x7f-\x9f\u202a-\u202e]/.test(plain), () => `${JSON.stringify(plain)} acts on a terminal`);
-      }
+      for (const line of new EventLines(program).of(event, place)) assertPlain(line);
     }
   }
 }
+
+/** A value whose texts are others, one after the other, as a program could have them that nobody has checked. */
+function withTexts(value: unknown, next: () => string): unknown {
+  if (typeof value === "string") return next();
+  if (Array.isArray(value)) return value.map((each) => withTexts(each, next));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withTexts(each, next)]));
+}
+
+const dial = {
+  id: "d",
+  client: { frontend: "grpc", name: "c", address: "a" },
+  destination: "web:80",
+  agent: "a1",
+  seconds: 100,
+} as const;
+const tunnel = { ...dial, state: "open", bytes: { sent: 1, received: 2 }, queuedBytes: 3, waitsFor: "client" } as const;
+const failure = { time: "2026-01-01T00:00:00.000Z", reason: "no_agent", message: "m", destination: "d" };
+const busyServer = server({
+  tunnels: pageOf(tunnel),
+  dials: pageOf(dial),
+  failures: [failure],
+  notReady: "why",
+  ready: false,
+});
+const busyAgent = agentStatus({ tunnels: empty, failures: [failure], notReady: "why", ready: false });
+
+/** What `konnectivity status` shows of texts that a program has, a line for each. */
+export const statusTexts: FuzzTarget = {
+  name: "status-texts",
+  modules: ["src/programs/konnectivity/status/", "src/programs/konnectivity/text_style.ts"],
+  seeds: ["a\nb\nc\nd", "open\nclosing\ndirect\nlinked\nup\ngrpc\nproxy-server", "\u001b[2J"],
+  dictionary: [...prototypeNames, "\u202e", "\u001b[2J", "no_agent", "linked", "2026-01-01T00:00:00.000Z"],
+  maxBytes: 200,
+  run(input) {
+    const texts = textOf(input).split("\n");
+    let at = 0;
+    const next = () => texts[at++ % texts.length] ?? "";
+    const lines = [
+      serverLines(withTexts(busyServer, next) as ServerStatus, 3),
+      agentLines(withTexts(busyAgent, next) as AgentStatus, 3),
+    ];
+    for (const line of lines) {
+      for (const style of places) for (const row of statusText(line, style)) assertPlain(row);
+    }
+  },
+};
