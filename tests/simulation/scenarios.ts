@@ -47,7 +47,7 @@ export const scenarios: readonly Scenario[] = [
     links: ["direct", "pinged", "legacy"],
     mostBytes: 300_000,
   },
-  { ...small, name: "very far", delayMs: [500, 1_500], tunnels: 15, faults: 2, links: ["direct", "pinged"] },
+  { ...small, name: "very far", delayMs: [300, 1_000], tunnels: 15, faults: 2, links: ["direct", "pinged"] },
   { ...small, name: "long", seconds: 600, tunnels: 60, faults: 30, links: ["direct", "pinged"] },
   { ...small, name: "library", frontends: ["library"], tunnels: 20 },
   { ...small, name: "chosen", strategies: ["destHost", "defaultRoute", "default"] },
