@@ -75,9 +75,10 @@ export function unconverged(world: World): string | undefined {
 function mayBeBroken(world: World, tunnel: TunnelRun): boolean {
   const until = tunnel.over ? tunnel.endedAtMs ?? tunnel.beganAtMs : world.clock.now();
   const { server, agents, beganAtMs, outcome } = tunnel;
-  if (world.harm.mayHaveHit(server, agents, beganAtMs, until)) return true;
+  if (outcome?.error === undefined && world.harm.mayHaveHit(server, agents, beganAtMs, until)) return true;
   // A dial that fails may have had no agent to go to.
-  return outcome?.error !== undefined && world.harm.anything(beganAtMs - 60_000, until);
+  const all = world.plan.agents.map(({ name }) => name);
+  return outcome?.error !== undefined && world.harm.dialMayFail(server, all, beganAtMs, until);
 }
 
 function breaksItself({ plan }: TunnelRun): boolean {

@@ -39,6 +39,9 @@ export interface Scenario {
   readonly mostBytes?: number;
   /** How far hosts are from each other, in milliseconds. */
   readonly delayMs?: readonly [number, number];
+  /** What passes between two hosts in a millisecond, and what their systems hold of each connection, in bytes. */
+  readonly bytesPerMs?: readonly [number, number];
+  readonly bufferBytes?: readonly [number, number];
 }
 
 /** One host, as a run begins with it. */

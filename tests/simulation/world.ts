@@ -231,12 +231,13 @@ export class World {
   #drawWay(from: string, to: string): Way {
     const [a = "", b = ""] = [from, to].toSorted();
     const random = this.random.fork(`way ${a} ${b}`);
-    const [least, most] = this.plan.scenario.delayMs ?? [0.1, 40];
+    const { delayMs = [0.1, 40], bytesPerMs = [500, 500_000], bufferBytes = [32 * 1024, 1024 * 1024] } =
+      this.plan.scenario;
     return {
-      delayMs: random.spread(least, most),
+      delayMs: random.spread(...delayMs),
       jitter: random.pick([0, 0.1, 1]),
-      bytesPerMs: random.spread(500, 500_000),
-      bufferBytes: Math.round(random.spread(32 * 1024, 1024 * 1024)),
+      bytesPerMs: random.spread(...bytesPerMs),
+      bufferBytes: Math.round(random.spread(...bufferBytes)),
     };
   }
 }

@@ -62,7 +62,7 @@ export class Faults {
       case "links reset":
         return void this.#harmNow(network.reset(server, agent, share), server, agent, 0);
       case "links forgotten":
-        return void this.#harmNow(network.forget(server, agent, share), server, agent, noticedMs);
+        return void this.#harmNow(network.forget(server, agent, share), server, agent, noticedMs, true);
       case "clients reset":
         return void this.#harmNow(network.reset(hosts.clients, server, share), hosts.clients, server, 0);
       case "clients forgotten":
@@ -85,12 +85,18 @@ export class Faults {
       case "server without power":
         return this.#endServer(server, (process) => process.end(fault.kind === "server without power"), 0);
       case "server stopped":
-        return this.#endServer(server, (process) => inBackground(process.stop(graceMs)), graceMs + lastWordsMs);
+        return this.#endServer(
+          server,
+          (process) => inBackground(process.stop(graceMs)),
+          Math.min(fault.forMs, graceMs),
+        );
       case "agent killed":
-      case "agent without power":
-        return this.#endAgent(agent, (process) => process.end(fault.kind === "agent without power"), 0);
+      case "agent without power": {
+        const isSilent = fault.kind === "agent without power";
+        return this.#endAgent(agent, (process) => process.end(isSilent), 0, isSilent);
+      }
       case "agent stopped":
-        return this.#endAgent(agent, (process) => inBackground(process.stop(graceMs)), graceMs + lastWordsMs);
+        return this.#endAgent(agent, (process) => inBackground(process.stop(graceMs)), Math.min(fault.forMs, graceMs));
       case "server full":
         return this.#full(server);
       case "agent full":
@@ -131,7 +137,7 @@ export class Faults {
     const { network, harm, clock } = this.#world;
     const since = clock.now();
     network.cut(a, b);
-    const end = harm.add(since, Infinity, a, b);
+    const end = harm.add(since, Infinity, a, b, true);
     return () => {
       network.heal(a, b);
       const tookMs = clock.now() - since;
@@ -151,43 +157,55 @@ export class Faults {
     };
   }
 
-  #endServer(host: string, end: (process: NonNullable<ReturnType<World["servers"]["get"]>>) => void, forMs: number) {
+  #endServer(host: string, end: (process: NonNullable<ReturnType<World["servers"]["get"]>>) => void, inMs: number) {
     const { servers, plan } = this.#world;
     const process = servers.get(host);
     const described = plan.servers.find(({ name }) => name === host);
     if (process === undefined || described === undefined) return undefined;
     servers.set(host, undefined);
-    this.#harmed(host, forMs);
+    this.#harmed(host, inMs, false);
     end(process);
     return () => {
+      // It may not have had all of its time.
+      if (inMs > 0) this.#harmed(host, 0, false);
       process.end(false);
       this.#world.startServer(described);
     };
   }
 
-  #endAgent(host: string, end: (process: NonNullable<ReturnType<World["agents"]["get"]>>) => void, forMs: number) {
+  #endAgent(
+    host: string,
+    end: (process: NonNullable<ReturnType<World["agents"]["get"]>>) => void,
+    inMs: number,
+    silent = false,
+  ) {
     const { agents, plan } = this.#world;
     const process = agents.get(host);
     const described = plan.agents.find(({ name }) => name === host);
     if (process === undefined || described === undefined) return undefined;
     agents.set(host, undefined);
-    this.#harmed(host, forMs);
+    this.#harmed(host, inMs, silent);
     end(process);
     return () => {
+      if (inMs > 0) this.#harmed(host, 0, false);
       process.end(false);
       this.#world.startAgent(described);
     };
   }
 
-  #harmed(host: string, forMs: number): void {
+  /** @param inMs what it has to end in order: a tunnel that is over by then is not broken */
+  #harmed(host: string, inMs: number, silent: boolean): void {
     const { harm, clock } = this.#world;
-    harm.add(clock.now(), clock.now() + forMs + noticedMs, host);
+    const from = clock.now() + inMs;
+    harm.add(from, from + lastWordsMs + noticedMs, host, undefined, silent);
+    // A server that is about to end takes no dials.
+    if (inMs > 0 && this.#world.servers.has(host)) harm.addForDials(clock.now(), from);
   }
 
-  #harmNow(hit: number, a: string, b: string, forMs: number): void {
+  #harmNow(hit: number, a: string, b: string, forMs: number, silent = false): void {
     const { harm, clock, timeline } = this.#world;
     timeline.note(() => `  ${hit} connections`);
-    if (hit > 0) harm.add(clock.now(), clock.now() + forMs, a, b);
+    if (hit > 0) harm.add(clock.now(), clock.now() + forMs, a, b, silent);
   }
 
   #after(ms: number, step: () => void): void {

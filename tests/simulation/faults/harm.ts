@@ -10,7 +10,12 @@ interface Harm {
   readonly b: string | undefined;
   readonly fromMs: number;
   untilMs: number;
+  /** Whoever is at the other end learns of it late. */
+  readonly silent: boolean;
 }
+
+/** How long an agent may be away, and what follows from it concern dials, in milliseconds. */
+const awayMs = 60_000;
 
 /** What the faults of a run may have broken: everything else must work. */
 export class HarmLog {
@@ -18,8 +23,8 @@ export class HarmLog {
   readonly #dials: { readonly fromMs: number; readonly untilMs: number }[] = [];
 
   /** Connections of a host may break from now until then. @returns what sets the end, where it is not known yet */
-  add(fromMs: number, untilMs: number, a: string, b?: string): (untilMs: number) => void {
-    const harm: Harm = { a, b, fromMs, untilMs };
+  add(fromMs: number, untilMs: number, a: string, b?: string, silent = false): (untilMs: number) => void {
+    const harm: Harm = { a, b, fromMs, untilMs, silent };
     this.#harms.push(harm);
     return (until) => {
       harm.untilMs = until;
@@ -47,11 +52,26 @@ export class HarmLog {
     );
   }
 
-  /** Whether anything at all was broken, so that a dial may have found no agent. */
-  anything(fromMs: number, untilMs: number): boolean {
-    return [...this.#harms, ...this.#dials].some((harm) =>
-      harm.fromMs <= untilMs && harm.untilMs + noticedMs >= fromMs
-    );
+  /**
+   * Whether a dial through a server may have failed: something was wrong with the server, with the way to it, or behind an agent;
+   * or no agent was left that nothing was wrong with. One dead link is noticed before the dial has failed, two may not be.
+   */
+  dialMayFail(server: string, agents: readonly string[], fromMs: number, untilMs: number): boolean {
+    const isNow = (harm: { readonly fromMs: number; readonly untilMs: number }) =>
+      harm.fromMs <= untilMs && harm.untilMs + awayMs >= fromMs;
+    if (this.#dials.some(isNow)) return true;
+    const hit = new Set<string>();
+    let silent = 0;
+    for (const harm of this.#harms.filter(isNow)) {
+      const { a, b } = harm;
+      if ((b === undefined && a === server) || concerns(harm, [hosts.clients, server])) return true;
+      if (a === hosts.cluster || b === hosts.cluster) return true;
+      const agent = agents.find((host) => b === undefined ? a === host : concerns(harm, [server, host]));
+      if (agent === undefined) continue;
+      hit.add(agent);
+      if (harm.silent) silent++;
+    }
+    return hit.size >= agents.length || silent > 1;
   }
 }
 
