@@ -60,13 +60,10 @@ export function unconverged(world: World): string | undefined {
     }
   }
   const agents = [...world.liveAgents()].length;
-  const { agentLinkAge = 0, serverLinkAge = 0 } = world.plan.scenario;
-  const areRenewed = agentLinkAge + serverLinkAge > 0;
   for (const { host, server } of servers) {
-    // A link that another has replaced stays until its last tunnel has ended.
-    if (areRenewed ? server.pool.size < agents : server.pool.size !== agents) {
-      return `${host} has ${server.pool.size} links of ${agents} agents`;
-    }
+    // A link that another has replaced drains, and stays until its last tunnel has ended.
+    const links = [...server.pool.all()].filter(({ draining }) => !draining).length;
+    if (links !== agents) return `${host} has ${links} links of ${agents} agents`;
   }
   return undefined;
 }

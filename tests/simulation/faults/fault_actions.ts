@@ -200,6 +200,7 @@ export class Faults {
     harm.add(from, from + lastWordsMs + noticedMs, host, undefined, silent);
     // A server that is about to end takes no dials.
     if (inMs > 0 && this.#world.servers.has(host)) harm.addForDials(clock.now(), from);
+    else if (inMs > 0) harm.addDrain(clock.now(), from, host);
   }
 
   #harmNow(hit: number, a: string, b: string, forMs: number, silent = false): void {

@@ -20,6 +20,7 @@ const awayMs = 60_000;
 /** What the faults of a run may have broken: everything else must work. */
 export class HarmLog {
   readonly #harms: Harm[] = [];
+  readonly #drains: Harm[] = [];
   readonly #dials: { readonly fromMs: number; readonly untilMs: number }[] = [];
 
   /** Connections of a host may break from now until then. @returns what sets the end, where it is not known yet */
@@ -29,6 +30,11 @@ export class HarmLog {
     return (until) => {
       harm.untilMs = until;
     };
+  }
+
+  /** An agent takes no dials from now until then, in order. */
+  addDrain(fromMs: number, untilMs: number, agent: string): void {
+    this.#drains.push({ a: agent, b: undefined, fromMs, untilMs, silent: false });
   }
 
   /** Dials may have failed, and nothing else. */
@@ -62,7 +68,7 @@ export class HarmLog {
     if (this.#dials.some(isNow)) return true;
     const hit = new Set<string>();
     let silent = 0;
-    for (const harm of this.#harms.filter(isNow)) {
+    for (const harm of [...this.#harms, ...this.#drains].filter(isNow)) {
       const { a, b } = harm;
       if ((b === undefined && a === server) || concerns(harm, [hosts.clients, server])) return true;
       if (a === hosts.cluster || b === hosts.cluster) return true;
