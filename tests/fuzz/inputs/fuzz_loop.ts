@@ -205,7 +205,8 @@ export class FuzzLoop {
   async #checkGrowth(before: number): Promise<void> {
     const corpus = this.#corpus.reduce((sum, { length }) => sum + length + 256, 0);
     this.#grownBytes += heapBytes() - before;
-    if (this.#grownBytes - corpus < mostGrowthBytes) return;
+    const kept = (this.#target.keptBytes ?? 0) * this.#inputs;
+    if (this.#grownBytes - corpus - kept < mostGrowthBytes) return;
     await this.#failed(this.#current, new Error(`memory has grown by ${Math.round(this.#grownBytes / 1e6)} MB`));
   }
 }

@@ -17,6 +17,8 @@ export interface FuzzTarget {
   readonly largeBytes?: number;
   /** How much an input may make the modules do: 50,000 counted places and 2,000 for each byte unless given. */
   readonly maxWork?: (inputBytes: number) => number;
+  /** How many bytes the runtime itself keeps of each input; none unless given. */
+  readonly keptBytes?: number;
   /**
    * Judges one input. The same input must give the same run.
    * @throws {Error} of any kind, where something does not hold
