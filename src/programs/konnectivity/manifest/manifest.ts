@@ -26,7 +26,8 @@ export class ManifestError extends Error {
  * @throws {ManifestError}
  */
 export function plannedPrograms(text: string, path: string): readonly PlannedProgram[] {
-  const values = /(?:^|[{,])\s*["']?(?:kind|apiVersion)["']?\s*:/m.test(text) ? documents(text, path) : undefined;
+  // Blanks of one line each: over lines, a file of blank lines would take the square of their number.
+  const values = /(?:^|[{,])[ \t]*["']?(?:kind|apiVersion)["']?[ \t]*:/m.test(text) ? documents(text, path) : undefined;
   const found = values === undefined
     ? commandLines(text, path)
     : values.flatMap((value) => programsOf(value, configMapsOf(values)));

@@ -187,3 +187,7 @@ spec:
   assert.equal(pod?.memoryLimit, undefined);
   assert.deepEqual(pod?.probes.map(({ port }) => port), [undefined, 80, 81]);
 });
+
+Deno.test("a megabyte of blank lines holds nothing, which is seen in one pass", () => {
+  assert.throws(() => plannedPrograms("\n".repeat(1_000_000), "file"), ManifestError);
+});

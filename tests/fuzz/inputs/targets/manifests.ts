@@ -68,6 +68,8 @@ export const manifests: FuzzTarget = {
   seeds,
   dictionary,
   maxBytes: 1200,
+  // The library takes seconds for what is larger and no YAML.
+  largeBytes: 8192,
   run(input) {
     const programs = attempt(() => plannedPrograms(textOf(input), "file"), ManifestError);
     if (programs instanceof Error) return;
