@@ -30,6 +30,8 @@ export interface LoadConnection {
   write(bytes: Uint8Array): Promise<void>;
   /** Stops reading. */
   stall(): void;
+  /** Fulfilled when the connection is gone, whoever ended it. */
+  readonly gone: Promise<void>;
   /** Ends the tunnel in order; fulfilled when its end is known. */
   close(): Promise<void>;
   /** Drops the connection without a word; fulfilled when it is gone. */
@@ -83,7 +85,12 @@ function open({ protocol, uds, port, certificates }: Frontend): Promise<Socket> 
  */
 export async function dialThrough(frontend: Frontend, address: string): Promise<LoadConnection> {
   const socket = await open(frontend);
-  return await (frontend.protocol === "http" ? dialConnect(socket, address) : dialGrpc(socket, address));
+  try {
+    return await (frontend.protocol === "http" ? dialConnect(socket, address) : dialGrpc(socket, address));
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }
 
 function dialConnect(socket: Socket, address: string): Promise<LoadConnection> {
@@ -97,6 +104,7 @@ function dialConnect(socket: Socket, address: string): Promise<LoadConnection> {
       return socket.write(bytes) ? Promise.resolve() : new Promise((done) => drained = done);
     },
     stall: () => void socket.pause(),
+    gone: closed,
     close() {
       socket.destroy();
       return closed;
@@ -154,6 +162,7 @@ function dialGrpc(socket: Socket, address: string): Promise<LoadConnection> {
       return client.send(stream, framed.packet);
     },
     stall: () => void socket.pause(),
+    gone: ended.promise,
     async close() {
       client.sendNow(stream, framePacket(closeRequest(id)));
       await ended.promise;

@@ -126,11 +126,17 @@ export class SoakLoad {
 
   async #lane(seed: number): Promise<void> {
     const random = generator(seed);
-    const dial = (kind: "echo" | "source" | "sink") => dialThrough(this.#world.frontend, this.#destinations[kind]);
+    let goneAt = Infinity;
+    const dial = async (kind: "echo" | "source" | "sink") => {
+      goneAt = Infinity;
+      const connection = await dialThrough(this.#world.frontend, this.#destinations[kind]);
+      connection.gone.then(() => goneAt = performance.now());
+      return connection;
+    };
     while (!this.#over) {
       const from = performance.now();
       try {
-        await this.#limited(one({ dial }, random));
+        await this.#limited(one({ dial }, random), () => goneAt);
         this.counts.connections++;
       } catch (error) {
         // One that was cut may wait for bytes until its time is over.
@@ -144,16 +150,20 @@ export class SoakLoad {
     }
   }
 
-  async #limited(work: Promise<void>): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("a connection did not come to its end")), connectionLimitMs);
-    });
-    try {
-      await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
+  /** Waits for what a connection does, but not for bytes of one that is gone. */
+  async #limited(work: Promise<void>, goneAt: () => number): Promise<void> {
+    let done = false;
+    const ended = work.finally(() => done = true);
+    const settled = ended.catch(() => {});
+    for (const until = performance.now() + connectionLimitMs; !done;) {
+      await Promise.race([settled, this.#pause(secondMs)]);
+      if (done || this.#over) break;
+      const now = performance.now();
+      if (now > until) throw new Error("a connection did not come to its end");
+      if (now - goneAt() > secondMs) throw new Error("a connection was lost");
     }
+    // At the end of the soak what goes on ends by itself.
+    if (done) await ended;
   }
 
   async #scrapes(): Promise<void> {
