@@ -113,7 +113,10 @@ leakTest(
   async () => {
     await withLeases(async (launched, world) => {
       const names = ["konnectivity-proxy-server-many", "konnectivity-proxy-server-many-worker-1"];
-      await until("each has its lease", () => world.names.join() === names.join());
+      await until("each has its lease, and knows it", async () => {
+        const own = (await statusOf<ServerStatus>(launched.server.adminPort)).leases?.own ?? [];
+        return world.names.join() === names.join() && own.length === 2 && own.every(({ held }) => held);
+      });
       refuseRenewals(world, "many-worker-1");
       const status = await until("both are listed, and a renewal has been refused", async () => {
         const seen = await statusOf<ServerStatus>(launched.server.adminPort);
