@@ -7,7 +7,8 @@ import { closeRequest, dataPacket, dialed, drain, framePacket, PacketType } from
 import { PacketCounts, unknownPacketType } from "./packet_counts.ts";
 import { PacketError, type PacketErrorCode } from "./packet_error.ts";
 import { PacketReader } from "./packet_reader.ts";
-import { concat, frame, frameHex, PacketRecorder } from "../../tests/support/memory/packet_recorder.ts";
+import { concat } from "../../tests/support/memory/h2_peer.ts";
+import { frame, frameHex, PacketRecorder } from "../../tests/support/memory/packet_recorder.ts";
 
 function read(...chunks: readonly Uint8Array[]): PacketRecorder {
   const recorder = new PacketRecorder();

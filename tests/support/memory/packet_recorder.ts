@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { ConnectId } from "../../../src/wire/connect_id.ts";
 import type { Packet } from "../../../src/wire/packet.ts";
 import type { PacketSink } from "../../../src/wire/packet_reader.ts";
+import { concat } from "./h2_peer.ts";
 
 /** Keeps what it is handed: DATA by connection as [id, bytes], other packets as they are. */
 export class PacketRecorder implements PacketSink {
@@ -28,17 +29,6 @@ export class PacketRecorder implements PacketSink {
   get ids(): ConnectId[] {
     return [...new Set(this.seen.filter((one) => Array.isArray(one)).map(([id]) => id))];
   }
-}
-
-/** All bytes in one. */
-export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
 
 /** A message under its gRPC prefix. */
