@@ -1,5 +1,5 @@
 /**
- * `deno task build`: the whole project in one JavaScript file, and a launcher for each program that runs it under
+ * `deno task build`: the programs in a few JavaScript files, and a launcher for each program that runs it under
  * exactly the permissions of its command line, with their completions and manual pages. Needs no network once the bundler is in Deno's cache.
  * @module
  */
@@ -7,28 +7,22 @@ import { dirname } from "node:path";
 import { completion, manPages } from "../src/programs/konnectivity/completion/completions.ts";
 import { binaries, type Binary, deno, root } from "./binaries.ts";
 
-/** The whole project but what makes certificates, below the folder that is built into. */
-export const bundle = "dist/konnectivity.js";
 /** A module that a bundle loads when it is asked for, from a file beside it. */
 interface Beside {
   readonly module: string;
   readonly file: string;
   /** How the bundle's sources name it. */
-  readonly specifier: string;
+  readonly specifiers: readonly string[];
 }
 
 /** What makes certificates. */
-const x509: Beside = { module: "src/programs/certs/x509.ts", file: "x509.js", specifier: "./x509.ts" };
+const x509: Beside = { module: "src/programs/certs/x509.ts", file: "x509.js", specifiers: ["./x509.ts"] };
 /** What reads kubeconfigs, with a library for YAML. */
 const kubeconfig: Beside = {
   module: "src/kube/access/kubeconfig.ts",
   file: "kubeconfig.js",
-  specifier: "../../kube/access/kubeconfig.ts",
+  specifiers: ["./kubeconfig.ts", "../../kube/access/kubeconfig.ts"],
 };
-/** What {@link bundle} loads from beside it. */
-export const besideBundle = `dist/${x509.file}`;
-/** What the launchers of all programs but konnectivity ask for their permissions. */
-const question = "dist/permissions.js";
 
 /** A bundle, what it is made of, and what it does not hold. */
 interface Bundle {
@@ -37,12 +31,39 @@ interface Bundle {
   readonly beside: readonly Beside[];
 }
 
-const besideBundles: readonly Bundle[] = [{ path: besideBundle, module: x509.module, beside: [] }];
-const mainBundle: Bundle = { path: bundle, module: "main.ts", beside: [x509] };
-const questionBundles: readonly Bundle[] = [
-  { path: `dist/${kubeconfig.file}`, module: kubeconfig.module, beside: [] },
-  { path: question, module: "src/programs/permissions/ask.ts", beside: [kubeconfig] },
-];
+/** All programs; konnectivity reads YAML in any case. */
+const whole: Bundle = { path: "dist/konnectivity.js", module: "main.ts", beside: [x509] };
+/** The roles, which serve for months, by themselves: a process holds its whole bundle in memory. */
+const roles = {
+  server: { path: "dist/server.js", module: "src/programs/server/entry.ts", beside: [kubeconfig] },
+  agent: { path: "dist/agent.js", module: "src/programs/agent/entry.ts", beside: [kubeconfig] },
+} satisfies Readonly<Record<string, Bundle>>;
+/** What the launchers of all programs but konnectivity ask for their permissions. */
+const question: Bundle = {
+  path: "dist/permissions.js",
+  module: "src/programs/permissions/ask.ts",
+  beside: [kubeconfig],
+};
+const besideBundles: readonly Bundle[] = [x509, kubeconfig].map(({ module, file }) => (
+  { path: `dist/${file}`, module, beside: [] }
+));
+/** What runs the programs. */
+const programBundles: readonly Bundle[] = [...besideBundles, whole, ...Object.values(roles)];
+
+/** The bundle that a program is in, below the folder that is built into. */
+export function bundleOf(program: Binary["program"]): string {
+  return bundleFor(program).path;
+}
+
+/** What the bundle of a program loads from beside it when it is asked for, below the folder that is built into. */
+export function besideBundleOf(program: Binary["program"]): readonly string[] {
+  return bundleFor(program).beside.map(({ file }) => `dist/${file}`);
+}
+
+function bundleFor(program: Binary["program"]): Bundle {
+  return program === "server" || program === "agent" ? roles[program] : whole;
+}
+
 /** Completions of the launchers and their manual pages, below the folder that is built into. */
 const share = "share";
 /** Everything behind this line of tools/launch.sh is the same in every launcher. */
@@ -55,11 +76,11 @@ const requireLines = 'import { createRequire as createBundleRequire } from "node
   "const require = createBundleRequire(import.meta.url);\n";
 
 /**
- * Makes the bundle, without launchers, in a folder, which is made where missing.
+ * Makes the bundles of the programs, without launchers, in a folder, which is made where missing.
  * @returns the exit code of the bundler
  */
-export async function buildBundle(folder: string): Promise<number> {
-  return await makeBundles(folder, [...besideBundles, mainBundle]);
+export async function buildBundles(folder: string): Promise<number> {
+  return await makeBundles(folder, programBundles);
 }
 
 /**
@@ -67,7 +88,7 @@ export async function buildBundle(folder: string): Promise<number> {
  * @returns the exit code of the bundler
  */
 export async function build(folder: string = root): Promise<number> {
-  const code = await makeBundles(folder, [...besideBundles, mainBundle, ...questionBundles]);
+  const code = await makeBundles(folder, [...programBundles, question]);
   if (code !== 0) return code;
   const launch = await Deno.readTextFile(`${root}/tools/launch.sh`);
   const common = launch.slice(launch.indexOf(marker) + marker.length);
@@ -111,7 +132,7 @@ async function makeBundles(folder: string, bundles: readonly Bundle[]): Promise<
  * it. The bundle does not name its map, since the runtime would load it at each start.
  */
 async function makeBundle({ module, beside }: Bundle, path: string): Promise<number> {
-  const external = beside.map(({ specifier }) => `--external=${specifier}`);
+  const external = beside.flatMap(({ specifiers }) => specifiers.map((each) => `--external=${each}`));
   const whole = path.replace(/js$/, "whole.js");
   const fresh = path.replace(/js$/, "new.js");
   const common = ["bundle", "--quiet", "--platform=deno"];
@@ -133,9 +154,10 @@ async function makeBundle({ module, beside }: Bundle, path: string): Promise<num
  * beside the bundle is named so that the runtime does not read it before it is asked for.
  */
 function repaired(text: string, beside: readonly Beside[]): string {
-  return beside.reduce(
+  const others = beside.flatMap(({ specifiers, file }) => specifiers.map((specifier) => ({ specifier, file })));
+  return others.reduce(
     (each, { specifier, file }) =>
-      each.replace(`import("${specifier}")`, `import(new URL("./${file}", import.meta.url).href)`),
+      each.replaceAll(`import("${specifier}")`, `import(new URL("./${file}", import.meta.url).href)`),
     text.replace(/= __toESM\((require_tslib\d*)\(\)\);/g, "= __toESM($1(), 1);"),
   );
 }
@@ -144,8 +166,8 @@ function launcherHead(binary: Binary): string {
   return `#!/bin/sh
 # ${binary.name} of konnectivity, made by \`deno task build\`.
 here=$(dirname -- "$(readlink -f -- "$0")")
-entry=$here/../${bundle}
-question=${binary.program === "konnectivity" ? "$entry" : `$here/../${question}`}
+entry=$here/../${bundleOf(binary.program)}
+question=${binary.program === "konnectivity" ? "$entry" : `$here/../${question.path}`}
 config=--no-config
 program=${binary.program}
 built_with=${shellQuoted(Deno.execPath())}
@@ -160,7 +182,9 @@ if (import.meta.main) {
   const code = await build();
   if (code === 0) {
     // deno-lint-ignore no-console -- what a person at a terminal is told
-    console.log([bundle, ...binaries.map((binary) => `bin/${binary.name}`), share].join("\n"));
+    console.log(
+      [...programBundles.map(({ path }) => path), ...binaries.map((binary) => `bin/${binary.name}`), share].join("\n"),
+    );
   }
   Deno.exit(code);
 }

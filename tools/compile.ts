@@ -11,7 +11,7 @@ import { styleVariables } from "../src/programs/konnectivity/text_style.ts";
 import { memoryLimitVariable } from "../src/programs/memory_limit.ts";
 import { engineFlags } from "../src/runtime/engine_flags.ts";
 import { binaries, type Binary, root } from "./binaries.ts";
-import { besideBundle, buildBundle, bundle } from "./build.ts";
+import { besideBundleOf, buildBundles, bundleOf } from "./build.ts";
 
 const cluster = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", ...proxyVariables];
 
@@ -68,7 +68,7 @@ export const noStubCode = 3;
 export const crashCode = 4;
 
 /**
- * Arguments of deno that compile a program. It is the bundle that is compiled: it is a hundredth of the sources with
+ * Arguments of deno that compile a program. It is a bundle that is compiled: it is a hundredth of the sources with
  * their packages, which main.ts itself would bring along. All that a program may load is inside, since what is not is looked for in a folder of
  * `/tmp`, where anybody may put it; there the runtime would keep compiled code too, hence no cache of it.
  */
@@ -82,9 +82,9 @@ function compileArgs({ program }: Binary, folder: string, output: string): strin
     engineFlags,
     `--env-file=${environmentFile}`,
     ...permissionFlags(program),
-    `--include=${folder}/${besideBundle}`,
+    ...besideBundleOf(program).map((path) => `--include=${folder}/${path}`),
     `--output=${output}`,
-    `${folder}/${bundle}`,
+    `${folder}/${bundleOf(program)}`,
     program,
   ];
 }
@@ -151,12 +151,12 @@ async function compileOne(binary: Binary, folder: string, output: string): Promi
 }
 
 /**
- * Compiles all programs into a folder's `bin/`, from a bundle that is made anew in its `dist/`. Where one cannot be
+ * Compiles all programs into a folder's `bin/`, from bundles that are made anew in its `dist/`. Where one cannot be
  * compiled, `bin/` stays as it is.
  * @returns the exit code: 0, or that of what failed, which is said
  */
 export async function compile(folder: string): Promise<number> {
-  const bundled = await buildBundle(folder);
+  const bundled = await buildBundles(folder);
   if (bundled !== 0) return bundled;
   await Deno.mkdir(`${folder}/bin`, { recursive: true });
   // Aside first: deno does not overwrite what it has not compiled, such as a launcher, and a program may be running.

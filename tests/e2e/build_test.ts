@@ -30,10 +30,11 @@ leakTest("the bundle holds everything: the demo passes through it", async () => 
 leakTest("only the programs that make certificates hold the library for it", async () => {
   const folder = `${await built()}/dist`;
   const sentence = "Cannot get 'notAfter' value";
-  assert.ok(!(await Deno.readTextFile(`${folder}/konnectivity.js`)).includes(sentence));
-  assert.ok((await Deno.readTextFile(`${folder}/x509.js`)).includes(sentence));
+  const holds = async (file: string, what: string) => (await Deno.readTextFile(`${folder}/${file}`)).includes(what);
+  for (const file of ["konnectivity.js", "server.js", "agent.js"]) assert.ok(!await holds(file, sentence), file);
+  assert.ok(await holds("x509.js", sentence));
   const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
-  const bundles = ["konnectivity.js", "kubeconfig.js", "permissions.js", "x509.js"];
+  const bundles = ["agent.js", "konnectivity.js", "kubeconfig.js", "permissions.js", "server.js", "x509.js"];
   assert.deepEqual(names.sort(), bundles.flatMap((name) => [name, `${name}.map`]));
 });
 
@@ -63,7 +64,15 @@ leakTest("the question for permissions loads little of Node, and has the answers
       run([Deno.execPath(), "run", "--no-config", "--no-prompt", "-R", "-E", entry, "permissions", ...line]);
     const [asked, whole] = [await ask(question), await ask(`${folder}/dist/konnectivity.js`)];
     const programs = (text: string) => text.replaceAll(/[,|] ?konnectivity\b/g, "");
-    assert.deepEqual([asked.code, asked.stdout], [whole.code, whole.stdout], line.join(" "));
+    // The roles' own bundles have what reads kubeconfigs beside them, and answer for themselves.
+    const [role = ""] = line;
+    const alone = ["server", "agent"].includes(role) ? await ask(`${folder}/dist/${role}.js`) : asked;
+    assert.deepEqual([asked.code, asked.stdout], [alone.code, alone.stdout], line.join(" "));
+    const ofWhole = asked.stdout.replace(`,${folder}/dist/kubeconfig.js`, "").replace(
+      /dist\/(server|agent)\.js/,
+      "dist/konnectivity.js",
+    );
+    assert.deepEqual([asked.code, ofWhole], [whole.code, whole.stdout], line.join(" "));
     assert.equal(asked.stderr, programs(whole.stderr), line.join(" "));
   }
 });
@@ -90,6 +99,20 @@ leakTest(
     assert.match(wrong.stderr, /^Error: one of bash, zsh, fish is needed, got "csh"/);
   },
 );
+
+leakTest("a role's bundle holds no code of the other role, nor of what reads YAML", async () => {
+  const folder = `${await built()}/dist`;
+  const sentences = {
+    "server.js": "proxy server {",
+    "agent.js": "proxy agent {",
+    "kubeconfig.js": "Map keys must be unique",
+  };
+  for (const file of Object.keys(sentences)) {
+    const text = await Deno.readTextFile(`${folder}/${file}`);
+    const held = Object.entries(sentences).filter(([, sentence]) => text.includes(sentence)).map(([name]) => name);
+    assert.deepEqual(held, [file]);
+  }
+});
 
 leakTest("the map beside the bundle leads to a text that names each source", async () => {
   const bundle = `${await built()}/dist/konnectivity.js`;

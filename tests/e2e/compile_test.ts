@@ -3,6 +3,7 @@ import { Launched } from "../support/processes/launched.ts";
 import { permissionsFor, type Role, roles } from "../../src/programs/permissions/permissions_command.ts";
 import { engineFlags } from "../../src/runtime/engine_flags.ts";
 import { binaries, root } from "../../tools/binaries.ts";
+import { besideBundleOf, bundleOf } from "../../tools/build.ts";
 import { compileFailure, crashCode, environmentFile, noStubCode, permissionFlags } from "../../tools/compile.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
@@ -68,6 +69,11 @@ async function compiledProgram(role: Role): Promise<CompiledProgram> {
   return await readCompiledProgram(`${await compiled()}/bin/${binary?.name}`);
 }
 
+/** The files that a compiled program holds, its entry first. */
+function filesOf(role: Role): string[] {
+  return [bundleOf(role), ...besideBundleOf(role)].map((path) => path.replace("dist/", ""));
+}
+
 async function namesIn(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name)).sort();
 }
@@ -81,8 +87,9 @@ leakTest(
       const { metadata, files, packageBytes, remoteModules } = await compiledProgram(program);
       assert.deepEqual(metadata.argv, [program]);
       // The workers of a server run it too: they are told from the main thread by their name.
-      assert.equal(metadata.entrypoint_key, "konnectivity.js");
-      assert.deepEqual([...files.keys()].sort(), ["konnectivity.js", "x509.js"]);
+      const [entry = "", ...beside] = filesOf(program);
+      assert.equal(metadata.entrypoint_key, entry);
+      assert.deepEqual([...files.keys()].sort(), [entry, ...beside].sort());
       for (const [file, bytes] of files) {
         assert.ok(Buffer.from(bytes).equals(await Deno.readFile(`${folder}/dist/${file}`)), `${file} is the built one`);
       }
@@ -97,17 +104,18 @@ leakTest(
   "a compiled program finds all its code in itself: a file beside it, or in /tmp, is never its code",
   async () => {
     const folder = await compiled();
-    for (const file of ["konnectivity.js", "x509.js"]) {
+    for (const file of new Set(roles.flatMap(filesOf))) {
       const info = await run([Deno.execPath(), "info", "--json", "--no-config", `${folder}/dist/${file}`]);
       const { modules }: { modules: { specifier: string; error?: string }[] } = JSON.parse(info.stdout);
       const loaded = modules.filter(({ specifier }) => !specifier.startsWith("node:"));
       assert.deepEqual(loaded.map(({ specifier, error }) => [specifier.split("/").at(-1), error]), [[file, undefined]]);
     }
     // What is loaded when it is asked for has an address that is worked out.
-    const bundle = await Deno.readTextFile(`${folder}/dist/konnectivity.js`);
-    const addresses = [...bundle.matchAll(/new URL\("([^"]+)", ?import\.meta\.url\)/g)].map(([, address]) => address);
-    assert.deepEqual(addresses, ["./x509.js"]);
     for (const role of roles) {
+      const [entry, ...beside] = filesOf(role);
+      const bundle = await Deno.readTextFile(`${folder}/dist/${entry}`);
+      const addresses = [...bundle.matchAll(/new URL\("([^"]+)", ?import\.meta\.url\)/g)].map(([, address]) => address);
+      assert.deepEqual([...new Set(addresses)], beside.map((file) => `./${file}`));
       const { metadata } = await compiledProgram(role);
       // Code that the engine has compiled would be read from a file in /tmp whose name everybody knows.
       assert.equal(metadata["code_cache_key"], null);
@@ -303,10 +311,10 @@ async function carriesRequest(commandOf: (role: Role) => readonly string[]): Pro
 }
 
 leakTest("what a compiled program may do is enough to carry a request, with two workers", async () => {
-  const bundle = `${await compiled()}/dist/konnectivity.js`;
+  const folder = await compiled();
   await carriesRequest((role) => {
     const flags = ["--quiet", "--no-config", engineFlags, `--env-file=${environmentFile}`, ...permissionFlags(role)];
-    return [Deno.execPath(), "run", ...flags, bundle, role];
+    return [Deno.execPath(), "run", ...flags, `${folder}/${bundleOf(role)}`, role];
   });
 });
 

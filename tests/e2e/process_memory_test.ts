@@ -114,7 +114,7 @@ memoryTest(
       const [launcher = ""] = await launcherOf("agent");
       const cache = `${folder}/cache`;
       const remember = new Deno.Command("sh", {
-        args: ["tools/image/remember.sh", launcher.replace(/bin\/[^/]*$/, "dist/konnectivity.js"), cache],
+        args: ["tools/image/remember.sh", launcher.replace(/bin\/[^/]*$/, "dist"), cache],
         env: { DENO: Deno.execPath() },
       });
       assert.ok((await remember.output()).success);

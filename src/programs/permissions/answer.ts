@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import { refusalText } from "../../flags/program.ts";
 import type { LookupHost, RoleQuestion } from "./role_permissions.ts";
 
@@ -49,14 +50,28 @@ export async function answerPermissions(
   return 0;
 }
 
-/** The process around the command. @param code where the program's own code lies */
-export function processHost(code: readonly string[]): PermissionsHost {
+/** Where the code of a program lies. */
+export interface ProgramCode {
+  /** Its own files. */
+  readonly own: readonly string[];
+  /** What it loads only to read a kubeconfig; absent: its own files have that too. */
+  readonly kubeconfig?: string;
+}
+
+/** The code of a role that was built into one file, which has another beside it that reads kubeconfigs. */
+export function roleCode(file: string): ProgramCode {
+  return { own: [file], kubeconfig: join(dirname(file), "kubeconfig.js") };
+}
+
+/** The process around the command. */
+export function processHost({ own, kubeconfig }: ProgramCode): PermissionsHost {
   const encoder = new TextEncoder();
   return {
     cwd: Deno.cwd(),
     env: (name) => Deno.env.get(name),
     readText: readRegularFile,
-    code,
+    code: own,
+    ...(kubeconfig === undefined ? {} : { kubeconfigCode: kubeconfig }),
     out: (text) => writeOut(encoder.encode(text)),
     error: (text) => Deno.stderr.writeSync(encoder.encode(text)),
   };

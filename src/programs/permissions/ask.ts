@@ -4,9 +4,17 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { answerPermissions, processHost } from "./answer.ts";
+import { answerPermissions, processHost, type ProgramCode, roleCode } from "./answer.ts";
 import { programQuestions } from "./role_permissions.ts";
 
-const program = fileURLToPath(new URL("./konnectivity.js", import.meta.url));
+/** Programs that have a bundle of their own. */
+const roles = new Set(["server", "agent"]);
+
+function codeOf(program: string): ProgramCode {
+  const path = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+  return roles.has(program) ? roleCode(path(program)) : { own: [path("konnectivity")] };
+}
+
+const [program = "", ...flags] = Deno.args.slice(1);
 const questions = new Map(Object.entries(programQuestions));
-Deno.exit(await answerPermissions(questions, Deno.args.slice(1), processHost([program])));
+Deno.exit(await answerPermissions(questions, program === "" ? [] : [program, ...flags], processHost(codeOf(program))));

@@ -126,9 +126,9 @@ function waysTo(hosts: readonly string[], port: number, env: Env): string[] {
   }
 }
 
-async function kubeAccess(kubeconfig: string, { env, readText }: LookupHost): Promise<KubeAccess> {
+async function kubeAccess(kubeconfig: string, host: LookupHost): Promise<KubeAccess> {
   try {
-    return await kubeAccessOf(kubeconfig, env, readText);
+    return await kubeAccessOf(kubeconfig, host);
   } catch (error) {
     if (error instanceof ProxySettingsError) return noKubeAccess;
     throw error;

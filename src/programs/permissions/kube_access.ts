@@ -12,6 +12,14 @@ export interface KubeAccess {
   readonly env: readonly string[];
 }
 
+/** What it is found out from. */
+export interface KubeHost {
+  readonly env: Env;
+  readonly readText: (path: string) => string;
+  /** Where the code lies that the program loads only to read a kubeconfig; absent: in the program. */
+  readonly kubeconfigCode?: string;
+}
+
 export const noKubeAccess: KubeAccess = { net: [], read: [], env: [] };
 
 /**
@@ -21,19 +29,19 @@ export const noKubeAccess: KubeAccess = { net: [], read: [], env: [] };
  */
 export async function kubeAccessOf(
   kubeconfig: string,
-  env: Env,
-  readText: (path: string) => string,
+  { env, readText, kubeconfigCode }: KubeHost,
 ): Promise<KubeAccess> {
   if (kubeconfig === "") return podAccess(env);
+  const code = kubeconfigCode === undefined ? [] : [kubeconfigCode];
   // Most programs run in pods and need no YAML.
   const { parseKubeconfig } = await import("../../kube/access/kubeconfig.ts");
   let access: ReturnType<typeof parseKubeconfig>;
   try {
     access = parseKubeconfig(readText(kubeconfig), kubeconfig, systemClock);
   } catch {
-    return { ...noKubeAccess, read: [kubeconfig] };
+    return { ...noKubeAccess, read: [kubeconfig, ...code] };
   }
-  return { net: [dialled(access, env)], read: [kubeconfig, ...access.files], env: proxyVariables };
+  return { net: [dialled(access, env)], read: [kubeconfig, ...access.files, ...code], env: proxyVariables };
 }
 
 function podAccess(env: Env): KubeAccess {

@@ -17,7 +17,7 @@ users:
     password: "tokenFile: /not/this"
 ${user}
 `);
-  return await kubeAccessOf("/k/config", () => undefined, () => text);
+  return await kubeAccessOf("/k/config", { env: () => undefined, readText: () => text });
 }
 
 const broken = { ...noKubeAccess, read: ["/k/config"] };
@@ -62,12 +62,13 @@ Deno.test("a kubeconfig that the program refuses grants no more than to read it"
   const gone = () => {
     throw new Error("no such file");
   };
-  assert.deepEqual(await kubeAccessOf("/k/config", () => undefined, gone), broken);
+  assert.deepEqual(await kubeAccessOf("/k/config", { env: () => undefined, readText: gone }), broken);
 });
 
 Deno.test("a pod's API may be reached where its environment says, and nowhere without", async () => {
   const env = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" };
-  const of = (names: Readonly<Record<string, string>>) => kubeAccessOf("", (name) => names[name], () => "");
+  const of = (names: Readonly<Record<string, string>>) =>
+    kubeAccessOf("", { env: (name) => names[name], readText: () => "" });
   assert.deepEqual((await of(env)).net, ["[fd00::1]:6443"]);
   assert.deepEqual((await of({})).net, []);
   assert.deepEqual((await of({ ...env, KUBERNETES_SERVICE_PORT: "x" })).net, []);
@@ -81,7 +82,10 @@ Deno.test("the way to the API leads through the proxy that a kubeconfig names, w
   });
   const env = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"];
   for (const other of [undefined, "http://other:3128", "socks5://other:1080"]) {
-    const access = await kubeAccessOf("/k", (name) => name === "HTTPS_PROXY" ? other : undefined, () => text);
+    const access = await kubeAccessOf("/k", {
+      env: (name) => name === "HTTPS_PROXY" ? other : undefined,
+      readText: () => text,
+    });
     assert.deepEqual(access, { net: ["proxy:3128"], read: ["/k"], env });
   }
 });

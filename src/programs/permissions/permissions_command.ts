@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { answerPermissions, type PermissionsHost, processHost } from "./answer.ts";
+import { answerPermissions, type PermissionsHost, processHost, type ProgramCode } from "./answer.ts";
 import { type LookupHost, permissionFlags, programQuestions, type RolePermissions } from "./role_permissions.ts";
 
 /** What finds the permissions of each program, by its role. */
@@ -39,8 +39,8 @@ export async function runPermissionsCommand(
  * The program's files: one where it was built into one, else the entry module and what lies beside it.
  * @param here address of this module
  */
-export function ownCode(here: string, entry: string): readonly string[] {
+export function ownCode(here: string, entry: string): ProgramCode {
   const path = fileURLToPath(entry);
-  if (here === entry) return [path];
-  return [path, ...["src", "gen", "deno.json"].map((each) => fileURLToPath(new URL(each, entry)))];
+  if (here === entry) return { own: [path] };
+  return { own: [path, ...["src", "gen", "deno.json"].map((each) => fileURLToPath(new URL(each, entry)))] };
 }

@@ -112,13 +112,10 @@ Deno.test("an unknown program is told with those that are known", async () => {
 });
 
 Deno.test("a program's code is one file where it was built into one, else its folders", () => {
-  assert.deepEqual(ownCode("file:///a%20b/dist/k.js", "file:///a%20b/dist/k.js"), ["/a b/dist/k.js"]);
-  assert.deepEqual(ownCode("file:///k/src/programs/permissions/permissions_command.ts", "file:///k/main.ts"), [
-    "/k/main.ts",
-    "/k/src",
-    "/k/gen",
-    "/k/deno.json",
-  ]);
+  assert.deepEqual(ownCode("file:///a%20b/dist/k.js", "file:///a%20b/dist/k.js"), { own: ["/a b/dist/k.js"] });
+  assert.deepEqual(ownCode("file:///k/src/programs/permissions/permissions_command.ts", "file:///k/main.ts"), {
+    own: ["/k/main.ts", "/k/src", "/k/gen", "/k/deno.json"],
+  });
 });
 
 Deno.test("a launcher that is ended while it asks for permissions leaves no exception in the log", async () => {

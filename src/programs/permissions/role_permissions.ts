@@ -1,11 +1,11 @@
 import { ProxySettingsError, readProxySettings } from "../../dial/proxy/proxy_settings.ts";
-import { type Env, type ParsedFlags, refusalText } from "../../flags/program.ts";
+import { type ParsedFlags, refusalText } from "../../flags/program.ts";
 import { parseAgentFlags } from "../agent/agent_flags.ts";
 import { parseServerFlags } from "../server/server_flags.ts";
 import { needsKubernetes } from "../server/server_validation.ts";
 import { parseTestClientFlags } from "../test/test_client_flags.ts";
 import { parseTestServerFlags } from "../test/test_server_flags.ts";
-import { kubeAccessOf, noKubeAccess } from "./kube_access.ts";
+import { kubeAccessOf, type KubeHost, noKubeAccess } from "./kube_access.ts";
 import { nameAccessOf } from "./name_access.ts";
 import {
   agentPermissions,
@@ -19,10 +19,8 @@ import {
 } from "./permissions.ts";
 
 /** Where to look up what a command line does not say. */
-export interface LookupHost {
+export interface LookupHost extends KubeHost {
   readonly cwd: string;
-  readonly env: Env;
-  readonly readText: (path: string) => string;
   /** Where the program's own code lies. */
   readonly code?: readonly string[];
 }
@@ -37,35 +35,42 @@ export type RoleQuestion = (args: readonly string[], host: LookupHost) => Promis
 
 const nothing: Permissions = { net: [], read: [], write: [], env: [], sys: [] };
 
+export const serverQuestion: RoleQuestion = (args, host) =>
+  permissionFlags(
+    parseServerFlags(args, host.env),
+    async (options) => serverPermissions(options, await contextOf(host, needsKubernetes(options), options.kubeconfig)),
+  );
+
+export const agentQuestion: RoleQuestion = (args, host) =>
+  permissionFlags(
+    parseAgentFlags(args, host.env),
+    async (options) =>
+      agentPermissions(options, {
+        ...await contextOf(host, options.countServerLeases, options.kubeconfig),
+        proxyFor: readProxySettings(host.env),
+      }),
+  );
+
+const testClientQuestion: RoleQuestion = (args, host) =>
+  permissionFlags(
+    parseTestClientFlags(args),
+    async (options) => testClientPermissions(options, await contextOf(host, false, "")),
+  );
+
+const testServerQuestion: RoleQuestion = (args) => permissionFlags(parseTestServerFlags(args), testServerPermissions);
+
 /** The programs that serve and test; beside them there is konnectivity, which brings much more code. */
 export const programQuestions = {
-  server: (args, host) =>
-    permissionFlags(
-      parseServerFlags(args, host.env),
-      async (options) =>
-        serverPermissions(options, await contextOf(host, needsKubernetes(options), options.kubeconfig)),
-    ),
-  agent: (args, host) =>
-    permissionFlags(
-      parseAgentFlags(args, host.env),
-      async (options) =>
-        agentPermissions(options, {
-          ...await contextOf(host, options.countServerLeases, options.kubeconfig),
-          proxyFor: readProxySettings(host.env),
-        }),
-    ),
-  "test-client": (args, host) =>
-    permissionFlags(
-      parseTestClientFlags(args),
-      async (options) => testClientPermissions(options, await contextOf(host, false, "")),
-    ),
-  "test-server": (args) => permissionFlags(parseTestServerFlags(args), testServerPermissions),
+  "server": serverQuestion,
+  "agent": agentQuestion,
+  "test-client": testClientQuestion,
+  "test-server": testServerQuestion,
 } as const satisfies Readonly<Record<string, RoleQuestion>>;
 
 async function contextOf(host: LookupHost, kubernetes: boolean, kubeconfig: string): Promise<PermissionContext> {
   return {
     cwd: host.cwd,
-    kube: kubernetes ? await kubeAccessOf(kubeconfig, host.env, host.readText) : noKubeAccess,
+    kube: kubernetes ? await kubeAccessOf(kubeconfig, host) : noKubeAccess,
     names: nameAccessOf(host.readText),
     code: host.code ?? [],
   };

@@ -1,0 +1,10 @@
+/**
+ * What the launcher of proxy-agent runs, bundled alone: a process keeps the text of its whole program in memory, and what
+ * the engine has noted of each function in it.
+ * @module
+ */
+import { runRole } from "../permissions/role_bundle.ts";
+import { agentQuestion } from "../permissions/role_permissions.ts";
+import { runAgentProgram } from "./program.ts";
+
+Deno.exit(await runRole("agent", runAgentProgram, agentQuestion));
