@@ -35,8 +35,8 @@ interface Bundle {
 const whole: Bundle = { path: "dist/konnectivity.js", module: "main.ts", beside: [x509] };
 /** The roles, which serve for months, by themselves: a process holds its whole bundle in memory. */
 const roles = {
-  server: { path: "dist/server.js", module: "src/programs/server/entry.ts", beside: [kubeconfig] },
-  agent: { path: "dist/agent.js", module: "src/programs/agent/entry.ts", beside: [kubeconfig] },
+  server: { path: "dist/server.js", module: "src/programs/roles/server_entry.ts", beside: [kubeconfig] },
+  agent: { path: "dist/agent.js", module: "src/programs/roles/agent_entry.ts", beside: [kubeconfig] },
 } satisfies Readonly<Record<string, Bundle>>;
 /** What the launchers of all programs but konnectivity ask for their permissions. */
 const question: Bundle = {

@@ -5,11 +5,11 @@ import { versionText } from "./version.ts";
 /** Each program loads its own code only. */
 const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
   ["server", async (args) => {
-    const { runServerProgram } = await import("./server/program.ts");
+    const { runServerProgram } = await import("./roles/server_program.ts");
     return await runServerProgram(args);
   }],
   ["agent", async (args) => {
-    const { runAgentProgram } = await import("./agent/program.ts");
+    const { runAgentProgram } = await import("./roles/agent_program.ts");
     return await runAgentProgram(args);
   }],
   ["test-client", async (args) => {

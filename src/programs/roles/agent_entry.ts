@@ -3,8 +3,8 @@
  * the engine has noted of each function in it.
  * @module
  */
-import { runRole } from "../permissions/role_bundle.ts";
+import { runRole } from "./run_role.ts";
 import { agentQuestion } from "../permissions/role_permissions.ts";
-import { runAgentProgram } from "./program.ts";
+import { runAgentProgram } from "./agent_program.ts";
 
 Deno.exit(await runRole("agent", runAgentProgram, agentQuestion));

@@ -3,13 +3,13 @@
  * the engine has noted of each function in it.
  * @module
  */
-import { runRole } from "../permissions/role_bundle.ts";
+import { runRole } from "./run_role.ts";
 import { serverQuestion } from "../permissions/role_permissions.ts";
-import { runServerProgram } from "./program.ts";
-import { workerName } from "./workers/worker_name.ts";
+import { runServerProgram } from "./server_program.ts";
+import { workerName } from "../server/workers/worker_name.ts";
 
 if (Reflect.get(globalThis, "name") === workerName) {
-  const { runServerWorker } = await import("./workers/worker_main.ts");
+  const { runServerWorker } = await import("../server/workers/worker_main.ts");
   runServerWorker();
 } else {
   Deno.exit(await runRole("server", runServerProgram, serverQuestion));

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { type Run, runOneOf } from "../run_program.ts";
-import { answerPermissions, processHost, roleCode } from "./answer.ts";
-import type { RoleQuestion } from "./role_permissions.ts";
+import { answerPermissions, processHost, roleCode } from "../permissions/answer.ts";
+import type { RoleQuestion } from "../permissions/role_permissions.ts";
 
 /**
  * A bundle of one role, run by what its launcher says: `ROLE FLAGS…` is the program, and `permissions ROLE FLAGS…` prints
