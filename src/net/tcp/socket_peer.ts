@@ -1,11 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { certificateNames } from "../../runtime/tls/certificate_names.ts";
 import { DerError } from "../../runtime/tls/der.ts";
 import { formatHostPort } from "../../wire/destination/host_port.ts";
 import { type PeerCertificate, type PeerIdentity, unixPeer } from "../../wire/peer_identity.ts";
+import { shownCertificate } from "../tls/shown_certificate.ts";
 import type { ListenAddress } from "./listen.ts";
 import type { ServerTls } from "../tls/tls_server.ts";
 
@@ -54,30 +53,10 @@ function addressOf({ remoteAddress, remotePort }: Socket): string {
   return formatHostPort(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ""), remotePort ?? 0);
 }
 
-/** Certificates that are remembered as read, each a kilobyte. */
-const maxRead = 256;
-
-/**
- * Certificates that were read, by their bytes: kube-apiserver has one, and a connection for each dial. Whether a connection's
- * certificate is verified is no part of it.
- */
-const read = new Map<string, PeerCertificate>();
-
 function certificateOf(socket: Socket): PeerCertificate | undefined {
-  // Only listeners with TLS ask for certificates; what has proved nothing, or resumed a session, `followTls` has ended.
-  const tls = socket as TLSSocket;
-  // A fifth of what getPeerCertificate takes. Undefined once the connection is gone.
-  const raw = tls.getPeerX509Certificate()?.raw;
-  if (raw === undefined) return undefined;
-  const key = raw.toString("latin1");
-  const known = read.get(key);
-  if (known !== undefined) return known;
   try {
-    const fingerprint = createHash("sha256").update(raw).digest("hex");
-    const certificate = { ...certificateNames(raw), fingerprint };
-    if (read.size === maxRead) read.clear();
-    read.set(key, certificate);
-    return certificate;
+    // Only listeners with TLS ask for certificates; what has proved nothing, or resumed a session, `followTls` has ended.
+    return shownCertificate(socket as TLSSocket)?.read();
   } catch (error) {
     if (!(error instanceof DerError)) throw error;
     log.warn("the certificate of {address} cannot be read: {reason}", {

@@ -2,6 +2,7 @@ import type { TLSSocket } from "node:tls";
 import { Certificate, certificatesIn, oids } from "../../runtime/tls/certificate.ts";
 import { type CertificateFault, chainFault, leafFault, mayIssue } from "../../runtime/tls/certificate_chain.ts";
 import { EdgeError } from "../edge/edge_error.ts";
+import { shownCertificate } from "./shown_certificate.ts";
 
 /**
  * Beyond these bounds a listener sends its clients neither names of CAs nor the CAs themselves, which the runtime sends
@@ -69,10 +70,10 @@ export class ClientTrust {
     if (socket.isSessionReused()) {
       return new EdgeError("resumed_session", "peer resumed a TLS session, which proves nothing");
     }
-    const x509 = socket.getPeerX509Certificate();
-    const key = x509?.raw.toString("latin1") ?? "";
+    const key = shownCertificate(socket)?.der ?? "";
     const before = this.#good.get(key);
     if (before !== undefined && before.authorized === socket.authorized && now <= before.until) return undefined;
+    const x509 = socket.getPeerX509Certificate();
     const [leaf] = chainOf(x509, 1);
     if (leaf === undefined) return new EdgeError("bad_certificate", "peer has shown no certificate that can be read");
     // The runtime has no issuer for a certificate that came by itself.
@@ -91,8 +92,8 @@ export class ClientTrust {
 
   /** When the certificate of a connection ends, in milliseconds since the epoch. */
   endOf(socket: TLSSocket): number {
-    const x509 = socket.getPeerX509Certificate();
-    return this.#good.get(x509?.raw.toString("latin1") ?? "")?.validTo ?? chainOf(x509, 1)[0]?.validTo ?? 0;
+    const good = this.#good.get(shownCertificate(socket)?.der ?? "");
+    return good?.validTo ?? chainOf(socket.getPeerX509Certificate(), 1)[0]?.validTo ?? 0;
   }
 
   /**
@@ -101,8 +102,8 @@ export class ClientTrust {
    * @param known verdicts on certificates that were judged before, by their bytes
    */
   verdict(socket: TLSSocket, now: number, known: Map<string, string>): string {
-    const raw = socket.getPeerX509Certificate()?.raw.toString("latin1") ?? "";
-    const before = known.get(raw);
+    const der = shownCertificate(socket)?.der ?? "";
+    const before = known.get(der);
     if (before !== undefined) return before;
     const [leaf, ...presented] = chainOf(socket.getPeerCertificate(true), maxPresented);
     const fault = leaf === undefined
@@ -113,7 +114,7 @@ export class ClientTrust {
       : fault === undefined
       ? ""
       : `the certificate of ${subjectOf(leaf)} ${fault.message}`;
-    known.set(raw, verdict);
+    known.set(der, verdict);
     return verdict;
   }
 
