@@ -24,6 +24,9 @@ const kubeconfig: Beside = {
   specifiers: ["./kubeconfig.ts", "../../kube/access/kubeconfig.ts"],
 };
 
+/** What the page of the admin ports shows and is made of. */
+const page: Beside = { module: "src/ops/page/page_content.ts", file: "page.js", specifiers: ["./page_content.ts"] };
+
 /** A bundle, what it is made of, and what it does not hold. */
 interface Bundle {
   readonly path: string;
@@ -31,12 +34,12 @@ interface Bundle {
   readonly beside: readonly Beside[];
 }
 
-/** All programs; konnectivity reads YAML in any case. */
+/** All programs; konnectivity reads YAML and knows the findings of the page in any case. */
 const whole: Bundle = { path: "dist/konnectivity.js", module: "main.ts", beside: [x509] };
 /** The roles, which serve for months, by themselves: a process holds its whole bundle in memory. */
 const roles = {
-  server: { path: "dist/server.js", module: "src/programs/roles/server_entry.ts", beside: [kubeconfig] },
-  agent: { path: "dist/agent.js", module: "src/programs/roles/agent_entry.ts", beside: [kubeconfig] },
+  server: { path: "dist/server.js", module: "src/programs/roles/server_entry.ts", beside: [kubeconfig, page] },
+  agent: { path: "dist/agent.js", module: "src/programs/roles/agent_entry.ts", beside: [kubeconfig, page] },
 } satisfies Readonly<Record<string, Bundle>>;
 /** What the launchers of all programs but konnectivity ask for their permissions. */
 const question: Bundle = {
@@ -44,7 +47,7 @@ const question: Bundle = {
   module: "src/programs/permissions/ask.ts",
   beside: [kubeconfig],
 };
-const besideBundles: readonly Bundle[] = [x509, kubeconfig].map(({ module, file }) => (
+const besideBundles: readonly Bundle[] = [x509, kubeconfig, page].map(({ module, file }) => (
   { path: `dist/${file}`, module, beside: [] }
 ));
 /** What runs the programs. */

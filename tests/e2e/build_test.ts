@@ -34,7 +34,7 @@ leakTest("only the programs that make certificates hold the library for it", asy
   for (const file of ["konnectivity.js", "server.js", "agent.js"]) assert.ok(!await holds(file, sentence), file);
   assert.ok(await holds("x509.js", sentence));
   const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
-  const bundles = ["agent.js", "konnectivity.js", "kubeconfig.js", "permissions.js", "server.js", "x509.js"];
+  const bundles = ["agent.js", "konnectivity.js", "kubeconfig.js", "page.js", "permissions.js", "server.js", "x509.js"];
   assert.deepEqual(names.sort(), bundles.flatMap((name) => [name, `${name}.map`]));
 });
 
@@ -68,7 +68,7 @@ leakTest("the question for permissions loads little of Node, and has the answers
     const [role = ""] = line;
     const alone = ["server", "agent"].includes(role) ? await ask(`${folder}/dist/${role}.js`) : asked;
     assert.deepEqual([asked.code, asked.stdout], [alone.code, alone.stdout], line.join(" "));
-    const ofWhole = asked.stdout.replace(`,${folder}/dist/kubeconfig.js`, "").replace(
+    const ofWhole = asked.stdout.replaceAll(new RegExp(`,[^,]*/dist/(kubeconfig|page)\\.js`, "g"), "").replace(
       /dist\/(server|agent)\.js/,
       "dist/konnectivity.js",
     );
@@ -100,7 +100,7 @@ leakTest(
   },
 );
 
-leakTest("a role's bundle holds no code of the other role, nor of what reads YAML", async () => {
+leakTest("a role's bundle holds no code of the other role, of what reads YAML, or of the page", async () => {
   const folder = `${await built()}/dist`;
   const sentences = {
     "server.js": "proxy server {",

@@ -4,8 +4,6 @@ import type { AgentStatus } from "../status/agent_status.ts";
 import type { ServerStatus } from "../status/server_status.ts";
 import { ownHost, type StatusSource } from "../status/status_pages.ts";
 import { parseStatusQuery } from "../status/status_query.ts";
-import { assets } from "./page_assets.ts";
-import { pageText, summaryRows } from "./page_shell.tsx";
 
 /**
  * What browsers may do with the page: everything comes from this port, no script is made of text (so that a text which a
@@ -28,10 +26,6 @@ const headers = {
   "x-frame-options": "DENY",
 };
 
-const summaryQuery = parseStatusQuery(
-  new URLSearchParams({ agents: `${summaryRows}`, links: `${summaryRows}`, tunnels: `${summaryRows}`, dials: "100" }),
-);
-
 /**
  * Adds the page for people: `GET /`, and below `/page/` what it is made of. It is read-only, needs nothing of other hosts,
  * and refuses whom `/status` refuses.
@@ -39,14 +33,18 @@ const summaryQuery = parseStatusQuery(
 export function addPage(app: Hono, status: StatusSource): void {
   app.use("/", ownHost);
   app.on(["GET", "HEAD"], "/", async () => {
-    const shown = JSON.parse(await status(summaryQuery)) as ServerStatus | AgentStatus;
+    const { pageText, summaryRows } = await content();
+    const rows = `${summaryRows}`;
+    const query = parseStatusQuery(new URLSearchParams({ agents: rows, links: rows, tunnels: rows, dials: "100" }));
+    const shown = JSON.parse(await status(query)) as ServerStatus | AgentStatus;
     return answer(new TextEncoder().encode(pageText(shown)), "text/html; charset=utf-8", {
       "cache-control": "no-store",
     });
   });
   app.all("/", refuseMethod);
   app.use("/page/*", ownHost);
-  app.on(["GET", "HEAD"], "/page/:folder/:name", (context) => {
+  app.on(["GET", "HEAD"], "/page/:folder/:name", async (context) => {
+    const { assets } = await content();
     const asset = assets().get(`${context.req.param("folder")}/${context.req.param("name")}`);
     if (asset === undefined) return context.notFound();
     // Asked about each time, so that the page of a new version never runs scripts of the one before.
@@ -55,6 +53,10 @@ export function addPage(app: Hono, status: StatusSource): void {
     return answer(asset.bytes, asset.contentType, kept);
   });
   app.all("/page/:folder/:name", refuseMethod);
+}
+
+async function content() {
+  return await import("./page_content.ts");
 }
 
 function answer(bytes: Uint8Array<ArrayBuffer>, contentType: string, more: Readonly<Record<string, string>>): Response {

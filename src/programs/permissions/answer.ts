@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { refusalText } from "../../flags/program.ts";
+import type { ProgramCode } from "./program_code.ts";
 import type { LookupHost, RoleQuestion } from "./role_permissions.ts";
 
 /** What the command needs of the process around it; tests hand in their own. */
@@ -50,28 +51,20 @@ export async function answerPermissions(
   return 0;
 }
 
-/** Where the code of a program lies. */
-export interface ProgramCode {
-  /** Its own files. */
-  readonly own: readonly string[];
-  /** What it loads only to read a kubeconfig; absent: its own files have that too. */
-  readonly kubeconfig?: string;
-}
-
-/** The code of a role that was built into one file, which has another beside it that reads kubeconfigs. */
+/** The code of a role that was built into one file, which loads others beside it when they are needed. */
 export function roleCode(file: string): ProgramCode {
-  return { own: [file], kubeconfig: join(dirname(file), "kubeconfig.js") };
+  const beside = (name: string) => join(dirname(file), name);
+  return { own: [file], kubeconfig: [beside("kubeconfig.js")], page: [beside("page.js")] };
 }
 
 /** The process around the command. */
-export function processHost({ own, kubeconfig }: ProgramCode): PermissionsHost {
+export function processHost(code: ProgramCode): PermissionsHost {
   const encoder = new TextEncoder();
   return {
     cwd: Deno.cwd(),
     env: (name) => Deno.env.get(name),
     readText: readRegularFile,
-    code: own,
-    ...(kubeconfig === undefined ? {} : { kubeconfigCode: kubeconfig }),
+    code,
     out: (text) => writeOut(encoder.encode(text)),
     error: (text) => Deno.stderr.writeSync(encoder.encode(text)),
   };

@@ -4,7 +4,8 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { answerPermissions, processHost, type ProgramCode, roleCode } from "./answer.ts";
+import { answerPermissions, processHost, roleCode } from "./answer.ts";
+import { type ProgramCode, wholeCode } from "./program_code.ts";
 import { programQuestions } from "./role_permissions.ts";
 
 /** Programs that have a bundle of their own. */
@@ -12,7 +13,7 @@ const roles = new Set(["server", "agent"]);
 
 function codeOf(program: string): ProgramCode {
   const path = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
-  return roles.has(program) ? roleCode(path(program)) : { own: [path("konnectivity")] };
+  return roles.has(program) ? roleCode(path(program)) : wholeCode([path("konnectivity")]);
 }
 
 const [program = "", ...flags] = Deno.args.slice(1);

@@ -4,6 +4,7 @@ import { podApi, podSecrets } from "../../kube/access/pod_api.ts";
 import { systemClock } from "../../runtime/system_clock.ts";
 import type { Env } from "../../flags/program.ts";
 import { formatHostPort, hostPortOf } from "../../wire/destination/host_port.ts";
+import type { ProgramCode } from "./program_code.ts";
 
 /** What reaching the Kubernetes API takes: entries of the runtime's permissions. */
 export interface KubeAccess {
@@ -16,8 +17,8 @@ export interface KubeAccess {
 export interface KubeHost {
   readonly env: Env;
   readonly readText: (path: string) => string;
-  /** Where the code lies that the program loads only to read a kubeconfig; absent: in the program. */
-  readonly kubeconfigCode?: string;
+  /** Absent: none of it is asked for. */
+  readonly code?: ProgramCode;
 }
 
 export const noKubeAccess: KubeAccess = { net: [], read: [], env: [] };
@@ -29,19 +30,19 @@ export const noKubeAccess: KubeAccess = { net: [], read: [], env: [] };
  */
 export async function kubeAccessOf(
   kubeconfig: string,
-  { env, readText, kubeconfigCode }: KubeHost,
+  { env, readText, code }: KubeHost,
 ): Promise<KubeAccess> {
   if (kubeconfig === "") return podAccess(env);
-  const code = kubeconfigCode === undefined ? [] : [kubeconfigCode];
+  const reader = code?.kubeconfig ?? [];
   // Most programs run in pods and need no YAML.
   const { parseKubeconfig } = await import("../../kube/access/kubeconfig.ts");
   let access: ReturnType<typeof parseKubeconfig>;
   try {
     access = parseKubeconfig(readText(kubeconfig), kubeconfig, systemClock);
   } catch {
-    return { ...noKubeAccess, read: [kubeconfig, ...code] };
+    return { ...noKubeAccess, read: [kubeconfig, ...reader] };
   }
-  return { net: [dialled(access, env)], read: [kubeconfig, ...access.files, ...code], env: proxyVariables };
+  return { net: [dialled(access, env)], read: [kubeconfig, ...access.files, ...reader], env: proxyVariables };
 }
 
 function podAccess(env: Env): KubeAccess {

@@ -13,6 +13,7 @@ import { descriptorLimitVariable } from "../descriptor_limit.ts";
 import { memoryLimitVariable } from "../memory_limit.ts";
 import type { ServerOptions } from "../server/server_options.ts";
 import type { TestClientOptions, TestServerOptions } from "../test/test_options.ts";
+import { type ProgramCode, wholeCode } from "./program_code.ts";
 
 /** What a program may do, in entries of the runtime's permissions. Everything else is refused. */
 export interface Permissions {
@@ -42,14 +43,14 @@ export interface PermissionContext {
   readonly names?: NameAccess;
   /** The proxies that the environment names; absent: none. */
   readonly proxyFor?: ProxyFor;
-  /** Where the program's own code lies: the runtime loads it freely, but asks when a worker is to run it. */
-  readonly code?: readonly string[];
+  /** Absent: none of it is asked for. */
+  readonly code?: ProgramCode;
 }
 
 /** proxy-server: listens on its own ports or socket, reads its certificates, dials nobody but the Kubernetes API or its proxy. */
 export function serverPermissions(
   options: ServerOptions,
-  { cwd, kube = noKubeAccess, names: allNames = noNameAccess, code = [] }: PermissionContext,
+  { cwd, kube = noKubeAccess, names: allNames = noNameAccess, code = wholeCode([]) }: PermissionContext,
 ): Permissions {
   const socket = options.udsName === "" ? [] : [resolve(cwd, options.udsName)];
   const names = kube.net.some(holdsName) ? allNames : noNameAccess;
@@ -73,7 +74,8 @@ export function serverPermissions(
       ...given(options.kubeconfig),
       ...kube.read,
       ...names.read,
-      ...(options.workers > 1 ? code : []),
+      ...code.page,
+      ...(options.workers > 1 ? code.own : []),
       ...appended,
     ],
     write: [...socket, ...given(audit), ...logFiles(options.logging)],
@@ -90,7 +92,7 @@ export function serverPermissions(
  */
 export function agentPermissions(
   options: AgentOptions,
-  { kube = noKubeAccess, names = noNameAccess, proxyFor = () => undefined }: PermissionContext,
+  { kube = noKubeAccess, names = noNameAccess, proxyFor = () => undefined, code = wholeCode([]) }: PermissionContext,
 ): Permissions {
   const destinations = options.destinations.map(destinationEntry);
   const listed = [
@@ -117,6 +119,7 @@ export function agentPermissions(
       ),
       ...kube.read,
       ...names.read,
+      ...code.page,
       ...appendedFiles(options.logging),
     ],
     write: logFiles(options.logging),

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { answerPermissions, type PermissionsHost, processHost, type ProgramCode } from "./answer.ts";
+import { answerPermissions, type PermissionsHost, processHost } from "./answer.ts";
+import { type ProgramCode, wholeCode } from "./program_code.ts";
 import { type LookupHost, permissionFlags, programQuestions, type RolePermissions } from "./role_permissions.ts";
 
 /** What finds the permissions of each program, by its role. */
@@ -41,6 +42,6 @@ export async function runPermissionsCommand(
  */
 export function ownCode(here: string, entry: string): ProgramCode {
   const path = fileURLToPath(entry);
-  if (here === entry) return { own: [path] };
-  return { own: [path, ...["src", "gen", "deno.json"].map((each) => fileURLToPath(new URL(each, entry)))] };
+  if (here === entry) return wholeCode([path]);
+  return wholeCode([path, ...["src", "gen", "deno.json"].map((each) => fileURLToPath(new URL(each, entry)))]);
 }

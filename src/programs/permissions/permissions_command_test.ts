@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ownCode, runPermissionsCommand } from "./permissions_command.ts";
+import { wholeCode } from "./program_code.ts";
 
 /** Runs the command; what it printed. */
 async function run(...args: string[]): Promise<{ code: number; out: string; error: string }> {
@@ -112,10 +113,11 @@ Deno.test("an unknown program is told with those that are known", async () => {
 });
 
 Deno.test("a program's code is one file where it was built into one, else its folders", () => {
-  assert.deepEqual(ownCode("file:///a%20b/dist/k.js", "file:///a%20b/dist/k.js"), { own: ["/a b/dist/k.js"] });
-  assert.deepEqual(ownCode("file:///k/src/programs/permissions/permissions_command.ts", "file:///k/main.ts"), {
-    own: ["/k/main.ts", "/k/src", "/k/gen", "/k/deno.json"],
-  });
+  assert.deepEqual(ownCode("file:///a%20b/dist/k.js", "file:///a%20b/dist/k.js"), wholeCode(["/a b/dist/k.js"]));
+  assert.deepEqual(
+    ownCode("file:///k/src/programs/permissions/permissions_command.ts", "file:///k/main.ts"),
+    wholeCode(["/k/main.ts", "/k/src", "/k/gen", "/k/deno.json"]),
+  );
 });
 
 Deno.test("a launcher that is ended while it asks for permissions leaves no exception in the log", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { proxyVariables } from "../../dial/proxy/proxy_settings.ts";
 import { permissionsFor, type Role } from "./permissions_command.ts";
+import { wholeCode } from "./program_code.ts";
 
 const kubeconfig = `
 apiVersion: v1
@@ -39,7 +40,7 @@ const noSystem = "--deny-sys";
 
 const host = {
   cwd: "/work",
-  code: ["/code/main.ts", "/code/src"],
+  code: wholeCode(["/code/main.ts", "/code/src"]),
   env: (name: string) => podEnv[name],
   readText: (path: string) => {
     if (path === "/etc/resolv.conf") return "nameserver 10.96.0.10\nnameserver fd00::a\n";
@@ -104,6 +105,24 @@ Deno.test("a server with workers may read its own code, which the runtime asks f
   const alone = await read();
   assert.deepEqual(await read("--workers=1"), alone);
   assert.deepEqual(await read("--workers=2"), [...(alone === true ? [] : alone ?? []), "/code/main.ts", "/code/src"]);
+});
+
+Deno.test("a role may read what lies beside its bundle where it may need it", async () => {
+  const code = { own: ["/dist/server.js"], kubeconfig: ["/dist/kubeconfig.js"], page: ["/dist/page.js"] };
+  const readable = async (...flags: string[]) => {
+    const result = await permissionsFor("server", [...serverFiles, ...flags], {
+      env: () => undefined,
+      readText: () => "",
+      cwd: "/",
+      code,
+    });
+    assert.ok(result.kind === "flags");
+    const [read = ""] = result.flags.filter((flag) => flag.startsWith("--allow-read="));
+    return [...read.matchAll(/\/dist\/(\w+)\.js/g)].map(([, name]) => name);
+  };
+  assert.deepEqual(await readable(), ["page"]);
+  assert.deepEqual(await readable("--workers=2"), ["page", "server"]);
+  assert.deepEqual(await readable("--kubeconfig=/k", "--enable-lease-controller"), ["kubeconfig", "page"]);
 });
 
 Deno.test("probes of destinations take no permission: agents dial them", async () => {

@@ -21,8 +21,6 @@ import {
 /** Where to look up what a command line does not say. */
 export interface LookupHost extends KubeHost {
   readonly cwd: string;
-  /** Where the program's own code lies. */
-  readonly code?: readonly string[];
 }
 
 /** What a command line may do, as flags of `deno run`, or the text of its refusal. */
@@ -72,7 +70,7 @@ async function contextOf(host: LookupHost, kubernetes: boolean, kubeconfig: stri
     cwd: host.cwd,
     kube: kubernetes ? await kubeAccessOf(kubeconfig, host) : noKubeAccess,
     names: nameAccessOf(host.readText),
-    code: host.code ?? [],
+    ...(host.code === undefined ? {} : { code: host.code }),
   };
 }
 
