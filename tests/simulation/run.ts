@@ -5,6 +5,7 @@ import * as invariants from "./invariants.ts";
 import type { Mutant } from "./mutants.ts";
 import type { Plan } from "./plan.ts";
 import { frozenProcessTime, withoutStacks } from "./process_time.ts";
+import type { Between } from "./settled_steps.ts";
 import { Violation, World } from "./world.ts";
 
 /** How a run ended. */
@@ -27,8 +28,8 @@ export interface RunOptions {
   /** Keep lines of what happens. */
   readonly recording?: boolean;
   readonly mutant?: Mutant;
-  /** Promises get so many times the usual time to settle; absent: once. */
-  readonly settling?: number;
+  /** What passes between two events; absent: promises settle. */
+  readonly between?: Between;
 }
 
 /** How often what is looked at from time to time is looked at, in milliseconds. */
@@ -41,11 +42,11 @@ const forgetMs = 330_000;
 /** Runs a plan from its beginning to its end. */
 export async function run(
   plan: Plan,
-  { recording = false, mutant, settling = 1 }: RunOptions = {},
+  { recording = false, mutant, between = "promises" }: RunOptions = {},
 ): Promise<RunResult> {
   using _time = frozenProcessTime();
   using _stacks = recording ? undefined : withoutStacks();
-  const world = new World(plan, { recording, mutant, settling });
+  const world = new World(plan, { recording, mutant, between });
   const faults = new Faults(world);
   let violation: string | undefined;
   let convergedMs = 0;

@@ -15,17 +15,11 @@ import { memberOf, textMember } from "../../src/kube/client/json_value.ts";
 import { leaseName, leaseTimes } from "../../src/kube/leases/lease_controller.ts";
 import { bodyOf, SimKubeApi } from "./processes/sim_kube_api.ts";
 import { Random } from "./random.ts";
+import { type Between, settledSteps } from "./settled_steps.ts";
 import { Timeline } from "./timeline.ts";
 import { TunnelRun } from "./workload/tunnel_run.ts";
 
 const beganAt = Date.UTC(2030, 0, 1);
-
-/** Promises of so many steps settle between two events, and of so many before time goes on by more than a moment. */
-const stepsBetweenEvents = 12;
-const stepsBeforeWaits = 60;
-const momentMs = 0.5;
-/** Web Streams take so many times as many. */
-const webStreamSteps = 4;
 
 /** What a run was found to break. */
 export class Violation extends Error {
@@ -36,8 +30,8 @@ export class Violation extends Error {
 export interface WorldOptions {
   readonly recording: boolean;
   readonly mutant: Mutant | undefined;
-  /** How many times the usual time promises get to settle. */
-  readonly settling: number;
+  /** What passes between two events. */
+  readonly between: Between;
 }
 
 /** A fleet, its clients and destinations, and the network between them: one run of a plan. */
@@ -56,11 +50,11 @@ export class World {
   /** The first thing that was found wrong. */
   violation: string | undefined;
   readonly #mutant: Mutant;
-  readonly #settling: number;
+  readonly #between: Between;
   #processes = 0;
 
-  constructor(plan: Plan, { recording, mutant = {}, settling }: WorldOptions) {
-    this.#settling = settling * (plan.scenario.frontends.includes("library") ? webStreamSteps : 1);
+  constructor(plan: Plan, { recording, mutant = {}, between }: WorldOptions) {
+    this.#between = between;
     this.plan = plan;
     this.#mutant = mutant;
     this.random = new Random(plan.seed);
@@ -106,15 +100,10 @@ export class World {
   /** Lets time pass. @throws {Violation} as soon as one is found */
   async run(ms: number): Promise<void> {
     const until = this.clock.now() + ms;
-    for (;;) {
-      const next = this.clock.nextAt;
-      const waits = next - this.clock.now() > momentMs;
-      const steps = this.#settling * (waits ? stepsBeforeWaits : stepsBetweenEvents);
-      for (let step = 0; step < steps; step++) await undefined;
+    await settledSteps(this.#between, () => {
       if (this.violation !== undefined) throw new Violation(this.violation);
-      // What was awaited may have something due sooner.
-      if (!this.clock.step(until)) break;
-    }
+      return this.clock.step(until);
+    });
     this.clock.advance(until - this.clock.now());
   }
 
