@@ -17,6 +17,34 @@ export interface ClockSkew {
   readonly aheadMs: number;
 }
 
+/** One that never fires. */
+const over: Deadline = { cancel: () => {} };
+
+/** A deadline of one process, which is among that process's until it has fired or was cancelled. */
+class HostDeadline implements Deadline {
+  readonly #pending: Set<Deadline>;
+  readonly #onFire: () => void;
+  #deadline: Deadline = over;
+
+  constructor(pending: Set<Deadline>, onFire: () => void) {
+    this.#pending = pending;
+    this.#onFire = onFire;
+  }
+
+  begin(world: Clock, inMs: number, owner: Owner): void {
+    this.#pending.add(this);
+    this.#deadline = world.after(inMs, () => {
+      this.#pending.delete(this);
+      this.#onFire();
+    }, owner);
+  }
+
+  cancel(): void {
+    this.#deadline.cancel();
+    this.#pending.delete(this);
+  }
+}
+
 /** One process's clock on the one virtual time: it may run fast or slow, be set, be late with deadlines, and end with its process. */
 export class HostClock implements Clock {
   readonly #world: VirtualClock;
@@ -40,19 +68,10 @@ export class HostClock implements Clock {
   readonly after = (ms: number, onFire: () => void, owner: Owner): Deadline => {
     const lateMs = Math.min(ms * latePart, mostLateMs) * this.#random.next();
     const inMs = (Math.max(shortestMs, ms) + lateMs) / this.#rate;
-    if (this.#stopped) return { cancel: () => {} };
-    const deadline = this.#world.after(inMs, () => {
-      this.#pending.delete(handle);
-      onFire();
-    }, owner);
-    const handle = {
-      cancel: () => {
-        deadline.cancel();
-        this.#pending.delete(handle);
-      },
-    };
-    this.#pending.add(handle);
-    return handle;
+    if (this.#stopped) return over;
+    const deadline = new HostDeadline(this.#pending, onFire);
+    deadline.begin(this.#world, inMs, owner);
+    return deadline;
   };
 
   /** Deadlines that neither fired nor were cancelled. */

@@ -1,5 +1,6 @@
 import { flowLimits } from "../../src/mux/flow_limits.ts";
 import { leaseName } from "../../src/kube/leases/lease_controller.ts";
+import type { ProxyServer } from "../../src/server/proxy_server.ts";
 import type { Scenario } from "./plan.ts";
 import type { TunnelRun } from "./workload/tunnel_run.ts";
 import { Violation, type World } from "./world.ts";
@@ -61,11 +62,22 @@ export function unconverged(world: World): string | undefined {
   }
   const agents = [...world.liveAgents()].length;
   for (const { host, server } of servers) {
-    // A link that another has replaced drains, and stays until its last tunnel has ended.
-    const links = [...server.pool.all()].filter(({ draining }) => !draining).length;
+    const links = linksInUse(server, world.plan.scenario);
     if (links !== agents) return `${host} has ${links} links of ${agents} agents`;
   }
   return undefined;
+}
+
+/** The links that a server counts on, one an agent where all is well. */
+function linksInUse({ pool }: ProxyServer, { serverLinkAge = Infinity }: Scenario): number {
+  const links = [...pool.all()];
+  // A link that another has replaced drains, and stays until its last tunnel has ended.
+  const fresh = links.filter(({ draining }) => !draining);
+  const linked = new Set(fresh.map(({ info }) => info.agentId));
+  // One that is too old stays as long, and its agent, which was not told, has another only then.
+  const old = links.filter(({ draining, seconds }) => draining && seconds >= serverLinkAge)
+    .map(({ info }) => info.agentId).filter((agentId) => !linked.has(agentId));
+  return fresh.length + new Set(old).size;
 }
 
 /** Whether a fault may have broken a tunnel. */

@@ -233,8 +233,9 @@ export class Network {
   #travel(from: string, to: string, step: () => void): void {
     const { delayMs, jitter } = this.#wayOf(from, to);
     this.#clock.after(delayMs * (1 + jitter * this.#random.next()), () => {
-      if (this.#cuts.has(pairOf(from, to))) this.#sinceCut.push(() => this.#travel(from, to, step));
-      else step();
+      if (this.#cuts.size > 0 && this.#cuts.has(pairOf(from, to))) {
+        this.#sinceCut.push(() => this.#travel(from, to, step));
+      } else step();
     }, owner);
   }
 
@@ -291,7 +292,7 @@ export class Network {
       },
       get fate() {
         if (is().forgotten) return "lost";
-        return cuts.has(pair) ? "waits" : "arrives";
+        return cuts.size > 0 && cuts.has(pair) ? "waits" : "arrives";
       },
       cut: (bytes) => bytes > 1 && random.chance(0.1) ? 1 + random.int(bytes - 1) : 0,
       arrived: (segment) => timeline.packet(number, typeof segment === "string" ? segment.length : sumOf(segment)),

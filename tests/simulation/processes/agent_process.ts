@@ -165,8 +165,8 @@ export class AgentProcess {
     const attempt = new AbortController();
     const giveUp = () => attempt.abort(signal.reason);
     signal.addEventListener("abort", giveUp);
-    const timeout = Object.assign(new Error("connect ETIMEDOUT"), { code: "ETIMEDOUT" });
-    const limit = this.clock.after(timeoutMs, () => attempt.abort(timeout), ownerOf("dial"));
+    const timeOut = () => attempt.abort(Object.assign(new Error("connect ETIMEDOUT"), { code: "ETIMEDOUT" }));
+    const limit = this.clock.after(timeoutMs, timeOut, ownerOf("dial"));
     try {
       const target = parseHostPort(address);
       if (typeof target === "string") throw new Error(target);

@@ -5,6 +5,9 @@ import { follow } from "../../../src/faults/owned.ts";
 import { unknownPeer } from "../../../src/wire/peer_identity.ts";
 import type { SimSocket } from "../network/sim_socket.ts";
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 /** What stands for the head of a request and of its answer: the parsers of HTTP are the runtime's, and not simulated. */
 const accepted = 1;
 const refused = 0;
@@ -19,18 +22,18 @@ class ConnectRequest extends Request {
 /** Serves a connection of an HTTP CONNECT client, whose request comes as the target's length and text. */
 export function acceptConnect(server: ProxyServer, connection: SimSocket): void {
   const gone = new AbortController();
-  let head = new Uint8Array(0);
+  let head: Uint8Array = new Uint8Array(0);
   let asked = false;
   connection.on("close", () => gone.abort(new Error("client hung up")));
   connection.on("error", () => {});
   connection.on("data", (bytes) => {
     if (asked || !(bytes instanceof Uint8Array)) return;
-    head = new Uint8Array([...head, ...bytes]);
+    head = head.length === 0 ? bytes : new Uint8Array([...head, ...bytes]);
     const [length] = head;
     if (length === undefined || head.length <= length) return;
     asked = true;
     connection.pause();
-    const target = new TextDecoder().decode(head.subarray(1, 1 + length));
+    const target = decoder.decode(head.subarray(1, 1 + length));
     follow(connection, answer(server, connection, target, head.subarray(1 + length), gone.signal));
   });
 }
@@ -52,8 +55,11 @@ async function answer(
 
 /** A client's request. */
 export function connectRequest(target: string): Uint8Array {
-  const text = new TextEncoder().encode(target);
-  return Uint8Array.of(text.length, ...text);
+  const text = encoder.encode(target);
+  const request = new Uint8Array(1 + text.length);
+  request[0] = text.length;
+  request.set(text, 1);
+  return request;
 }
 
 /** Whether the first byte of an answer says that the tunnel is open. */

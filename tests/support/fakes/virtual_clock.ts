@@ -4,6 +4,8 @@ import type { Clock, Deadline } from "../../../src/runtime/clock.ts";
 /** A deadline of the runtime takes a millisecond at least, so that one which sets itself again lets time go on. */
 const shortestMs = 1;
 
+const nothing = () => {};
+
 /** How many deadlines wait. */
 interface Waiting {
   count: number;
@@ -13,7 +15,7 @@ class VirtualDeadline implements Deadline {
   readonly at: number;
   /** Deadlines of one time fire in the order in which they began. */
   readonly number: number;
-  readonly onFire: () => void;
+  #onFire: () => void;
   readonly owner: Owner;
   readonly #waiting: Waiting;
   /** It has fired, or was cancelled. */
@@ -22,7 +24,7 @@ class VirtualDeadline implements Deadline {
   constructor(at: number, number: number, onFire: () => void, owner: Owner, waiting: Waiting) {
     this.at = at;
     this.number = number;
-    this.onFire = onFire;
+    this.#onFire = onFire;
     this.owner = owner;
     this.#waiting = waiting;
     waiting.count++;
@@ -32,6 +34,14 @@ class VirtualDeadline implements Deadline {
     if (this.over) return;
     this.over = true;
     this.#waiting.count--;
+    // It stays in the heap until it comes up, and would keep a whole connection in memory.
+    this.#onFire = nothing;
+  }
+
+  fire(): void {
+    const onFire = this.#onFire;
+    this.cancel();
+    onFire();
   }
 }
 
@@ -121,7 +131,8 @@ export class VirtualClock implements Clock {
   }
 
   #next(): VirtualDeadline | undefined {
-    for (let [next] = this.#heap; next !== undefined; [next] = this.#heap) {
+    const heap = this.#heap;
+    for (let next = heap[0]; next !== undefined; next = heap[0]) {
       if (!next.over) return next;
       this.#pop();
     }
@@ -129,10 +140,9 @@ export class VirtualClock implements Clock {
   }
 
   #fire(deadline: VirtualDeadline): void {
-    deadline.cancel();
     this.#now = deadline.at;
     try {
-      deadline.onFire();
+      deadline.fire();
     } catch (error) {
       fault(deadline.owner, error);
     }
@@ -156,7 +166,8 @@ export class VirtualClock implements Clock {
     if (last === undefined || heap.length === 0) return;
     let at = 0;
     for (;;) {
-      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
+      const left = heap[2 * at + 1];
+      const right = heap[2 * at + 2];
       if (left === undefined) break;
       const goesRight = right !== undefined && isBefore(right, left);
       const child = goesRight ? right : left;
