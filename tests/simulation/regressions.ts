@@ -21,4 +21,9 @@ export const regressions: readonly Regression[] = [
     number: 200_041,
     why: "links that had reached their age, at one server after the other, were taken for links that were missing",
   },
+  {
+    scenario: "drifting",
+    number: 200_756,
+    why: "a server with a fast clock ended its tunnels at the end of its grace, and they counted as unharmed",
+  },
 ];

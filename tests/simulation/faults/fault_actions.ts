@@ -6,7 +6,7 @@ import type { World } from "../world.ts";
 import type { FaultKind, FaultPlan } from "./fault_plan.ts";
 import { noticedMs } from "./harm.ts";
 
-/** What a process has to end in order, in milliseconds. */
+/** What a process has to end in order, in milliseconds of its own clock. */
 const graceMs = 5_000;
 /** What it may take beyond that. */
 const lastWordsMs = 12_000;
@@ -88,7 +88,7 @@ export class Faults {
         return this.#endServer(
           server,
           (process) => inBackground(process.stop(graceMs)),
-          Math.min(fault.forMs, graceMs),
+          this.#inOrderMs(server, fault),
         );
       case "agent killed":
       case "agent without power": {
@@ -96,7 +96,11 @@ export class Faults {
         return this.#endAgent(agent, (process) => process.end(isSilent), 0, isSilent);
       }
       case "agent stopped":
-        return this.#endAgent(agent, (process) => inBackground(process.stop(graceMs)), Math.min(fault.forMs, graceMs));
+        return this.#endAgent(
+          agent,
+          (process) => inBackground(process.stop(graceMs)),
+          this.#inOrderMs(agent, fault),
+        );
       case "server full":
         return this.#full(server);
       case "agent full":
@@ -191,6 +195,13 @@ export class Faults {
       process.end(false);
       this.#world.startAgent(described);
     };
+  }
+
+  /** How long a process that is stopped is there in any case: a fast clock shortens it. */
+  #inOrderMs(host: string, { forMs }: FaultPlan): number {
+    const { servers, agents } = this.#world.plan;
+    const described = [...servers, ...agents].find(({ name }) => name === host);
+    return Math.min(forMs, graceMs / (described?.skew.rate ?? 1));
   }
 
   /** @param inMs what it has to end in order: a tunnel that is over by then is not broken */
