@@ -14,6 +14,8 @@ export function canonicalHost(host: string): string {
 
 /** An IPv4 address written as IPv6 (::ffff:1.2.3.4) is the IPv4 address. */
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  // To the parser a host name is an exception, which costs more than all else of the choice; most end in a letter.
+  if (!text.includes(":") && !/\d$/.test(text)) return undefined;
   // The strict forms only: 1.2 and 0x7f000001 are host names here, as they are to the agent's resolver.
   const isAddress = text.includes(":") ? ipaddr.IPv6.isValid(text) : ipaddr.IPv4.isValidFourPartDecimal(text);
   return isAddress ? ipaddr.process(text) : undefined;

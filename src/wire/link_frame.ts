@@ -27,6 +27,9 @@ export interface LinkStatus {
   readonly message: string;
 }
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 /** A whole frame. */
 export function linkFrame(kind: number, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(grpcPrefixBytes + body.length);
@@ -38,7 +41,7 @@ export function linkFrame(kind: number, body: Uint8Array): Uint8Array<ArrayBuffe
 
 /** Says hello. */
 export function helloFrame(metadata: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
-  return linkFrame(linkFrameKinds.hello, new TextEncoder().encode(new URLSearchParams(metadata).toString()));
+  return linkFrame(linkFrameKinds.hello, encoder.encode(new URLSearchParams(metadata).toString()));
 }
 
 /** All values of the metadata in a hello. @throws {PacketError} when it is not UTF-8 */
@@ -50,7 +53,7 @@ export function readHello(body: Uint8Array): (key: string) => readonly string[] 
 /** Says how this side ends. */
 export function statusFrame(status: LinkStatus): Uint8Array<ArrayBuffer> {
   const query = new URLSearchParams({ code: String(status.code), message: status.message });
-  return linkFrame(linkFrameKinds.status, new TextEncoder().encode(query.toString()));
+  return linkFrame(linkFrameKinds.status, encoder.encode(query.toString()));
 }
 
 /** Reads a status. @throws {PacketError} when it holds no code */
@@ -63,7 +66,7 @@ export function readStatus(body: Uint8Array): LinkStatus {
 
 function decode(body: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return decoder.decode(body);
   } catch (cause) {
     throw new PacketError("malformed", "frame is not UTF-8", { cause });
   }

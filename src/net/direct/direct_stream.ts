@@ -320,9 +320,11 @@ export class DirectStream implements PacketStream, ChunkSink {
     this.#become("closed");
     this.#endLinger?.();
     const end = this.#outcome();
-    this.#hello.reject(
-      end.kind === "failed" ? end.error : new ConnectError("link ended without a hello", Code.Internal),
-    );
+    if (end.kind === "failed") this.#hello.reject(end.error);
+    // What has said hello and its status has ended in order: no error is made for nobody.
+    else if (this.#peer !== "ended") {
+      this.#hello.reject(new ConnectError("link ended without a hello", Code.Internal));
+    }
     for (const onAnswer of this.#pongs.splice(0)) guard(this, onAnswer);
     this.#handler?.onClose(end);
   }

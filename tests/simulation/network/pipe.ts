@@ -114,10 +114,10 @@ export class Pipe {
   #schedule(bytes: number): void {
     const { now, after } = this.#context;
     this.#lastAt = Math.max(this.#lastAt, now() + this.#context.delayMs(bytes));
-    after(this.#lastAt - now(), () => this.#arrive());
+    after(this.#lastAt - now(), this.#arrive);
   }
 
-  #arrive(): void {
+  readonly #arrive = (): void => {
     const { fate } = this.#context;
     if (fate === "waits") return void this.#overdue++;
     const segment = this.#inFlight.shift();
@@ -128,12 +128,12 @@ export class Pipe {
     if (segment === "reset") this.#to.broke(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }));
     else if (!this.#to.destroyed) this.#to.receive(segment);
     else if (segment !== "end") this.other.close(true);
-  }
+  };
 }
 
 /** Bytes of the first pieces, which are taken away: one piece as it is, or several as a copy. */
 function nextSegment(pieces: Uint8Array[], mostBytes: number): Uint8Array {
-  const [first] = pieces;
+  const first = pieces[0];
   if (first === undefined) throw new Error("there is nothing to send");
   if (first.length > mostBytes) {
     pieces[0] = first.subarray(mostBytes);
@@ -143,7 +143,8 @@ function nextSegment(pieces: Uint8Array[], mostBytes: number): Uint8Array {
     pieces.shift();
     return first;
   }
-  let [count, bytes] = [0, 0];
+  let count = 0;
+  let bytes = 0;
   for (const { length } of pieces) {
     if (bytes + length > mostBytes) break;
     bytes += length;
@@ -151,9 +152,11 @@ function nextSegment(pieces: Uint8Array[], mostBytes: number): Uint8Array {
   }
   const joined = new Uint8Array(bytes);
   let at = 0;
-  for (const piece of pieces.splice(0, count)) {
+  for (const piece of count === pieces.length ? pieces : pieces.slice(0, count)) {
     joined.set(piece, at);
     at += piece.length;
   }
+  if (count === pieces.length) pieces.length = 0;
+  else pieces.splice(0, count);
   return joined;
 }

@@ -243,8 +243,7 @@ export class SimSocket implements Owner {
     const listeners = this.#listeners.get(event);
     if (listeners === undefined) return;
     try {
-      const [only] = listeners;
-      if (listeners.length === 1) only?.call(this, argument);
+      if (listeners.length === 1) listeners[0]?.call(this, argument);
       else for (const listener of [...listeners]) listener.call(this, argument);
     } catch (error) {
       fault(this, error);
