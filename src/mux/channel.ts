@@ -170,7 +170,7 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
   peerEnded(): void {
     if (this.#receiving !== "open") return;
     this.#receiving = "ending";
-    this.#window?.close();
+    this.#window?.peerEnded();
     if (this.#handler !== undefined) this.#reportEnd(this.#handler);
   }
 

@@ -171,6 +171,23 @@ Deno.test("a window alone takes half of the budget, which has it back at the end
   assert.ok(window.returned(1), "what comes behind the end is no fault");
 });
 
+Deno.test("behind the peer's end the budget has growth back as the bytes are consumed that it was for", () => {
+  const { window, budget, pass } = world({ roundTripMs: 1e6 });
+  pass(8 * mib, 0.1);
+  const held = initialBytes + mib;
+  assert.ok(window.received(held));
+  window.peerEnded();
+  assert.equal(window.grownBytes, mib, "the growth that nothing was received for is still taken");
+  assert.equal(window.consumed(mib / 2), 0, "a peer that has ended got credit");
+  assert.equal(budget.remaining, 64 * mib - mib / 2);
+  assert.ok(window.returned(mib), "credit that crossed the end is no fault");
+  assert.equal(window.consumed(mib / 2), 0);
+  assert.equal(budget.remaining, 64 * mib);
+  assert.equal(window.consumed(initialBytes), 0);
+  window.close();
+  assert.equal(budget.remaining, 64 * mib);
+});
+
 Deno.test("a peer gives credit back, no more than it has and than the window grew by", () => {
   const { window, budget, pass } = world({ roundTripMs: 1e6 });
   assert.ok(!window.returned(1), "nothing was added to what it began with");
@@ -249,7 +266,7 @@ Deno.test("who was refused growth and wants none any more has no part of the bud
 Deno.test("whatever happens to windows, their sum stays within the budget, and held, owed and credit are the window", () => {
   const step = fc.record({
     which: fc.nat(3),
-    does: fc.constantFrom("receive", "consume", "return", "wait", "close"),
+    does: fc.constantFrom("receive", "consume", "return", "wait", "close", "end"),
     part: fc.double({ min: 0, max: 1, noNaN: true }),
   });
   fc.assert(
@@ -262,6 +279,7 @@ Deno.test("whatever happens to windows, their sum stays within the budget, and h
         credit: initialBytes,
         held: 0,
         open: true,
+        ended: false,
       }));
       for (const { which, does, part } of steps) {
         const one = all[which];
@@ -272,6 +290,10 @@ Deno.test("whatever happens to windows, their sum stays within the budget, and h
           one.open &&= part < 0.9;
           if (!one.open) window.close();
         } else if (!one.open) continue;
+        else if (does === "end") {
+          one.ended ||= part > 0.9;
+          if (one.ended) window.peerEnded();
+        } else if (one.ended && does !== "consume") continue;
         else if (does === "receive") {
           const bytes = Math.ceil(part * one.credit);
           assert.ok(window.received(bytes));
@@ -286,8 +308,13 @@ Deno.test("whatever happens to windows, their sum stays within the budget, and h
           one.credit = initialBytes;
         }
         let grown = 0;
-        for (const { window, credit, held, open } of all) {
+        for (const { window, credit, held, open, ended } of all) {
           if (!open) continue;
+          if (ended) {
+            assert.equal(window.grownBytes, Math.max(0, held - initialBytes));
+            grown += window.grownBytes;
+            continue;
+          }
           assert.equal(window.creditBytes, credit);
           const owed = window.windowBytes - credit - held;
           assert.ok(

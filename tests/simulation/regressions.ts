@@ -26,4 +26,9 @@ export const regressions: readonly Regression[] = [
     number: 200_756,
     why: "a server with a fast clock ended its tunnels at the end of its grace, and they counted as unharmed",
   },
+  {
+    scenario: "far",
+    number: 201_172,
+    why: "a peer's end gave a window's growth back to others while the bytes that it was for were still held",
+  },
 ];
