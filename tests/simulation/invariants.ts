@@ -23,15 +23,15 @@ export function bounds(world: World): void {
   const growthBudgetBytes = growthOf(world.plan.scenario);
   const most = world.plan.tunnels.length * (initialWindowBytes + readBytes) + growthBudgetBytes;
   for (const { host, server } of world.liveServers()) {
-    if (server.queuedBytes > most) throw new Violation(`${host} holds ${server.queuedBytes} bytes`);
+    let all = 0;
     for (const backend of server.pool.all()) {
+      const { queuedBytes, tunnelCount } = backend;
+      all += queuedBytes;
       if (!backend.info.features.has("window")) continue;
-      const limit = backend.tunnelCount * (initialWindowBytes + readBytes) + growthBudgetBytes -
-        server.growth.remaining;
-      if (backend.queuedBytes > limit) {
-        throw new Violation(`${host} holds ${backend.queuedBytes} bytes of ${backend.tunnelCount} tunnels`);
-      }
+      const limit = tunnelCount * (initialWindowBytes + readBytes) + growthBudgetBytes - server.growth.remaining;
+      if (queuedBytes > limit) throw new Violation(`${host} holds ${queuedBytes} bytes of ${tunnelCount} tunnels`);
     }
+    if (all > most) throw new Violation(`${host} holds ${all} bytes`);
     checkGrowth(host, server.growth.remaining, growthBudgetBytes);
   }
   for (const { host, agent } of world.liveAgents()) checkGrowth(host, agent.growth.remaining, growthBudgetBytes);
@@ -102,7 +102,7 @@ function isSound(world: World, tunnel: TunnelRun): boolean {
 
 /** What must still end by itself; undefined: nothing. */
 export function unfinished(world: World): string | undefined {
-  return world.tunnels.find((tunnel) => tunnel.outcome === undefined || (isSound(world, tunnel) && !tunnel.complete))
+  return world.tunnels.find((tunnel) => tunnel.outcome === undefined || (!tunnel.complete && isSound(world, tunnel)))
     ?.state;
 }
 

@@ -49,6 +49,7 @@ export class World {
   readonly tunnels: TunnelRun[] = [];
   /** The first thing that was found wrong. */
   violation: string | undefined;
+  readonly #ways = new Map<string, Map<string, Way>>();
   readonly #mutant: Mutant;
   readonly #between: Between;
   #processes = 0;
@@ -59,13 +60,7 @@ export class World {
     this.#mutant = mutant;
     this.random = new Random(plan.seed);
     this.timeline = new Timeline(this.clock.now, recording);
-    const ways = new Map<string, Way>();
-    this.network = new Network(this.clock, this.random.fork("network"), this.timeline, (from, to) => {
-      const key = `${from} ${to}`;
-      const way = ways.get(key) ?? this.#drawWay(from, to);
-      ways.set(key, way);
-      return way;
-    });
+    this.network = new Network(this.clock, this.random.fork("network"), this.timeline, this.#wayOf);
     if (plan.scenario.leases === true) this.kube = new SimKubeApi(this.clock, this.network, this.#leaseDeleted);
     this.network.listen(hosts.silent, anyPort, () => {});
     this.network.setFull(hosts.silent, true);
@@ -216,6 +211,14 @@ export class World {
     const there = [...this.liveServers()].map(({ host }) => host);
     return there.length === 0 ? this.plan.servers[0]?.name ?? "" : random.pick(there);
   }
+
+  readonly #wayOf = (from: string, to: string): Way => {
+    let ways = this.#ways.get(from);
+    if (ways === undefined) this.#ways.set(from, ways = new Map());
+    let way = ways.get(to);
+    if (way === undefined) ways.set(to, way = this.#drawWay(from, to));
+    return way;
+  };
 
   #drawWay(from: string, to: string): Way {
     const [a = "", b = ""] = [from, to].toSorted();
