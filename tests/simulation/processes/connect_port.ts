@@ -23,19 +23,18 @@ class ConnectRequest extends Request {
 export function acceptConnect(server: ProxyServer, connection: SimSocket): void {
   const gone = new AbortController();
   let head: Uint8Array = new Uint8Array(0);
-  let asked = false;
   connection.on("close", () => gone.abort(new Error("client hung up")));
   connection.on("error", () => {});
-  connection.on("data", (bytes) => {
-    if (asked || !(bytes instanceof Uint8Array)) return;
+  const onHead = (bytes: unknown) => {
+    if (!(bytes instanceof Uint8Array)) return;
     head = head.length === 0 ? bytes : new Uint8Array([...head, ...bytes]);
     const [length] = head;
-    if (length === undefined || head.length <= length) return;
-    asked = true;
+    if (length === undefined || head.length <= length) return void connection.once("data", onHead);
     connection.pause();
     const target = decoder.decode(head.subarray(1, 1 + length));
     follow(connection, answer(server, connection, target, head.subarray(1 + length), gone.signal));
-  });
+  };
+  connection.once("data", onHead);
 }
 
 async function answer(

@@ -87,6 +87,7 @@ async function dialConnect(call: Call, signal: AbortSignal): Promise<DialledStre
   const socket = await network.connect(hosts.clients, server, ports.connectClients, signal);
   socket.write(connectRequest(address));
   return await new Promise((resolve, reject) => {
+    let isOpen = false;
     const fail = (error: Error) => {
       socket.destroy();
       reject(error);
@@ -97,9 +98,12 @@ async function dialConnect(call: Call, signal: AbortSignal): Promise<DialledStre
       const first = bytes instanceof Uint8Array ? bytes : new Uint8Array(0);
       answered();
       if (!isAccepted(first[0])) return fail(new ProxyError("endpoint", "the proxy refused the dial"));
+      isOpen = true;
       resolve(new ConnectStream(new SocketStream(socket.socket, first.subarray(1))));
     });
     socket.on("error", () => {});
-    socket.once("close", () => fail(new ProxyError("tunnel-closed", "connection to the proxy was lost")));
+    socket.once("close", () => {
+      if (!isOpen) fail(new ProxyError("tunnel-closed", "connection to the proxy was lost"));
+    });
   });
 }

@@ -153,7 +153,8 @@ export class VirtualClock implements Clock {
     let at = heap.length;
     for (let above = (at - 1) >> 1; at > 0; above = (at - 1) >> 1) {
       const parent = heap[above];
-      if (parent === undefined || isBefore(parent, deadline)) break;
+      // It began last, so that it follows those of its time.
+      if (parent === undefined || parent.at <= deadline.at) break;
       heap[at] = parent;
       at = above;
     }
