@@ -1,0 +1,119 @@
+import { root } from "./binaries.ts";
+
+/** A file of tests, run once with no mutant. */
+interface Measured {
+  readonly path: string;
+  readonly ms: number;
+  /** By source: its lines that have code, and whether these tests run them. */
+  readonly lines: ReadonlyMap<string, ReadonlyMap<number, boolean>>;
+}
+
+/** What tests say of a mutant: `killed` is that one failed. */
+export type Verdict = "killed" | "survived" | "invalid";
+
+/** How long tests of a mutant may take, beyond thrice what they take without one. */
+const patienceMs = 2_500;
+/** Tests up to this long share a process, since starting one takes longer than most of them. */
+const shortMs = 1_000;
+/** So many files of tests have a process of their own: those that kill the most. */
+const likeliest = 2;
+
+/** Which lines of which sources a report of lcov says were run. */
+export function reachedLines(lcov: string, from: string): Map<string, Map<number, boolean>> {
+  const found = new Map<string, Map<number, boolean>>();
+  for (const record of lcov.split("end_of_record")) {
+    const path = /^SF:(.*)$/m.exec(record)?.[1];
+    if (path === undefined || !path.startsWith(`${from}/`)) continue;
+    const lines = [...record.matchAll(/^DA:(\d+),(\d+)/gm)].map(([, line, count]) =>
+      [Number(line), count !== "0"] as const
+    );
+    found.set(path.slice(from.length + 1), new Map(lines));
+  }
+  return found;
+}
+
+/**
+ * The tests that can notice mutants in a copy of the project: each file of tests runs once with coverage, and a mutant is
+ * shown only to those that run its line. Those that killed mutants of the same source come first.
+ */
+export class MutantTests {
+  readonly #copy: string;
+  readonly #measured = new Map<string, Measured>();
+  readonly #kills = new Map<string, number>();
+
+  /** @param copy the folder of the copy */
+  constructor(copy: string) {
+    this.#copy = copy;
+  }
+
+  /** Throws where tests fail without any mutant. */
+  async measure(tests: readonly string[]): Promise<void> {
+    for (const path of tests) {
+      if (this.#measured.has(path)) continue;
+      const coverage = await Deno.makeTempDir({ prefix: "mutants-coverage" });
+      const from = performance.now();
+      const { code, text } = await this.#deno(["test", ...testFlags, `--coverage=${coverage}`, path], 300_000);
+      if (code !== 0) throw new Error(`${path} fails without any mutant:\n${text}`);
+      const ms = performance.now() - from;
+      const include = `--include=^file://${this.#copy}/src/`;
+      const { text: lcov } = await this.#deno(["coverage", "--quiet", "--lcov", include, coverage], 60_000);
+      await Deno.remove(coverage, { recursive: true });
+      this.#measured.set(path, { path, ms, lines: reachedLines(lcov, this.#copy) });
+    }
+  }
+
+  /** The mutant is in the copy already. @returns what those of `tests` say that run its line */
+  async judge(tests: readonly string[], file: string, line: number): Promise<Verdict> {
+    for (const stage of this.#stages(tests, file, line)) {
+      const limitMs = 3 * stage.reduce((sum, { ms }) => sum + ms, 0) + patienceMs;
+      const { code, text } = await this.#deno(["test", ...testFlags, ...stage.map(({ path }) => path)], limitMs);
+      if (code === 0) continue;
+      if (/could not be parsed|\(uncaught error\)[\s\S]*SyntaxError/.test(text)) return "invalid";
+      const killer = stage.length === 1 ? stage[0]?.path : / => \.\/(\S+_test\.ts):/.exec(text)?.[1];
+      const key = `${file} ${killer}`;
+      this.#kills.set(key, (this.#kills.get(key) ?? 0) + 1);
+      return "killed";
+    }
+    return "survived";
+  }
+
+  #stages(tests: readonly string[], file: string, line: number): Measured[][] {
+    const own = file.replace(/\.ts$/, "_test.ts");
+    const kills = ({ path }: Measured) => this.#kills.get(`${file} ${path}`) ?? (path === own ? 0.5 : 0);
+    const noticing = tests.flatMap((path) => this.#measured.get(path) ?? [])
+      .filter(({ lines }) => lines.get(file)?.get(line) ?? lines.has(file))
+      .toSorted((a, b) => kills(b) - kills(a) || a.ms - b.ms);
+    const rest = noticing.slice(likeliest);
+    return [
+      ...noticing.slice(0, likeliest).map((one) => [one]),
+      rest.filter(({ ms }) => ms <= shortMs),
+      rest.filter(({ ms }) => ms > shortMs),
+    ].filter((stage) => stage.length > 0);
+  }
+
+  async #deno(args: readonly string[], limitMs: number): Promise<{ code: number; text: string }> {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [...args],
+      cwd: this.#copy,
+      env: { NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
+    const { code, stdout, stderr } = await child.output();
+    clearTimeout(timer);
+    return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+  }
+}
+
+const testFlags = ["-A", "--quiet", "--no-check", "--fail-fast"];
+
+/** A copy of what tests need, in which sources may be changed. */
+export async function copyOfProject(): Promise<string> {
+  const copy = await Deno.makeTempDir({ prefix: "mutants" });
+  const names = ["src", "gen", "tests", "tools", "proto", "docs", "main.ts", "deno.json", "deno.lock"];
+  await new Deno.Command("cp", { args: ["-r", ...names.map((name) => `${root}/${name}`), copy] }).output();
+  await Deno.symlink(`${root}/node_modules`, `${copy}/node_modules`);
+  return copy;
+}
