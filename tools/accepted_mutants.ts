@@ -1,4 +1,4 @@
-import { type Mutant, mutated, mutantsOf } from "./mutants.ts";
+import { type Mutant, mutantsOf, mutated } from "./mutants.ts";
 import { root } from "./binaries.ts";
 
 /** What mutants of a source no test has to notice, by the reason: each as its line and what the line becomes. */

@@ -1,4 +1,6 @@
 import { root } from "./binaries.ts";
+import { MutantProcess } from "./mutant_process.ts";
+import { type Mutant, mutated } from "./mutants.ts";
 
 /** A file of tests, run once with no mutant. */
 interface Measured {
@@ -13,10 +15,8 @@ export type Verdict = "killed" | "survived" | "invalid";
 
 /** How long tests of a mutant may take, beyond thrice what they take without one. */
 const patienceMs = 2_500;
-/** Tests up to this long share a process, since starting one takes longer than most of them. */
+/** The same for a file of tests within a process that is there already. */
 const shortMs = 1_000;
-/** So many files of tests have a process of their own: those that kill the most. */
-const likeliest = 2;
 
 /** Which lines of which sources a report of lcov says were run. */
 export function reachedLines(lcov: string, from: string): Map<string, Map<number, boolean>> {
@@ -36,8 +36,9 @@ export function reachedLines(lcov: string, from: string): Map<string, Map<number
  * The tests that can notice mutants in a copy of the project: each file of tests runs once with coverage, and a mutant is
  * shown only to those that run its line. Those that killed mutants of the same source come first.
  */
-export class MutantTests {
+export class MutantTests implements AsyncDisposable {
   readonly #copy: string;
+  #process: { readonly file: string; readonly process: MutantProcess } | undefined;
   readonly #measured = new Map<string, Measured>();
   readonly #kills = new Map<string, number>();
 
@@ -62,33 +63,48 @@ export class MutantTests {
     }
   }
 
-  /** The mutant is in the copy already. @returns what those of `tests` say that run its line */
-  async judge(tests: readonly string[], file: string, line: number): Promise<Verdict> {
-    for (const stage of this.#stages(tests, file, line)) {
-      const limitMs = 3 * stage.reduce((sum, { ms }) => sum + ms, 0) + patienceMs;
-      const { code, text } = await this.#deno(["test", ...testFlags, ...stage.map(({ path }) => path)], limitMs);
-      if (code === 0) continue;
-      if (/could not be parsed|\(uncaught error\)[\s\S]*SyntaxError/.test(text)) return "invalid";
-      const killer = stage.length === 1 ? stage[0]?.path : / => \.\/(\S+_test\.ts):/.exec(text)?.[1];
-      const key = `${file} ${killer}`;
-      this.#kills.set(key, (this.#kills.get(key) ?? 0) + 1);
-      return "killed";
+  /**
+   * Shows a mutant to those of `tests` that run its line: first in a process that has many, and where they do not notice it
+   * there, by the runner, which looks at more. @returns what they say
+   */
+  async judge(tests: readonly string[], file: string, text: string, mutant: Mutant): Promise<Verdict> {
+    const noticing = this.#noticing(tests, file, mutant.line);
+    if (noticing.length === 0) return "survived";
+    if (this.#process?.file !== file) {
+      await this[Symbol.asyncDispose]();
+      this.#process = { file, process: new MutantProcess(this.#copy, file) };
     }
-    return "survived";
+    const asked = noticing.map(({ path, ms }) => ({ path, limitMs: 3 * ms + shortMs }));
+    const { verdict, by } = await this.#process.process.ask({ mutant, tests: asked });
+    if (by !== undefined) this.#kills.set(`${file} ${by}`, (this.#kills.get(`${file} ${by}`) ?? 0) + 1);
+    if (verdict === "killed") return "killed";
+    await Deno.writeTextFile(`${this.#copy}/${file}`, mutated(text, mutant));
+    try {
+      return await this.#judgeByRunner(noticing);
+    } finally {
+      await Deno.writeTextFile(`${this.#copy}/${file}`, text);
+    }
   }
 
-  #stages(tests: readonly string[], file: string, line: number): Measured[][] {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.process[Symbol.asyncDispose]();
+    this.#process = undefined;
+  }
+
+  async #judgeByRunner(noticing: readonly Measured[]): Promise<Verdict> {
+    const limitMs = 3 * noticing.reduce((sum, { ms }) => sum + ms, 0) + patienceMs;
+    const { code, text } = await this.#deno(["test", ...testFlags, ...noticing.map(({ path }) => path)], limitMs);
+    if (code === 0) return "survived";
+    return /could not be parsed|\(uncaught error\)[\s\S]*SyntaxError/.test(text) ? "invalid" : "killed";
+  }
+
+  /** Those that killed the most come first, and of the others those that take the least time. */
+  #noticing(tests: readonly string[], file: string, line: number): Measured[] {
     const own = file.replace(/\.ts$/, "_test.ts");
     const kills = ({ path }: Measured) => this.#kills.get(`${file} ${path}`) ?? (path === own ? 0.5 : 0);
-    const noticing = tests.flatMap((path) => this.#measured.get(path) ?? [])
+    return tests.flatMap((path) => this.#measured.get(path) ?? [])
       .filter(({ lines }) => lines.get(file)?.get(line) ?? lines.has(file))
       .toSorted((a, b) => kills(b) - kills(a) || a.ms - b.ms);
-    const rest = noticing.slice(likeliest);
-    return [
-      ...noticing.slice(0, likeliest).map((one) => [one]),
-      rest.filter(({ ms }) => ms <= shortMs),
-      rest.filter(({ ms }) => ms > shortMs),
-    ].filter((stage) => stage.length > 0);
   }
 
   async #deno(args: readonly string[], limitMs: number): Promise<{ code: number; text: string }> {

@@ -40,7 +40,8 @@ const replacements: readonly (readonly [pattern: RegExp, replacement: string])[]
 ];
 
 /** Statements of one line that may be left out: calls, but of the log, assignments, and returns of nothing. */
-const statement = /^( +)((?!log\.)(?:this|[a-z]\w*)[\w.#?]*(?:\(.*\)| (?:[-+|&^*/]|\?\?)?= .*|\+\+|--)|return|throw .*);$/gm;
+const statement =
+  /^( +)((?!log\.)(?:this|[a-z]\w*)[\w.#?]*(?:\(.*\)| (?:[-+|&^*/]|\?\?)?= .*|\+\+|--)|return|throw .*);$/gm;
 /** A number above one; names, and members of other texts, are none. */
 const number = /(?<![\w.#$])(\d+)(?![\w.:]|_)/g;
 /** What only the compiler sees. */

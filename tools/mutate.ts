@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { changeOf, isAccepted, readAccepted } from "./accepted_mutants.ts";
 import { root } from "./binaries.ts";
 import { copyOfProject, MutantTests, type Verdict } from "./mutant_tests.ts";
-import { mutantsOf, mutated } from "./mutants.ts";
+import { mutantsOf } from "./mutants.ts";
 
 /** Which tests stand for the sources of a folder. */
 const testsOf: Readonly<Record<string, readonly string[]>> = {
@@ -74,7 +74,7 @@ const accepted = await readAccepted();
 const copy = await copyOfProject();
 const all: Record<Verdict | "accepted", number> = { killed: 0, survived: 0, invalid: 0, accepted: 0 };
 try {
-  const tests = new MutantTests(copy);
+  await using tests = new MutantTests(copy);
   for (const file of files) {
     const text = await Deno.readTextFile(file);
     const theirs = await testsFor(file);
@@ -85,8 +85,7 @@ try {
       const known = isAccepted(accepted, file, text, mutant);
       if (known) counts.accepted++;
       if (known && !values.again) continue;
-      await Deno.writeTextFile(`${copy}/${file}`, mutated(text, mutant));
-      const verdict = await tests.judge(theirs, file, mutant.line);
+      const verdict = await tests.judge(theirs, file, text, mutant);
       if (!known) counts[verdict]++;
       if ((verdict === "survived") === known) continue;
       if (verdict === "invalid") continue;
@@ -95,7 +94,6 @@ try {
         tell(`${known ? "accepted, but killed" : "survived"}  ${file}:${mutant.line}\n  ${was}\n  ${becomes}`);
       }
     }
-    await Deno.writeTextFile(`${copy}/${file}`, text);
     tell(`${basename(file)}: ${told(counts)}, of ${mutants.length} mutants`);
     for (const verdict of ["killed", "survived", "invalid", "accepted"] as const) all[verdict] += counts[verdict];
   }
