@@ -15,8 +15,8 @@ export type Verdict = "killed" | "survived" | "invalid";
 
 /** How long tests of a mutant may take, beyond thrice what they take without one. */
 const patienceMs = 2_500;
-/** The same for a file of tests within a process that is there already. */
-const shortMs = 1_000;
+/** How long a file of tests may take beyond that in a process that is there already; what runs out of it is tried without the mutant too. */
+const shortMs = 500;
 
 /** Which lines of which sources a report of lcov says were run. */
 export function reachedLines(lcov: string, from: string): Map<string, Map<number, boolean>> {
@@ -64,20 +64,26 @@ export class MutantTests implements AsyncDisposable {
   }
 
   /**
-   * Shows a mutant to those of `tests` that run its line: first in a process that has many, and where they do not notice it
-   * there, by the runner, which looks at more. @returns what they say
+   * Shows a mutant to those of `tests` that run its line, in a process that has many; where that is not sure, by the runner.
+   * @param confirm whether the runner, which looks at what tests leave open too, is asked about those that survived as well
    */
-  async judge(tests: readonly string[], file: string, text: string, mutant: Mutant): Promise<Verdict> {
+  async judge(
+    tests: readonly string[],
+    file: string,
+    text: string,
+    mutant: Mutant,
+    confirm: boolean,
+  ): Promise<Verdict> {
     const noticing = this.#noticing(tests, file, mutant.line);
     if (noticing.length === 0) return "survived";
     if (this.#process?.file !== file) {
       await this[Symbol.asyncDispose]();
       this.#process = { file, process: new MutantProcess(this.#copy, file) };
     }
-    const asked = noticing.map(({ path, ms }) => ({ path, limitMs: 3 * ms + shortMs }));
+    const asked = noticing.map(({ path, ms }) => ({ path, limitMs: ms + shortMs }));
     const { verdict, by } = await this.#process.process.ask({ mutant, tests: asked });
     if (by !== undefined) this.#kills.set(`${file} ${by}`, (this.#kills.get(`${file} ${by}`) ?? 0) + 1);
-    if (verdict === "killed") return "killed";
+    if (verdict === "killed" || (verdict === "survived" && !confirm)) return verdict;
     await Deno.writeTextFile(`${this.#copy}/${file}`, mutated(text, mutant));
     try {
       return await this.#judgeByRunner(noticing);

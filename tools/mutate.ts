@@ -1,10 +1,11 @@
 /**
- * `deno task mutate [--sample=N | --all] [--seed=S] [--again] [FOLDER|FILE…]`: changes sources one place at a time and runs
+ * `deno task mutate [--sample=N | --all] [--seed=S] [--again] [--confirm] [FOLDER|FILE…]`: changes sources one place at a time and runs
  * their tests, which should notice. Prints each mutant that they did not, and how many there were; the exit code is 0 in any
  * case. Works in a copy of the project. `--sample` is a file's number of mutants.
  *
  * Some mutants change nothing that can be seen: `tools/accepted_mutants` has them with the reason. They are left out, but
- * with `--again`, which says of each that is killed after all.
+ * with `--again`, which says of each that is killed after all. With `--confirm` the runner is asked about each that survived,
+ * which takes much longer and finds what tests leave open.
  * @module
  */
 import { basename, dirname } from "node:path";
@@ -65,6 +66,7 @@ const { values, positionals } = parseArgs({
     all: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
     again: { type: "boolean", default: false },
+    confirm: { type: "boolean", default: false },
   },
 });
 Deno.chdir(root);
@@ -85,7 +87,7 @@ try {
       const known = isAccepted(accepted, file, text, mutant);
       if (known) counts.accepted++;
       if (known && !values.again) continue;
-      const verdict = await tests.judge(theirs, file, text, mutant);
+      const verdict = await tests.judge(theirs, file, text, mutant, values.confirm);
       if (!known) counts[verdict]++;
       if ((verdict === "survived") === known) continue;
       if (verdict === "invalid") continue;

@@ -66,6 +66,8 @@ Deno.test("what the generated codec is needed for is left to it", () => {
     "a field twice": Uint8Array.of(0x32, 4, 0x10, 7, 0x10, 8),
     "the type behind the payload": Uint8Array.of(0x32, 2, 0x10, 7, 0x08, 3),
     "a length beyond the message": Uint8Array.of(0x32, 3, 0x10, 7),
+    "a type of 29 bits": bytes({ type: 2 ** 28 as PacketType, payload: { case: "ping", value: {} } }),
+    "a length of 29 bits": Uint8Array.of(0x32, 0x80, 0x80, 0x80, 0x80, 1, 0x10, 7),
     "an int64 of eleven bytes": Uint8Array.of(0x32, 12, 0x10, ...new Array(10).fill(0x80), 1),
   };
   for (const [what, message] of Object.entries(left)) assert.equal(decodeControlPacket(message), undefined, what);
