@@ -1,7 +1,8 @@
 /**
- * `deno task mutate [--sample=N | --all] [--seed=S] [--again] [--confirm] [FOLDER|FILE…]`: changes sources one place at a time and runs
+ * `deno task mutate [--sample=N | --all] [--seed=S] [--from=OUTPUT] [--again] [--confirm] [FOLDER|FILE…]`: changes sources one place at a time and runs
  * their tests, which should notice. Prints each mutant that they did not, and how many there were; the exit code is 0 in any
- * case. Works in a copy of the project. `--sample` is a file's number of mutants.
+ * case. Works in a copy of the project. `--sample` is a file's number of mutants;
+ * `--from` names what an earlier run printed, of which the survivors are shown again.
  *
  * Some mutants change nothing that can be seen: `tools/accepted_mutants` has them with the reason. They are left out, but
  * with `--again`, which says of each that is killed after all. With `--confirm` the runner is asked about each that survived,
@@ -13,7 +14,7 @@ import { parseArgs } from "node:util";
 import { changeOf, isAccepted, readAccepted } from "./accepted_mutants.ts";
 import { root } from "./binaries.ts";
 import { copyOfProject, MutantTests, type Verdict } from "./mutant_tests.ts";
-import { mutantsOf } from "./mutants.ts";
+import { type Mutant, mutantsOf } from "./mutants.ts";
 
 /** Which tests stand for the sources of a folder. */
 const testsOf: Readonly<Record<string, readonly string[]>> = {
@@ -67,12 +68,17 @@ const { values, positionals } = parseArgs({
     seed: { type: "string", default: "1" },
     again: { type: "boolean", default: false },
     confirm: { type: "boolean", default: false },
+    from: { type: "string" },
   },
 });
 Deno.chdir(root);
 const places = positionals.length > 0 ? positionals.map((place) => place.replace(/\/$/, "")) : Object.keys(testsOf);
 const files = [...new Set((await Promise.all(places.map((place) => filesIn(place, false)))).flat())];
 const accepted = await readAccepted();
+const earlier = values.from === undefined
+  ? undefined
+  : [...(await Deno.readTextFile(values.from)).matchAll(/^survived {2}(.*?):\d+(\n {2}.*\n {2}.*\n)/gm)]
+    .map(([, path, change]) => [path, change] as const);
 const copy = await copyOfProject();
 const all: Record<Verdict | "accepted", number> = { killed: 0, survived: 0, invalid: 0, accepted: 0 };
 try {
@@ -83,7 +89,14 @@ try {
     await tests.measure(theirs);
     const mutants = mutantsOf(text);
     const counts: Record<Verdict | "accepted", number> = { killed: 0, survived: 0, invalid: 0, accepted: 0 };
-    for (const mutant of values.all ? mutants : sampled(mutants, Number(values.sample), Number(values.seed))) {
+    const shown = mutants.filter((mutant) =>
+      earlier === undefined || earlier.some(([path, change]) => path === file && change === told(text, mutant))
+    );
+    for (
+      const mutant of values.all || earlier !== undefined
+        ? shown
+        : sampled(mutants, Number(values.sample), Number(values.seed))
+    ) {
       const known = isAccepted(accepted, file, text, mutant);
       if (known) counts.accepted++;
       if (known && !values.again) continue;
@@ -91,19 +104,22 @@ try {
       if (!known) counts[verdict]++;
       if ((verdict === "survived") === known) continue;
       if (verdict === "invalid") continue;
-      const [was, becomes] = changeOf(text, mutant);
-      if (known || verdict === "survived") {
-        tell(`${known ? "accepted, but killed" : "survived"}  ${file}:${mutant.line}\n  ${was}\n  ${becomes}`);
-      }
+      tell(`${known ? "accepted, but killed" : "survived"}  ${file}:${mutant.line}${told(text, mutant).trimEnd()}`);
     }
-    tell(`${basename(file)}: ${told(counts)}, of ${mutants.length} mutants`);
+    tell(`${basename(file)}: ${summed(counts)}, of ${mutants.length} mutants`);
     for (const verdict of ["killed", "survived", "invalid", "accepted"] as const) all[verdict] += counts[verdict];
   }
 } finally {
   await Deno.remove(copy, { recursive: true });
 }
-tell(told(all));
+tell(summed(all));
 
-function told({ killed, survived, accepted, invalid }: Readonly<Record<Verdict | "accepted", number>>): string {
+/** A mutant as it is printed, apart from its line's number. */
+function told(text: string, mutant: Mutant): string {
+  const [was, becomes] = changeOf(text, mutant);
+  return `\n  ${was}\n  ${becomes}\n`;
+}
+
+function summed({ killed, survived, accepted, invalid }: Readonly<Record<Verdict | "accepted", number>>): string {
   return `${killed} killed, ${survived} survived, ${accepted} accepted, ${invalid} made no program`;
 }
