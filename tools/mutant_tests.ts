@@ -109,7 +109,7 @@ export class MutantTests implements AsyncDisposable {
     const own = file.replace(/\.ts$/, "_test.ts");
     const kills = ({ path }: Measured) => this.#kills.get(`${file} ${path}`) ?? (path === own ? 0.5 : 0);
     return tests.flatMap((path) => this.#measured.get(path) ?? [])
-      .filter(({ lines }) => lines.get(file)?.get(line) ?? lines.has(file))
+      .filter(({ lines }) => isReached(lines.get(file), line))
       .toSorted((a, b) => kills(b) - kills(a) || a.ms - b.ms);
   }
 
@@ -138,4 +138,10 @@ export async function copyOfProject(): Promise<string> {
   await new Deno.Command("cp", { args: ["-r", ...names.map((name) => `${root}/${name}`), copy] }).output();
   await Deno.symlink(`${root}/node_modules`, `${copy}/node_modules`);
   return copy;
+}
+
+/** A line whose statement ends in a branch that was not taken counts as not run, so that those before it decide too. */
+function isReached(lines: ReadonlyMap<number, boolean> | undefined, line: number): boolean {
+  if (lines === undefined) return false;
+  return [0, 1, 2, 3].some((before) => lines.get(line - before) ?? true);
 }

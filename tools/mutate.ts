@@ -16,13 +16,13 @@ import { root } from "./binaries.ts";
 import { copyOfProject, MutantTests, type Verdict } from "./mutant_tests.ts";
 import { type Mutant, mutantsOf } from "./mutants.ts";
 
-/** Which tests stand for the sources of a folder. */
+/** Which tests stand for the sources of a folder: those near to it, since far ones take long and say little of what is wrong. */
 const testsOf: Readonly<Record<string, readonly string[]>> = {
-  "src/wire": ["src/wire"],
-  "src/streams": ["src/streams", "src/mux", "tests/model", "src/h2", "src/agent", "src/server"],
-  "src/mux": ["src/mux", "tests/model", "src/agent", "src/server"],
+  "src/wire": ["src/wire", "src/net/direct"],
+  "src/streams": ["src/streams", "src/mux", "src/h2/flow_test.ts"],
+  "src/mux": ["src/mux", "src/agent/link_flow_test.ts", "src/agent/link_test.ts", "src/server/tunnel_tables_test.ts"],
   "src/h2": ["src/h2", "src/net/http2"],
-  "src/agent/servers": ["src/agent"],
+  "src/agent/servers": ["src/agent/servers"],
   "src/kube/tokens": ["src/kube/tokens", "src/server/agents"],
   "src/server/agents": ["src/server"],
 };
