@@ -63,7 +63,7 @@ interface Running {
 /** How long a process may take to start, and how long one that runs may be silent beyond its tests' own limits. */
 const startMs = 15_000;
 const patienceMs = 2_000;
-const mostAsked = 100;
+const mostAsked = 25;
 
 function start(copy: string, source: string): Running {
   const child = new Deno.Command(Deno.execPath(), {
