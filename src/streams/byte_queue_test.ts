@@ -53,18 +53,3 @@ Deno.test("single bytes are copied together: a full window of them makes few pie
   assert.deepEqual(pieces.map(({ length }) => length / 1024), [...kib, 0.25]);
   assert.deepEqual(pieces.map(({ buffer }) => buffer.byteLength / 1024), [...kib, 16]);
 });
-
-Deno.test("what is cleared is gone, and what comes later comes alone", () => {
-  const held = new ByteQueue();
-  held.push(Uint8Array.of(1));
-  held.push(new Uint8Array(4096));
-  held.push(Uint8Array.of(2));
-  held.clear();
-  assert.equal(held.length, 0);
-  assert.equal(held.shift(), undefined);
-  held.push(Uint8Array.of(3));
-  held.clear();
-  held.push(Uint8Array.of(4));
-  assert.equal(held.length, 1);
-  assert.deepEqual(drain(held), [4]);
-});

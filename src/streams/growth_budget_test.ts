@@ -78,3 +78,22 @@ Deno.test("of several that are refused each is forgotten in its own time, the on
   assert.equal(budget.surplus(first, 1500), 150, "the other one");
   assert.equal(budget.surplus(first, 2000), 0);
 });
+
+Deno.test("who alone is refused may take up to half when it asks again, and who is not alone no more than its part", () => {
+  const alone = new GrowthBudget(900);
+  const [first, second, third] = [alone.join(), alone.join(), alone.join()];
+  alone.take(first, 450, 0);
+  alone.take(second, 450, 0);
+  alone.take(third, 1, 0);
+  alone.release(first, 450 - 1);
+  alone.release(second, 100);
+  assert.equal(alone.take(third, 900, 0), 450);
+  const two = new GrowthBudget(900);
+  const [a, b, c, d] = [two.join(), two.join(), two.join(), two.join()];
+  two.take(a, 450, 0);
+  two.take(b, 450, 0);
+  two.take(c, 1, 0);
+  two.take(d, 1, 0);
+  two.release(a, 449);
+  assert.equal(two.take(c, 900, 0), 225);
+});
