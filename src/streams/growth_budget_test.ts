@@ -97,3 +97,25 @@ Deno.test("who alone is refused may take up to half when it asks again, and who 
   two.release(a, 449);
   assert.equal(two.take(c, 900, 0), 225);
 });
+
+Deno.test("a window that got what it wanted, or has its part, takes nothing from others", () => {
+  const budget = new GrowthBudget(900);
+  const [first, second, third] = [budget.join(), budget.join(), budget.join()];
+  budget.take(first, 450, 0);
+  budget.take(second, 150, 0);
+  assert.equal(budget.take(third, 50, 0), 50);
+  assert.equal(budget.surplus(first, 0), 0);
+  assert.equal(budget.take(third, 900, 0), 250, "up to its third");
+  assert.equal(budget.surplus(first, 0), 0);
+});
+
+Deno.test("a window that has given everything back is none of those that share", () => {
+  const budget = new GrowthBudget(900);
+  const [first, second, third, fourth] = [budget.join(), budget.join(), budget.join(), budget.join()];
+  budget.take(first, 450, 0);
+  budget.take(second, 150, 0);
+  budget.take(third, 300, 0);
+  budget.release(second, 150);
+  assert.equal(budget.take(fourth, 900, 0), 150);
+  assert.equal(budget.surplus(first, 0), 150);
+});
