@@ -119,3 +119,13 @@ Deno.test("a window that has given everything back is none of those that share",
   assert.equal(budget.take(fourth, 900, 0), 150);
   assert.equal(budget.surplus(first, 0), 150);
 });
+
+Deno.test("of two that are left each may keep half, although one of them still waits", () => {
+  const budget = new GrowthBudget(900);
+  const [first, second, third] = [budget.join(), budget.join(), budget.join()];
+  budget.take(first, 450, 0);
+  budget.take(second, 450, 0);
+  budget.take(third, 1, 0);
+  budget.leave(second);
+  assert.equal(budget.surplus(first, 0), 0);
+});
