@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { concat } from "../../tests/support/memory/h2_peer.ts";
 import { PacketRecorder } from "../../tests/support/memory/packet_recorder.ts";
 import { linkFrame, maxLinkFrameBytes } from "./link_frame.ts";
-import { drain, framePacket } from "./packet.ts";
+import { dataPacket, drain, framePacket } from "./packet.ts";
 import { PacketError } from "./packet_error.ts";
 import { PacketReader } from "./packet_reader.ts";
 
@@ -32,4 +32,11 @@ Deno.test("a frame as long as may be is taken, a longer one is refused by its he
   const head = linkFrame(1, new Uint8Array(maxLinkFrameBytes + 1)).subarray(0, 5);
   refused(() => reader().push(head), "too-large");
   refused(() => new PacketReader(new PacketRecorder()).push(longest.subarray(0, 5)), "compressed");
+});
+
+Deno.test("an id of five bytes is read as a whole, also where its last one could be the tag of what follows it", () => {
+  const recorder = new PacketRecorder();
+  const [id, payload] = [0x1a * 2 ** 28 + 5, new Uint8Array(25).fill(7)];
+  new PacketReader(recorder).push(framePacket(dataPacket(id, payload)));
+  assert.deepEqual([recorder.ids, recorder.data], [[id], payload]);
 });
