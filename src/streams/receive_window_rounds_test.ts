@@ -148,3 +148,14 @@ Deno.test("with credit that is given back goes what is owed, and the round ends 
   }
   assert.equal(consumed, 324);
 });
+
+Deno.test("a window that was refused growth and passes slowly now leaves the others what they have", () => {
+  const { budget, clock, round } = world(initialBytes, 1024 * kib);
+  const others = [budget.join(), budget.join()];
+  for (const share of others) assert.equal(budget.take(share, 1024 * kib, clock.ms), 512 * kib);
+  const surplus = () => others.map((share) => budget.surplus(share, clock.ms) > 0);
+  assert.equal(round(0, 10), 1);
+  assert.deepEqual(surplus(), [true, true]);
+  assert.equal(round(0, 250), 1);
+  assert.deepEqual(surplus(), [false, false]);
+});
