@@ -159,3 +159,14 @@ Deno.test("a window that was refused growth and passes slowly now leaves the oth
   assert.equal(round(0, 250), 1);
   assert.deepEqual(surplus(), [false, false]);
 });
+
+Deno.test("a surplus of one byte is given back like any other", () => {
+  const { window, budget, clock, round } = world(initialBytes, 3 * (768 * kib - 1));
+  round(0, 10);
+  assert.equal(window.grownBytes, 768 * kib);
+  for (const share of [budget.join(), budget.join()]) budget.take(share, 2 ** 30, clock.ms);
+  assert.equal(budget.remaining, 0);
+  assert.ok(window.received(window.windowBytes));
+  assert.equal(window.consumed(512 * kib), 512 * kib - 1);
+  assert.deepEqual([window.grownBytes, budget.remaining], [768 * kib - 1, 1]);
+});
