@@ -129,3 +129,21 @@ Deno.test("of two that are left each may keep half, although one of them still w
   budget.leave(second);
   assert.equal(budget.surplus(first, 0), 0);
 });
+
+Deno.test("who was refused long ago, or has what it asked for since, limits nobody", () => {
+  const refused = () => {
+    const budget = new GrowthBudget(900);
+    const [first, second, third] = [budget.join(), budget.join(), budget.join()];
+    budget.take(first, 450, 0);
+    budget.take(second, 450, 0);
+    budget.take(third, 1, 0);
+    budget.release(first, 100);
+    return { budget, first, third };
+  };
+  const old = refused();
+  assert.equal(old.budget.take(old.first, 100, 999), 0);
+  assert.equal(old.budget.take(old.first, 100, 1000), 100);
+  const served = refused();
+  assert.equal(served.budget.take(served.third, 1, 0), 1);
+  assert.equal(served.budget.surplus(served.first, 0), 0);
+});
