@@ -56,18 +56,23 @@ function programOf(text: string): string {
   return ts.transpileModule(text, { compilerOptions }).outputText;
 }
 
+/** What a module loads itself; not what it imports types from. */
+function importsOf(url: string): string[] {
+  if (!url.endsWith(".ts")) return [];
+  const found = Deno.readTextFileSync(new URL(url)).matchAll(
+    /^(?:import|export) (?!type )(?:[^;"]*? from )?"(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/gm,
+  );
+  return [...found].map(([, to, late = ""]) => new URL(to ?? late, url).href);
+}
+
 /** Whether a module is the source or loads it, be it by others. */
 function dependsOnSource(url: string): boolean {
   const known = dependent.get(url);
   if (known !== undefined) return known;
-  dependent.set(url, false);
-  let found = url === `file://${copy}/${source}`;
-  if (!found && url.endsWith(".ts")) {
-    const text = Deno.readTextFileSync(new URL(url));
-    for (const [, to = ""] of text.matchAll(/(?:from|import|import\() ?"(\.[^"]+)"/g)) {
-      if (dependsOnSource(new URL(to, url).href)) found = true;
-    }
-  }
+  // Modules may load each other in a circle.
+  const reached = new Set([url]);
+  for (const each of reached) for (const to of importsOf(each)) reached.add(to);
+  const found = reached.has(`file://${copy}/${source}`);
   dependent.set(url, found);
   return found;
 }
