@@ -22,7 +22,7 @@ const testsOf: Readonly<Record<string, readonly string[]>> = {
   "src/streams": ["src/streams", "src/mux", "src/h2/flow_test.ts"],
   "src/mux": ["src/mux", "src/agent/link_flow_test.ts", "src/agent/link_test.ts", "src/server/tunnel_tables_test.ts"],
   "src/h2": ["src/h2", "src/net/http2"],
-  "src/agent/servers": ["src/agent/servers"],
+  "src/agent/servers": ["src/agent/servers", "src/agent/dial_guard_test.ts"],
   "src/kube/tokens": ["src/kube/tokens", "src/server/agents"],
   "src/server/agents": ["src/server"],
 };

@@ -77,12 +77,14 @@ Deno.test("a byte that waits for the link with the last byte of credit is sent",
 });
 
 Deno.test("a last packet waits for the last byte before it, and is sent once", () => {
-  const { session, pair, peer } = linked();
+  const { session, pair, peer, block, unblock } = linked();
   const told: string[] = [];
   const channel = openChannel(session, 1, {}, { onDrain: () => told.push("drain") });
+  block();
   channel.write(new Uint8Array(initialWindowBytes + 1));
   channel.finish(closeResponse(1));
-  pair.settle();
+  unblock();
+  assert.equal(channel.queuedBytes, 1);
   assert.ok(!peer.log.includes("CLOSE_RSP 1"));
   channel.granted(1);
   channel.granted(10);
