@@ -124,7 +124,7 @@ Deno.test("routes that stay keep their state, also where the name cannot be reso
   const never = new ServerRoutes(["lb"], 8091, resolve, newBackoff);
   await never.refresh();
   const [only] = never.all;
-  assert.deepEqual(only?.target, { host: "lb", port: 8091, serverName: "lb" });
+  assert.deepEqual([only?.target, only?.spare], [{ host: "lb", port: 8091, serverName: "lb" }, false]);
   const { links, notBefore, attemptedAt, attempting, duplicates, outcome } = only ?? {};
   assert.deepEqual([links, notBefore, attemptedAt, attempting, duplicates, outcome], [
     0,
