@@ -1,12 +1,12 @@
 /**
- * `deno task mutate [--sample=N | --all] [--seed=S] [--from=OUTPUT] [--again] [--confirm] [FOLDER|FILE…]`: changes sources one place at a time and runs
- * their tests, which should notice. Prints each mutant that they did not, and how many there were; the exit code is 0 in any
- * case. Works in a copy of the project. `--sample` is a file's number of mutants;
- * `--from` names what an earlier run printed, of which the survivors are shown again.
+ * `deno task mutate [--sample=N | --all] [--seed=S] [--from=OUTPUT] [--again] [--confirm] [FOLDER|FILE…]`: changes sources
+ * one place at a time and runs their tests, which should notice. Prints each mutant that they did not, and how many there
+ * were; the exit code is 0 in any case. Works in a copy of the project. `--sample` is a file's number of mutants; `--from`
+ * names what an earlier run has printed, whose survivors are shown again.
  *
  * Some mutants change nothing that can be seen: `tools/accepted_mutants` has them with the reason. They are left out, but
- * with `--again`, which says of each that is killed after all. With `--confirm` the runner is asked about each that survived,
- * which takes much longer and finds what tests leave open.
+ * with `--again`, which says of each that is killed after all. With `--confirm` the runner of tests is asked about each that
+ * survived: it takes much longer, and finds what tests leave open.
  * @module
  */
 import { basename, dirname } from "node:path";
