@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SetWorld } from "../../../tests/support/memory/set_world.ts";
+import { server, SetWorld } from "../../../tests/support/memory/set_world.ts";
 
 Deno.test("a fault of the set itself costs an interval: then names are resolved again, by one deadline", async () => {
   let resolutions = 0;
@@ -17,4 +17,17 @@ Deno.test("a fault of the set itself costs an interval: then names are resolved 
   assert.equal(world.clock.nextAt, 1_000);
   await world.run(60_000);
   assert.equal(resolutions, 2);
+});
+
+Deno.test("a set that is dropped drops its links, and connects no more", async () => {
+  const world = new SetWorld();
+  world.names.set("lb", ["lb"]);
+  world.place("lb", server("a", 2));
+  world.set.start();
+  await world.run(3_000);
+  assert.equal(world.linked, "a");
+  const attempts = world.attempts.length;
+  world.set.destroy("it is over");
+  await world.run(60_000);
+  assert.deepEqual([world.open().length, world.attempts.length, world.clock.pending], [0, attempts, 0]);
 });

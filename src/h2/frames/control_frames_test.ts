@@ -10,6 +10,7 @@ import {
   settingsFrame,
   windowUpdateFrame,
 } from "./control_frames.ts";
+import { writeFrameHeader } from "./frame.ts";
 
 Deno.test("control frames have the bytes of RFC 9113", () => {
   const hex = (frame: Uint8Array) => frame.toHex();
@@ -40,4 +41,10 @@ Deno.test("an answer is SETTINGS or PING with ACK, and nothing else", () => {
   const opaque = new Uint8Array(8);
   const frames = [settingsAck(), pingFrame(true, opaque), settingsFrame([]), pingFrame(false, opaque), endFrame(1)];
   assert.deepEqual(frames.map(isAnswer), [true, true, false, false, false]);
+});
+
+Deno.test("a frame's header has its length in three bytes and its stream in four, wherever it is written", () => {
+  const bytes = new Uint8Array(11).fill(9);
+  writeFrameHeader(bytes, 1, 0xabcdef, 2, 3, 0x71625344);
+  assert.equal(bytes.toHex(), "09" + "abcdef" + "02" + "03" + "71625344" + "09");
 });
