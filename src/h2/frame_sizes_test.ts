@@ -45,3 +45,10 @@ Deno.test("what another writer puts into the memory that all share is not sent",
   peer.push(frame(frameType.ping, 0, 0, "0102030405060708"));
   assert.equal(peer.sent().length, 1);
 });
+
+Deno.test("a frame that is too large is refused by its head, with its size", () => {
+  const peer = H2Peer.begun();
+  peer.push(Uint8Array.fromHex("010203" + "000000000001"));
+  assert.equal(peer.error?.code, h2Code.frameSizeError);
+  assert.match(peer.error?.message ?? "", /^frame of 66051 bytes is larger than 16384$/);
+});

@@ -31,3 +31,30 @@ Deno.test("a set that is dropped drops its links, and connects no more", async (
   await world.run(60_000);
   assert.deepEqual([world.open().length, world.attempts.length, world.clock.pending], [0, attempts, 0]);
 });
+
+Deno.test("a server that is lost is tried again after up to half of the interval, by chance", async () => {
+  const world = new SetWorld({ random: () => 0.5, syncIntervalMs: 4_000 });
+  world.names.set("lb", ["lb"]);
+  const lost = server("a");
+  world.place("lb", lost);
+  world.set.start();
+  await world.run(30_000);
+  world.kill(lost);
+  lost.up = true;
+  await world.run(900);
+  assert.equal(world.attempts.length, 1);
+  await world.run(200);
+  assert.equal(world.attempts.length, 2);
+});
+
+Deno.test("a link that was retired and has closed is none any more", async () => {
+  const world = new SetWorld();
+  world.names.set("lb", ["lb"]);
+  world.place("lb", { ...server("a", 2), lives: true });
+  world.set.start();
+  await world.run(5_000);
+  assert.ok(world.links.length > 1);
+  world.set.drain();
+  await world.run(60_000);
+  assert.deepEqual([world.set.retired.size, [...world.set.links()].length], [0, 1]);
+});
