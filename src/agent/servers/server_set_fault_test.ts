@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { server, SetWorld } from "../../../tests/support/memory/set_world.ts";
+import { noAgentEvents } from "../agent_events.ts";
+import { countedWorld, server, SetWorld } from "../../../tests/support/memory/set_world.ts";
 
 Deno.test("a fault of the set itself costs an interval: then names are resolved again, by one deadline", async () => {
   let resolutions = 0;
@@ -57,4 +58,50 @@ Deno.test("a link that was retired and has closed is none any more", async () =>
   world.set.drain();
   await world.run(60_000);
   assert.deepEqual([world.set.retired.size, [...world.set.links()].length], [0, 1]);
+});
+
+Deno.test("a set tells of each link that comes and goes", async () => {
+  const closed: string[] = [];
+  const world = new SetWorld({}, {
+    ...noAgentEvents,
+    linkClosed: (connection, end) => void closed.push(`${connection.link.server.serverId} ${end.kind}`),
+  });
+  world.names.set("lb", ["lb"]);
+  const one = server("a");
+  world.place("lb", one);
+  world.set.start();
+  await world.run(500);
+  assert.deepEqual(world.changes.splice(0), ["links"]);
+  world.kill(one);
+  await world.run(100);
+  assert.deepEqual([world.changes, closed], [["links"], ["a failed"]]);
+});
+
+Deno.test("nobody is hurried once all servers are linked", async () => {
+  const { world, set } = countedWorld(1);
+  world.names.set("lb", ["lb"]);
+  const servers = [server("a")];
+  let turn = 0;
+  world.behind.set("lb", () => servers[turn++ % servers.length]);
+  world.set.start();
+  await world.run(5_000);
+  set(2);
+  assert.deepEqual(world.set.routes.map(({ backoff }) => backoff.hurried), [true]);
+  servers.push(server("b"));
+  await world.run(1_000);
+  assert.equal(world.linked, "a b");
+  assert.deepEqual(world.set.routes.map(({ backoff }) => backoff.hurried), [false]);
+});
+
+Deno.test("a count that changes has routes that led to linked servers tried again in time", async () => {
+  const { world, set } = countedWorld(3);
+  world.names.set("lb", ["lb"]);
+  world.place("lb", server("a"));
+  world.set.start();
+  await world.run(120_000);
+  for (let before = world.attempts.length; world.attempts.length === before;) await world.run(100);
+  const { length } = world.attempts;
+  set(2);
+  await world.run(1_200);
+  assert.equal(world.attempts.length, length + 1);
 });
