@@ -105,3 +105,19 @@ Deno.test("a count that changes has routes that led to linked servers tried agai
   await world.run(1_200);
   assert.equal(world.attempts.length, length + 1);
 });
+
+Deno.test("names are resolved more often while a single server is missing", async () => {
+  const resolutionsWith = async (count: number) => {
+    let resolutions = 0;
+    const resolve = () => {
+      resolutions++;
+      return Promise.resolve(["lb"]);
+    };
+    const { world } = countedWorld(count, { resolve });
+    world.place("lb", server("a"));
+    world.set.start();
+    await world.run(120_000);
+    return resolutions;
+  };
+  assert.ok(await resolutionsWith(2) > 2 * await resolutionsWith(1));
+});
