@@ -99,7 +99,8 @@ Deno.test("a count that changes has routes that led to linked servers tried agai
   world.place("lb", server("a"));
   world.set.start();
   await world.run(120_000);
-  for (let before = world.attempts.length; world.attempts.length === before;) await world.run(100);
+  const before = world.attempts.length;
+  while (world.attempts.length === before) await world.run(100);
   const { length } = world.attempts;
   set(2);
   await world.run(1_200);
@@ -120,4 +121,14 @@ Deno.test("names are resolved more often while a single server is missing", asyn
     return resolutions;
   };
   assert.ok(await resolutionsWith(2) > 2 * await resolutionsWith(1));
+});
+
+Deno.test("an attempt has the time that was set for it", async () => {
+  const openLimits = { connectTimeoutMs: 500, headerTimeoutMs: 500, headerPingMs: 100 };
+  const world = new SetWorld({ openLimits });
+  world.names.set("lb", ["lb"]);
+  world.place("lb", { ...server("a"), silent: true });
+  world.set.start();
+  await world.run(2_000);
+  assert.equal(world.attempts.length, 2);
 });
