@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { expectFaults } from "../../../tests/support/assert/faults.ts";
 import { noAgentEvents } from "../agent_events.ts";
 import { countedWorld, server, SetWorld } from "../../../tests/support/memory/set_world.ts";
 
@@ -131,4 +132,36 @@ Deno.test("an attempt has the time that was set for it", async () => {
   world.set.start();
   await world.run(2_000);
   assert.equal(world.attempts.length, 2);
+});
+
+Deno.test("an attempt that the end interrupts is no failure of the server's", async () => {
+  const failed: string[] = [];
+  const world = new SetWorld({}, { ...noAgentEvents, linkFailed: (address) => void failed.push(address) });
+  world.names.set("lb", ["lb"]);
+  world.place("lb", { ...server("a"), silent: true });
+  world.set.start();
+  await world.run(500);
+  world.set.destroy("it is over");
+  await world.run(60_000);
+  assert.deepEqual([failed, world.attempts.length], [[], 1]);
+});
+
+Deno.test("what is wrong with this program is told as a fault, and what is wrong with a server is not", async () => {
+  using faults = expectFaults();
+  const run = async (world: SetWorld) => {
+    const before = faults.seen.length;
+    world.names.set("lb", ["lb"]);
+    world.set.start();
+    await world.run(500);
+    return faults.seen.length - before;
+  };
+  assert.equal(await run(new SetWorld()), 0, "nobody is there");
+  assert.equal(await run(new SetWorld({ transport: () => Promise.reject(new TypeError("broken")) })), 1);
+  const linkOpened = () => {
+    throw new Error("broken");
+  };
+  const world = new SetWorld({}, { ...noAgentEvents, linkOpened });
+  world.place("lb", server("a"));
+  assert.equal(await run(world), 1);
+  assert.equal(world.open().length, 0, "nor is the link kept");
 });
