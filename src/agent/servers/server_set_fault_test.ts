@@ -165,3 +165,14 @@ Deno.test("what is wrong with this program is told as a fault, and what is wrong
   assert.equal(await run(world), 1);
   assert.equal(world.open().length, 0, "nor is the link kept");
 });
+
+Deno.test("an attempt that fails is told with its address and the reason", async () => {
+  const failed: string[] = [];
+  const linkFailed = (address: string, reason: string) => void failed.push(`${address}: ${reason}`);
+  const world = new SetWorld({}, { ...noAgentEvents, linkFailed });
+  world.names.set("lb", ["lb"]);
+  world.set.start();
+  await world.run(500);
+  assert.equal(failed.length, 1);
+  assert.match(failed[0] ?? "", /^lb:8091: .*cannot connect to lb$/);
+});
