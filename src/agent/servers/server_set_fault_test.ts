@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { expectFaults } from "../../../tests/support/assert/faults.ts";
 import { noAgentEvents } from "../agent_events.ts";
 import { countedWorld, server, SetWorld } from "../../../tests/support/memory/set_world.ts";
+import { dialRequest } from "../../wire/packet.ts";
 
 Deno.test("a fault of the set itself costs an interval: then names are resolved again, by one deadline", async () => {
   let resolutions = 0;
@@ -175,4 +176,19 @@ Deno.test("an attempt that fails is told with its address and the reason", async
   await world.run(500);
   assert.equal(failed.length, 1);
   assert.match(failed[0] ?? "", /^lb:8091: .*cannot connect to lb$/);
+});
+
+Deno.test("a link that was renewed and still carries something is one of the set's links", async () => {
+  const world = new SetWorld({ maxLinkAgeMs: 10_000 });
+  world.names.set("lb", ["lb"]);
+  world.place("lb", server("a"));
+  world.set.start();
+  await world.run(5_000);
+  world.links[0]?.peer.stream.sendPacket(dialRequest({ protocol: "tcp", address: "a:1" }, 1n));
+  await world.run(8_000);
+  const { connections, retired } = world.set;
+  assert.deepEqual([connections.size, retired.size, [...world.set.links()].length], [1, 1, 2]);
+  world.set.destroy("it is over");
+  await world.run(1_000);
+  assert.deepEqual([world.open().length, retired.size], [0, 0]);
 });
