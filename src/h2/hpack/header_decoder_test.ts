@@ -186,3 +186,5 @@ Deno.test("a list of headers may be as large as its bound, and one that is large
   assert.deepEqual([fits?.fields, fits?.tooLarge], [[["a", "1"]], false]);
   assert.deepEqual([exceeds?.fields, exceeds?.tooLarge], [[], true]);
 });
+
+Deno.test("a header without its value is cut off", () => refused("400161"));
