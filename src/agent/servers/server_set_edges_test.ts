@@ -67,10 +67,11 @@ Deno.test("a link that was retired and has closed is none any more", async () =>
 });
 
 Deno.test("a set tells of each link that comes and goes", async () => {
-  const closed: string[] = [];
+  const told: string[] = [];
   const world = new SetWorld({}, {
     ...noAgentEvents,
-    linkClosed: (connection, end) => void closed.push(`${connection.link.server.serverId} ${end.kind}`),
+    linkOpened: (connection) => void told.push(`${connection.link.server.serverId} opened`),
+    linkClosed: (connection, end) => void told.push(`${connection.link.server.serverId} ${end.kind}`),
   });
   world.names.set("lb", ["lb"]);
   const one = server("a");
@@ -80,7 +81,7 @@ Deno.test("a set tells of each link that comes and goes", async () => {
   assert.deepEqual(world.changes.splice(0), ["links"]);
   world.kill(one);
   await world.run(100);
-  assert.deepEqual([world.changes, closed], [["links"], ["a failed"]]);
+  assert.deepEqual([world.changes, told], [["links"], ["a opened", "a failed"]]);
 });
 
 Deno.test("nobody is hurried once all servers are linked", async () => {
