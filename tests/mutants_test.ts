@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { outdated, parseAccepted, readAccepted } from "../tools/accepted_mutants.ts";
 import { masked, mutantsOf, mutated } from "../tools/mutants.ts";
 
 const source = `import { a } from "./a.ts";
@@ -30,4 +31,24 @@ Deno.test("mutants are of code alone: comments, strings, regular expressions and
     [8, ";"],
     [8, "total -= x;"],
   ]);
+});
+
+Deno.test("every mutant that is accepted is one of its source as it stands", async () => {
+  const accepted = await readAccepted();
+  assert.ok(accepted.size > 0);
+  for (const file of accepted.keys()) {
+    assert.deepEqual(outdated(accepted, file, await Deno.readTextFile(file)), [], file);
+  }
+});
+
+Deno.test("accepted mutants are read from lines that belong to each other, and one that is gone is told", () => {
+  const text =
+    "src/a.ts\n  why\n    a < b\n      a <= b\n      a > b\n  why else\n    return true;\n      return false;\n";
+  const accepted = parseAccepted(text);
+  assert.deepEqual(accepted.get("src/a.ts"), [["a < b", "a <= b"], ["a < b", "a > b"], [
+    "return true;",
+    "return false;",
+  ]]);
+  assert.deepEqual(outdated(accepted, "src/a.ts", "a < b\nreturn true;\n"), ["a < b -> a > b"]);
+  assert.throws(() => parseAccepted("src/a.ts\n      a <= b\n"), /belongs to nothing/);
 });

@@ -28,7 +28,7 @@ const replacements: readonly (readonly [pattern: RegExp, replacement: string])[]
   [/ << /g, " >> "],
   [/ >> /g, " << "],
   [/ & /g, " | "],
-  [/ \| (?=[\d(a-z])/g, " & "],
+  [/ \| (?=[\d(a-z])(?!(?:undefined|null|string|number|bigint|boolean|void|unknown|readonly)\b)/g, " & "],
   [/\+\+/g, "--"],
   [/\btrue\b/g, "false"],
   [/\bfalse\b/g, "true"],
@@ -39,8 +39,9 @@ const replacements: readonly (readonly [pattern: RegExp, replacement: string])[]
   [/\bif \((?=[!\w#(])/g, "if (!!0 && "],
 ];
 
-/** Statements of one line that may be left out: calls, assignments, and returns of nothing. */
-const statement = /^( +)((?:this|[a-z]\w*)[\w.#?]*(?:\(.*\)| (?:[-+|&^*/]|\?\?)?= .*|\+\+|--)|return|throw .*);$/gm;
+/** Statements of one line that may be left out: calls, but of the log, assignments, and returns of nothing. */
+const statement =
+  /^( +)((?!log\.)(?:this|[a-z]\w*)[\w.#?]*(?:\(.*\)| (?:[-+|&^*/]|\?\?)?= .*|\+\+|--)|return|throw .*);$/gm;
 /** A number above one; names, and members of other texts, are none. */
 const number = /(?<![\w.#$])(\d+)(?![\w.:]|_)/g;
 /** What only the compiler sees. */

@@ -49,3 +49,13 @@ Deno.test("each DATA frame that is sent pays for the answers to it, and for no m
   budget.earn(h2Limits.idleFramesPerDataSent);
   assert.ok(!spend(budget, h2Limits.idleFramesPerDataSent + 1));
 });
+
+Deno.test("what time gives is counted to the last frame", () => {
+  let now = 0;
+  const budget = new FloodBudget(() => now);
+  assert.ok(budget.take(h2Limits.idleFrameBurst));
+  assert.ok(!budget.take(1));
+  now = 1002;
+  assert.ok(budget.take(h2Limits.idleFramesPerSecond), "one that was taken in vain, and those of a second");
+  assert.ok(!budget.take(1));
+});

@@ -215,7 +215,8 @@ export class Channel<O extends ChannelOwner = ChannelOwner> implements ByteStrea
     if (!(bytes > 0) || (credit > Number.MAX_SAFE_INTEGER && this.#credit !== Infinity)) return false;
     this.#credit = credit;
     if (this.#credit > flowLimits.initialWindowBytes) this.#session.quiet.watch(this);
-    if (this.#waiting || this.#queuedBytes > 0) this.#scheduler.wait(this);
+    // Its writer waits also where bytes do.
+    if (this.#waiting) this.#scheduler.wait(this);
     return true;
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nextState, type TunnelEvent, type TunnelState } from "./channel_state.ts";
+import { isRunning, nextState, type TunnelEvent, type TunnelState } from "./channel_state.ts";
 
 const events: readonly TunnelEvent[] = [
   "dialed",
@@ -29,4 +29,9 @@ Deno.test("every event in every state of a tunnel leads where the table says, th
     const row = events.map((event) => nextState(state, event) ?? "-").join(" ");
     assert.equal(row, expected[state], state);
   }
+});
+
+Deno.test("bytes may flow in a tunnel that is open, or of which one side is done", () => {
+  const states = ["dialing", "open", "client-done", "destination-done", "closing", "closed"] as const;
+  assert.deepEqual(states.filter(isRunning), ["open", "client-done", "destination-done"]);
 });

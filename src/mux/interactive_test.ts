@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { packetPair } from "../../tests/support/memory/packet_pair.ts";
 import { openChannel, sessionOn } from "../../tests/support/memory/channel_owner.ts";
 import { flowLimits } from "./flow_limits.ts";
+import { InteractiveDetector } from "./interactive.ts";
 
 /**
  * A channel of a link; payloads come 3 ms after each other. What `send` returns is how often the link has heard so far that
  * the tunnel is interactive.
  */
 function interactiveChannel() {
-  let now = 0;
+  let now = 1000;
   const link = packetPair().near;
   const channel = openChannel(sessionOn(link, { now: () => now }), 1);
   const send = (...sizes: readonly number[]) => {
@@ -76,4 +77,20 @@ Deno.test("a tunnel that has carried bulk is interactive when only small payload
   send(bulk);
   assert.equal(send(...Array(15).fill(100)), 0);
   assert.equal(send(100), 1);
+});
+
+Deno.test("a row has lasted for more than five milliseconds, and the largest small payload is small", () => {
+  const largest = flowLimits.smallPayloadBytes;
+  const sent = (afterMs: number) => {
+    const detector = new InteractiveDetector();
+    assert.equal(detector.sent(largest, () => 1000), 0);
+    return detector.sent(largest, () => 1000 + afterMs);
+  };
+  assert.deepEqual([sent(5), sent(6)], [0, 250]);
+  const answered = (bytes: number) => {
+    const detector = new InteractiveDetector();
+    detector.received(bytes);
+    return detector.sent(1, () => 1000);
+  };
+  assert.deepEqual([answered(largest), answered(largest + 1)], [50, 0]);
 });

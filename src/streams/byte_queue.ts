@@ -43,13 +43,6 @@ export class ByteQueue {
     return piece;
   }
 
-  clear(): void {
-    this.#pieces = [];
-    this.#tail = nothing;
-    this.#tailUsed = 0;
-    this.#length = 0;
-  }
-
   #closeTail(): void {
     if (this.#tailUsed > 0) this.#pieces.push(this.#tail.subarray(0, this.#tailUsed));
     this.#tail = nothing;

@@ -4,7 +4,10 @@ import { byteAt } from "./bytes.ts";
 /** Longest text that is read here: a longer one would be put together from as many pieces, each larger than what it adds. */
 const maxTextBytes = 127;
 
-/** Where the next field begins; negative once a form was met that is left to the generated code. */
+/**
+ * Where the next field begins; negative once a form was met that is left to the generated code. No byte is there, which
+ * reads as zero, and that is no field's tag.
+ */
 let at = 0;
 
 /**
@@ -22,7 +25,8 @@ export function decodeControlPacket(message: Uint8Array): Packet | undefined {
   }
   const tag = small(message, end);
   const length = small(message, end);
-  if (at < 0 || at + length !== end) return undefined;
+  // Where a varint was left, the length is zero, and this is no end.
+  if (at + length !== end) return undefined;
   const payload = payloadOf(message, tag, end);
   // Negative, or before the end: something is there that was not expected at its place.
   if (payload === undefined || at !== end) return undefined;
@@ -91,7 +95,7 @@ function small(message: Uint8Array, end: number): number {
 
 /** An int64; zero, the default, where another field stands here. */
 function int64(message: Uint8Array, end: number, tag: number): bigint {
-  if (at < 0 || at >= end || byteAt(message, at) !== tag) return 0n;
+  if (at >= end || byteAt(message, at) !== tag) return 0n;
   at++;
   let value = 0;
   let factor = 1;
@@ -120,7 +124,7 @@ function rest(message: Uint8Array, end: number, low: number): bigint {
 
 /** A text of a field below 16; empty, the default, where another field stands here. */
 function text(message: Uint8Array, end: number, tag: number): string {
-  if (at < 0 || at >= end || byteAt(message, at) !== tag) return "";
+  if (at >= end || byteAt(message, at) !== tag) return "";
   at++;
   return ascii(message, end);
 }
@@ -128,7 +132,7 @@ function text(message: Uint8Array, end: number, tag: number): string {
 /** The text of field 100, the first that the original does not have. */
 function laterText(message: Uint8Array, end: number): string {
   const tag = 100 << 3 | 2;
-  if (at < 0 || at + 1 >= end) return "";
+  if (at + 1 >= end) return "";
   if (byteAt(message, at) !== (tag & 127 | 128) || byteAt(message, at + 1) !== tag >> 7) return "";
   at += 2;
   return ascii(message, end);
@@ -136,7 +140,6 @@ function laterText(message: Uint8Array, end: number): string {
 
 function ascii(message: Uint8Array, end: number): string {
   const length = small(message, end);
-  if (at < 0) return "";
   const behind = at + length;
   if (length > maxTextBytes || behind > end) {
     leave();

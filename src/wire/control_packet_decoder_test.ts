@@ -59,6 +59,8 @@ Deno.test("what the generated codec is needed for is left to it", () => {
     "no payload": bytes({ type: 1 }),
     "a long text": bytes({ payload: { case: "closeResponse", value: { error: "x".repeat(128) } } }),
     "a text that is not ASCII": bytes({ payload: { case: "closeResponse", value: { error: "connexion refusée" } } }),
+    "a text with the least byte that is not ASCII": Uint8Array.of(0x32, 3, 0x0a, 1, 0x80),
+    "a text that is not ASCII and looks like a later field": Uint8Array.of(0x1a, 5, 0x0a, 3, 0xa2, 0x06, 0),
     "an unknown field": Uint8Array.of(...close, 0x20, 1),
     "an unknown field within": Uint8Array.of(0x32, 2, 0x20, 1),
     "two payloads": Uint8Array.of(...close, ...close),
@@ -66,7 +68,14 @@ Deno.test("what the generated codec is needed for is left to it", () => {
     "a field twice": Uint8Array.of(0x32, 4, 0x10, 7, 0x10, 8),
     "the type behind the payload": Uint8Array.of(0x32, 2, 0x10, 7, 0x08, 3),
     "a length beyond the message": Uint8Array.of(0x32, 3, 0x10, 7),
+    "a type of 29 bits": bytes({ type: 2 ** 28 as PacketType, payload: { case: "ping", value: {} } }),
+    "a length of 29 bits": Uint8Array.of(0x32, 0x80, 0x80, 0x80, 0x80, 1, 0x10, 7),
     "an int64 of eleven bytes": Uint8Array.of(0x32, 12, 0x10, ...new Array(10).fill(0x80), 1),
   };
   for (const [what, message] of Object.entries(left)) assert.equal(decodeControlPacket(message), undefined, what);
+});
+
+Deno.test("the longest text is read", () => {
+  const packet = create(PacketSchema, { payload: { case: "closeResponse", value: { error: "x".repeat(127) } } });
+  assert.deepEqual(decodeControlPacket(toBinary(PacketSchema, packet)), packet);
 });

@@ -40,6 +40,7 @@ Deno.test("what the generated codec is needed for is left to it", () => {
   const left = {
     "a long text": answer("x".repeat(128)),
     "a text that is not ASCII": answer("connexion refusée"),
+    "the first character that is not ASCII": answer("\x80"),
     "the first of two texts": request("ü", "localhost:80"),
     "unknown fields": later,
     "unknown fields within": inner,
@@ -54,4 +55,31 @@ Deno.test("what the generated codec is needed for is left to it", () => {
   for (const [what, packet] of Object.entries(left)) assert.equal(encodeControlPacket(packet), undefined, what);
   // And nothing of it is left behind in the next packet.
   assert.deepEqual(encodeControlPacket(request("tcp", "localhost:80")), generated(request("tcp", "localhost:80")));
+});
+
+const longestText = "x".repeat(127);
+/** The longest frame that there is. */
+const longest = create(PacketSchema, {
+  type: 2 ** 31 - 1 as PacketType,
+  payload: {
+    case: "dialRequest",
+    value: { protocol: longestText, address: longestText, random: -1n, traceparent: longestText },
+  },
+});
+
+Deno.test("the longest frame is whole, wherever in the memory for frames it begins", () => {
+  const slabBytes = 4096;
+  const expected = generated(longest);
+  const filler = (bytes: number) =>
+    create(PacketSchema, { payload: { case: "closeResponse", value: { error: "x".repeat(bytes - 9) } } });
+  for (let room = expected.length - 8; room <= expected.length + 32; room++) {
+    // One frame of up to 134 bytes ends at the place.
+    for (let used = 0; used !== slabBytes - room;) {
+      const left = slabBytes - room - used;
+      const frame = encodeControlPacket(filler(left >= 10 && left <= 134 ? left : 60));
+      assert.ok(frame !== undefined);
+      used = frame.byteOffset + frame.length;
+    }
+    assert.deepEqual(encodeControlPacket(longest), expected, `${room} bytes are left`);
+  }
 });

@@ -78,6 +78,7 @@ Deno.test("keys that every object has are no identifiers", () => {
 Deno.test("escapes are undone as Go undoes them", () => {
   assert.deepEqual(parseQuery("a+b=c%20d&e%3D=%C3%A4&=x"), [["a b", "c d"], ["e=", "ä"], ["", "x"]]);
   assert.deepEqual(parseQuery("a=%3b=b"), [["a", ";=b"]]);
+  assert.deepEqual(parseQuery("&a=1&&b=2&"), [["a", "1"], ["b", "2"]], "nothing between two separators");
   assert.deepEqual(parseQuery("ä=%e4"), [["ä", "\ufffd"]], "bytes that are no UTF-8");
   assert.deepEqual(parseQuery("a=%EF%BB%BFb"), [["a", "\ufeffb"]], "a byte order mark is text");
 });

@@ -169,7 +169,6 @@ export class PacketReader {
     if (inner < 0) return inner === varintCutOff ? missing : unusual;
     if (cursor.at + inner !== end) return unusual;
     let id = 0;
-    if (cursor.at >= limit) return missing;
     if (byteAt(bytes, cursor.at) === dataTags.connectId) {
       cursor.at++;
       id = cursor.readSmall(bytes, limit);

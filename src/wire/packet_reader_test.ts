@@ -311,3 +311,14 @@ Deno.test("counts: a packet is counted when its header is there, before its payl
   assert.equal(counts.of(PacketType.DATA), 1);
   assert.equal(counts.dataBytes, 100);
 });
+
+Deno.test("a payload that was collected may be kept: what comes later is not written over it", () => {
+  const kept: Uint8Array[] = [];
+  const reader = new PacketReader({ onData: (_id, payload) => void kept.push(payload), onPacket: () => {} });
+  // In a form that is decoded as a whole: the payload stands before the id.
+  const unusual = (byte: number) => frameHex(`080422061a02${byte.toString(16).repeat(4)}0801`);
+  for (const byte of [10, 11]) {
+    for (const one of unusual(byte)) reader.push(Uint8Array.of(one));
+  }
+  assert.deepEqual(kept.map((payload) => payload.toHex()), ["aaaa", "bbbb"]);
+});

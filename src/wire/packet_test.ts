@@ -91,6 +91,8 @@ Deno.test("an error text of any length makes a packet far below the limit of the
   for (const packet of [dialFailed(1n, long), closeResponse(1, long)]) {
     assert.ok(framePacket(packet).length < 3 * wireLimits.maxErrorLength + 32);
   }
+  const longest = closeResponse(1, "a".repeat(wireLimits.maxErrorLength)).payload;
+  assert.equal(longest.case === "closeResponse" && longest.value.error, "a".repeat(wireLimits.maxErrorLength));
   const cut = closeResponse(1, "ab".repeat(wireLimits.maxErrorLength)).payload;
   assert.ok(cut.case === "closeResponse" && cut.value.error.endsWith("ba…"));
 });
@@ -106,4 +108,13 @@ Deno.test("an error text is cut between characters, never inside one", () => {
 Deno.test("a message that this side creates never aliases another's payload object", () => {
   assert.notEqual(drain().payload.value, drain().payload.value);
   assert.deepEqual(create(PacketSchema, {}).payload, { case: undefined });
+});
+
+Deno.test("a dial carries its trace to an agent that takes it, and to no other", () => {
+  const target = { protocol: "tcp", address: "a:1", traceparent: "00-1-2-01" };
+  const told = (...traced: boolean[]) => {
+    const { payload } = dialRequest(target, 1n, ...traced);
+    return payload.case === "dialRequest" ? payload.value.traceparent : undefined;
+  };
+  assert.deepEqual([told(), told(false), told(true)], ["", "", target.traceparent]);
 });

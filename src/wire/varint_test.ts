@@ -62,6 +62,7 @@ Deno.test("the cursor tells a varint that is cut off from one that is too long",
     cursor.at = 0;
     return cursor.readSmall(Uint8Array.from(bytes), bytes.length);
   };
+  assert.notEqual(varintCutOff, varintTooLong);
   assert.equal(read(), varintCutOff);
   assert.equal(read(0x80), varintCutOff);
   assert.equal(read(0xff, 0xff, 0xff), varintCutOff);

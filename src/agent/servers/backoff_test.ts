@@ -40,4 +40,16 @@ Deno.test("a hurry ends when nothing is looked for any more, and makes no interv
   quick.hurry();
   assert.equal(quick.hurried, false);
   assert.equal(quick.failed(), 50);
+  const equal = new Backoff({ intervalMs: 100, capMs: 200, random: () => 0 });
+  equal.hurry();
+  assert.equal(equal.hurried, false);
+});
+
+Deno.test("a hurry forgets the failures before it, also when it is over at once", () => {
+  const backoff = new Backoff({ intervalMs: 1000, capMs: 10_000, random: () => 0 });
+  for (let failures = 0; failures < 5; failures++) backoff.failed();
+  backoff.hurry();
+  backoff.reset();
+  assert.equal(backoff.failures, 0);
+  assert.equal(backoff.failed(), 1000);
 });

@@ -218,3 +218,15 @@ Deno.test("a server that is counted and has no address has the others tried agai
   const later = world.attempts.length - before - attempts;
   assert.ok(later <= 60, `${later} attempts in 300 s`);
 });
+
+Deno.test("a counter that says again what it said before hurries nobody", async () => {
+  const { world, set } = countedWorld(2);
+  world.names.set("lb", ["lb"]);
+  world.place("lb", server("a"));
+  world.set.start();
+  await world.run(120_000);
+  const { length } = world.attempts;
+  set(2);
+  await world.run(2_000);
+  assert.ok(world.attempts.length - length <= 1, `${world.attempts.length - length} attempts in 2 s`);
+});

@@ -179,3 +179,12 @@ Deno.test("random blocks are read or refused with the one error", () => {
     { numRuns: 2000 },
   );
 });
+
+Deno.test("a list of headers may be as large as its bound, and one that is larger by a byte is too large", () => {
+  const block = encodeHeaders([["a", "1"]]);
+  const [fits, exceeds] = [34, 33].map((bytes) => new HeaderDecoder(4096, bytes).decode(block));
+  assert.deepEqual([fits?.fields, fits?.tooLarge], [[["a", "1"]], false]);
+  assert.deepEqual([exceeds?.fields, exceeds?.tooLarge], [[], true]);
+});
+
+Deno.test("a header without its value is cut off", () => refused("400161"));

@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import { configureSync, resetSync } from "@logtape/logtape";
 import assert from "node:assert/strict";
 import { leakTest } from "../../../tests/support/assert/leak_free.ts";
 import { ServerWorld } from "../../../tests/support/memory/server_world.ts";
@@ -12,6 +13,7 @@ import {
   good,
   prefix,
   refusal,
+  type Status,
   world,
 } from "../../../tests/support/in_process/token_world.ts";
 
@@ -148,21 +150,59 @@ leakTest(
 
 leakTest("[server W23] no refusal tells a stranger whom the server expects", () =>
   world(async (authenticate, api) => {
+    const format = "unexpected username format";
+    const kind = "username returned is not a service account";
     const users = [
-      "",
-      "admin",
-      "a:b:c:d",
-      "system:node:n1:x",
-      "system:serviceaccount:a:b:c",
-      "system:serviceaccount:a:b",
-    ];
-    for (const username of users) {
+      ["", format],
+      ["admin", format],
+      ["system:serviceaccount:a", format],
+      ["a:b:c:d", kind],
+      ["system:node:n1:x", kind],
+      ["node:serviceaccount:n1:x", kind],
+      ["system:serviceaccount:a:b:c", format],
+      ["system:serviceaccount:a:b", `incoming request from "a" namespace`],
+    ] as const;
+    for (const [username, text] of users) {
       api.status = { ...accepted, user: { username } };
       const error = await refusal(authenticate, `Bearer t-${username}`);
-      assert.equal(error.code, Code.PermissionDenied);
+      assert.equal(Code[error.code], "PermissionDenied", username);
+      assert.equal(error.rawMessage, `${prefix}lookup failed: ${text}`);
       assert.doesNotMatch(error.message, /kube-system|konnectivity-agent|system:konnectivity-server/);
     }
   }));
+
+leakTest("the log says of a refused agent whom the server expects, which the agent is not told", async () => {
+  const lines: string[] = [];
+  configureSync({
+    sinks: { lines: (record) => lines.push(record.message.join("")) },
+    loggers: [{ category: ["kube", "tokens"], sinks: ["lines"] }, { category: ["logtape"], lowestLevel: "error" }],
+  });
+  try {
+    await world(async (authenticate, api) => {
+      const says = async (status: Status) => {
+        api.status = status;
+        await refusal(authenticate, `Bearer ${JSON.stringify(status)}`);
+        return lines.splice(0).join();
+      };
+      const namespace = { username: "system:serviceaccount:other:konnectivity-agent" };
+      assert.match(await says({ ...accepted, user: namespace }), /"other" namespace, expected ".?kube-system/);
+      const account = { username: "system:serviceaccount:kube-system:other" };
+      assert.match(
+        await says({ ...accepted, user: account }),
+        /"other" service account, expected ".?konnectivity-agent/,
+      );
+      assert.match(
+        await says({ ...accepted, audiences: ["x"] }),
+        /is for .*x.*, expected .*system:konnectivity-server/,
+      );
+      // There is nothing to add to what the agent is told.
+      assert.equal(await says({ ...accepted, user: { username: "admin" } }), "");
+      assert.equal(await says({ authenticated: false }), "");
+    });
+  } finally {
+    resetSync();
+  }
+});
 
 leakTest("[server W23] an API that does not answer is given up in time", () =>
   world(async (authenticate, api) => {

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { turns, VirtualClock } from "../../../tests/support/fakes/virtual_clock.ts";
 import type { FakeCall } from "../../../tests/support/fakes/fake_kube_api.ts";
 import { leakTest } from "../../../tests/support/assert/leak_free.ts";
@@ -48,8 +49,8 @@ leakTest("a time of day that is set back keeps no verdict for longer", async () 
 });
 
 leakTest("a token that says when it ends is let in no longer than that", async () => {
-  const clock = new VirtualClock();
-  const claims = btoa(JSON.stringify({ exp: 5 })).replaceAll("=", "");
+  const clock = new VirtualClock(1_000_000_000_000);
+  const claims = btoa(JSON.stringify({ exp: 1_000_000_005 })).replaceAll("=", "");
   await world(async (authenticate, api) => {
     await authenticate([`Bearer h.${claims}.s`], forever);
     clock.advance(4_000);
@@ -64,11 +65,21 @@ leakTest("a token that says when it ends is let in no longer than that", async (
 leakTest("the memory for verdicts is bounded: the oldest go", () =>
   world(async (authenticate, { reviews }) => {
     for (const token of ["a", "b", "c"]) await authenticate([`Bearer ${token}`], forever);
-    await authenticate(["Bearer c"], forever);
+    for (const token of ["b", "c"]) await authenticate([`Bearer ${token}`], forever);
     assert.equal(reviews.length, 3);
     await authenticate(["Bearer a"], forever);
     assert.equal(reviews.length, 4);
   }, { cache: { goodMs: 1e6, badMs: 1e6, maxEntries: 2 } }));
+
+leakTest("a verdict that was made anew is the newest: another one goes first", async () => {
+  const clock = new VirtualClock();
+  await world(async (authenticate, { reviews }) => {
+    for (const token of ["a", "b"]) await authenticate([`Bearer ${token}`], forever);
+    clock.advance(1_001);
+    for (const token of ["b", "a", "c", "a"]) await authenticate([`Bearer ${token}`], forever);
+    assert.equal(reviews.length, 5);
+  }, { clock, cache: { goodMs: 1_000, badMs: 1_000, maxEntries: 2 } });
+});
 
 leakTest(
   "a thousand agents with one token that come together are one review",
@@ -146,9 +157,11 @@ leakTest(
   "a token of absurd length is refused without asking the API",
   () =>
     world(async (authenticate, { reviews }) => {
-      assert.equal((await refusal(authenticate, `Bearer ${"x".repeat(20_000)}`)).code, Code.Unauthenticated);
+      const longest = "x".repeat(16_384);
+      assert.equal((await refusal(authenticate, `Bearer ${longest}x`)).code, Code.Unauthenticated);
       assert.equal((await refusal(authenticate, "Bearer ")).code, Code.Unauthenticated);
       assert.equal(reviews.length, 0);
+      await authenticate([`Bearer ${longest}`], forever);
     }),
 );
 
@@ -159,7 +172,37 @@ leakTest(
       api.handle = (call) => call.fail(422, "Invalid", `bad token ${textMember(memberOf(call.body, "spec"), "token")}`);
       const error = await refusal(authenticate, "Bearer s3cret");
       assert.doesNotMatch(Deno.inspect(error, { depth: 20 }), /s3cret/);
+      assert.match(error.message, /err:Invalid$/);
+      // What else is known of the failure stays.
+      api.handle = (call) => call.fail(422, "", "s3cret");
+      assert.match((await refusal(authenticate, "Bearer s3cret")).message, /err:status 422$/);
     }),
+);
+
+leakTest(
+  "a review whose connection breaks is asked for again: it changes nothing",
+  () =>
+    world(async (authenticate, api) => {
+      api.handle = (call) => {
+        api.handle = undefined;
+        call.drop();
+      };
+      await authenticate(["Bearer a"], forever);
+      assert.equal(api.reviews.length, 2);
+    }),
+);
+
+leakTest(
+  "a call that is decided leaves nothing behind: no deadline, and no listener on what may abort it",
+  async () => {
+    const clock = new VirtualClock();
+    await world(async (authenticate) => {
+      const { signal } = new AbortController();
+      await authenticate(["Bearer a"], signal);
+      assert.equal(clock.pending, 0);
+      assert.equal(getEventListeners(signal, "abort").length, 0);
+    }, { clock });
+  },
 );
 
 Deno.test("whom a token speaks for is told: its service account, pod and node, once for each of them", async () => {

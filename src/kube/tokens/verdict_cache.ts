@@ -33,10 +33,7 @@ export class VerdictCache<Verdict> {
 
   get(key: string): Verdict | undefined {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    if (entry.untilMs > this.#clock.now()) return entry.verdict;
-    this.#entries.delete(key);
-    return undefined;
+    return entry !== undefined && entry.untilMs > this.#clock.now() ? entry.verdict : undefined;
   }
 
   /** @param endsMs when the token ends by its own word, in milliseconds since the epoch; Infinity: it does not say */

@@ -40,6 +40,8 @@ const hosts: Readonly<Record<string, string>> = {
   "a b": "none",
   "a\0b": "none",
   "-a.example": "none",
+  "-a.example.": "none",
+  "a.": "name a",
   "a..example": "none",
   "[::1]": "none",
   // Go asks its name server for these, C's resolver takes them for 127.0.0.1 and 0.0.0.0.
@@ -48,6 +50,8 @@ const hosts: Readonly<Record<string, string>> = {
   "0X7F.0.0.1": "none",
   "0x0": "none",
   "0x": "none",
+  "0x1.2.3.4": "none",
+  "0x1.2.3.4.5": "name 0x1.2.3.4.5",
 };
 
 for (const [host, meaning] of Object.entries(hosts)) {

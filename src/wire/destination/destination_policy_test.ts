@@ -85,6 +85,11 @@ Deno.test("a server judges what was asked for: names by names, addresses in ever
   assert.equal(asked(policy, "::ffff:10.1.1.1"), "allowed");
   assert.equal(asked(policy, "::ffff:10.9.1.1"), "denied");
   assert.equal(asked(policy, "192.0.2.1"), "unlisted");
+  assert.equal(asked(lists("*.svc"), "web.example"), "unlisted");
+  assert.equal(asked(lists("", "db.svc"), "web.example"), "allowed");
+  assert.equal(asked(lists("*"), "web.example"), "allowed");
+  assert.equal(asked(lists("*", "*:25"), "web.example", 25), "denied");
+  assert.equal(asked(lists("", "db.svc"), "127.1"), "denied");
   // An agent of another version may take these for addresses.
   for (const host of ["127.1", "2130706433", "0x7f.1"]) {
     assert.equal(asked(policy, host), "denied", host);

@@ -64,7 +64,7 @@ function hostPattern(host: string): HostPattern | string {
   if (host.includes(":") || host.includes("[")) return "is no IPv6 address";
   const suffix = host.startsWith("*.");
   const name = readHost(suffix ? host.slice(2) : host);
-  if (name.kind !== "name" || (suffix && parseIp(host.slice(2)) !== undefined)) {
+  if (name.kind !== "name") {
     return /^[\d.]+$/.test(host) ? "is no IPv4 address" : "is no name; only *.suffix may begin with a star";
   }
   return suffix ? { kind: "suffix", suffix: `.${foldName(name.name)}` } : { kind: "name", name: name.name };

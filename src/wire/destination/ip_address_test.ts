@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isIPv4, isIPv6 } from "node:net";
-import { formsOf, inRange, ipRange, isLoopback, isUnspecified, parseIp, parseIpRange, within } from "./ip_address.ts";
+import {
+  formsOf,
+  inRange,
+  ipRange,
+  isIp,
+  isLoopback,
+  isUnspecified,
+  parseIp,
+  parseIpRange,
+  within,
+} from "./ip_address.ts";
 
 Deno.test("addresses are read as Go reads them, and have one form", () => {
   const forms: Readonly<Record<string, string>> = {
@@ -29,8 +39,10 @@ Deno.test("what Go takes for no address is none", () => {
     ...["127.000.000.001", "127.0.0.1.", "1.2.3.4.5", "256.0.0.1", "127.0.0.1%lo", "１２７.0.0.1", "+1.2.3.4"],
     ...[":", ":::", "::1::", "1::2::3", "12345::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1::2:3:4:5:6:7:8"],
     ...["::ffff:0177.0.0.1", "::ffff:127.1", "::%", "[::1]", ":1:2:3:4:5:6:7", "1:2:3:4:5:6:7:", "g::"],
+    ...["127..0.1", ".127.0.1", "127.0.0.", "1.2.3.4a", "12.3.4.a", "1.2.3.:", "1:2:3:4::5:6:7:8::9"],
   ];
   for (const text of others) assert.equal(parseIp(text), undefined, text);
+  assert.ok(isIp("::1") && isIp("1.2.3.4") && !isIp("127.1"));
 });
 
 Deno.test("any text is an address exactly where the runtime takes it for one", () => {
@@ -104,6 +116,7 @@ Deno.test("ranges that are none are none, and a range of mapped addresses is one
   for (const text of ["fe80::%eth0/64", "::ffff:10.0.0.0/8", "/8", "::1/1/1"]) {
     assert.equal(parseIpRange(text), undefined, text);
   }
+  assert.throws(() => ipRange("10/8"), new TypeError("10/8 is no range of addresses"));
   const mapped = parseIpRange("::ffff:10.0.0.0/104");
   assert.equal(`${mapped?.network}/${mapped?.bits}`, "10.0.0.0/8");
 });

@@ -52,6 +52,8 @@ export class SetWorld {
   readonly links: FakeLink[] = [];
   readonly metadata: Readonly<Record<string, string>>[] = [];
   readonly set: ServerSet;
+  /** What the set has told of itself. */
+  readonly changes: string[] = [];
   /** Which server is behind an address. */
   readonly behind = new Map<string, () => FakeServer | undefined>();
   names = new Map<string, readonly string[]>();
@@ -83,7 +85,7 @@ export class SetWorld {
         events,
         budget: new GrowthBudget(flowLimits.growthBudgetBytes),
       },
-      () => {},
+      (what) => this.changes.push(what),
     );
   }
 
