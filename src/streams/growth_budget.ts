@@ -35,7 +35,7 @@ export class GrowthBudget {
     return this.#remaining;
   }
 
-  /** A window begins to want growth. It has to {@link leave}. */
+  /** A window begins to want growth. At its end it has to {@link release} all and be {@link content}. */
   join(): GrowthShare {
     return new GrowthShare();
   }
@@ -84,12 +84,6 @@ export class GrowthBudget {
   content(share: GrowthShare): void {
     if (!this.#refused.delete(share)) return;
     if (share.bytes === 0) this.#shares.delete(share);
-  }
-
-  /** A window is gone. */
-  leave(share: GrowthShare): void {
-    this.content(share);
-    if (share.bytes > 0) this.release(share, share.bytes);
   }
 
   /** What each may have where not all can have what they want; never more than half. */

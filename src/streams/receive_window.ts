@@ -46,7 +46,6 @@ export class ReceiveWindow {
   #credit: number;
   /** Bytes that were consumed and whose credit has not been returned. */
   #owed = 0;
-  #closed = false;
   /** Bytes that are held for the reader, counted once the peer sends no more; undefined before. */
   #lastHeld: number | undefined;
   /** When this round began, and when its first bytes came; before that it is {@link notYet}. */
@@ -92,11 +91,7 @@ export class ReceiveWindow {
 
   /** Bytes were consumed: the other side took them. Returns the credit to send now; 0: not worth a packet yet. */
   consumed(bytes: number): number {
-    if (this.#closed) return 0;
-    if (this.#lastHeld !== undefined) {
-      this.#keep(this.#lastHeld - bytes);
-      return 0;
-    }
+    if (this.#lastHeld !== undefined) return this.#keep(this.#lastHeld - bytes);
     this.#owed += bytes;
     this.#roundRemaining -= bytes;
     const window = this.windowBytes;
@@ -119,7 +114,7 @@ export class ReceiveWindow {
 
   /** The peer gives credit back that it does not need. Returns false when it cannot have so much. */
   returned(bytes: number): boolean {
-    if (this.#closed || this.#lastHeld !== undefined) return true;
+    if (this.#lastHeld !== undefined) return true;
     const share = this.#share;
     if (share === undefined || !(bytes > 0) || bytes > this.#credit || bytes > share.bytes) return false;
     this.#credit -= bytes;
@@ -134,25 +129,22 @@ export class ReceiveWindow {
 
   /** The peer sends no more: what was grown for bytes that are still held stays in the budget until they are consumed. */
   peerEnded(): void {
-    if (this.#closed || this.#lastHeld !== undefined) return;
-    this.#keep(this.windowBytes - this.#credit - this.#owed);
+    if (this.#lastHeld === undefined) this.#keep(this.windowBytes - this.#credit - this.#owed);
   }
 
   /** The stream is gone: bytes that are consumed later return no credit. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    if (this.#share !== undefined) this.#budget.leave(this.#share);
-    this.#share = undefined;
+    this.#keep(0);
   }
 
-  /** So many bytes are held, and nothing follows them: the rest of the growth goes back. */
-  #keep(held: number): void {
+  /** So many bytes are held, and nothing follows them: the rest of the growth goes back. @returns no credit */
+  #keep(held: number): 0 {
     this.#lastHeld = held;
-    const needed = held - this.#initial;
-    if (this.#share === undefined || needed <= 0) return this.close();
-    this.#budget.content(this.#share);
-    this.#budget.release(this.#share, Math.max(0, this.#share.bytes - needed));
+    const share = this.#share;
+    if (share === undefined) return 0;
+    this.#budget.content(share);
+    this.#budget.release(share, Math.max(0, share.bytes - Math.max(0, held - this.#initial)));
+    return 0;
   }
 
   /** A round is over. @returns what the window grows by */
