@@ -138,7 +138,7 @@ export class ReceiveWindow {
   }
 
   /** So many bytes are held, and nothing follows them: the rest of the growth goes back. @returns no credit */
-  #keep(held: number): 0 {
+  #keep(held: number): number {
     this.#lastHeld = held;
     const share = this.#share;
     if (share === undefined) return 0;

@@ -263,6 +263,20 @@ Deno.test("who was refused growth and wants none any more has no part of the bud
   }
 });
 
+Deno.test("a window that was refused growth wants none once it is closed, and others keep what they have", () => {
+  const budget = new GrowthBudget(2 * mib);
+  const clock = { ms: 0 };
+  const hogs = [world({ roundTripMs: 1000, budget, clock }), world({ roundTripMs: 1000, budget, clock })];
+  for (const { pass } of hogs) pass(8 * mib, 0.01);
+  const late = world({ roundTripMs: 1000, budget, clock });
+  late.pass(initialBytes, 0.01);
+  late.window.close();
+  for (const { pass, window } of hogs) {
+    pass(8 * mib, 0.01);
+    assert.equal(window.windowBytes, initialBytes + mib);
+  }
+});
+
 Deno.test("whatever happens to windows, their sum stays within the budget, and held, owed and credit are the window", () => {
   const step = fc.record({
     which: fc.nat(3),
