@@ -8,9 +8,9 @@
  * `--long`, or where they are named. Arguments that are files or folders are run instead of everything; the others go to
  * the runner.
  *
- * `--cover` has the tests
- * that share processes collect what they reach of `src`, for tools/coverage.ts: those that have a process of their own start
- * others for the most part, and some of them measure time.
+ * `--cover` has the tests that share processes collect what they reach of `src`, for tools/coverage.ts: those that have a
+ * process of their own start others for the most part, and some of them measure time. `--times` runs each file alone, and
+ * tells the seconds and the processors' time of each.
  * @module
  */
 import { buildPeers, goVersion } from "../tests/conformance/go_build.ts";
@@ -60,8 +60,10 @@ const slow: readonly string[] = [
   "tests/e2e/process_files_test.ts",
   "tests/conformance/half_close_test.ts",
 ];
+/** Each file has a process of its own, and what each took is told: to see where the time goes. */
+const apart = Deno.args.includes("--times");
 /** How many of the others share a process. */
-const shareFiles = 14;
+const shareFiles = apart ? 1 : 14;
 /** One more than there are processors: tests also wait for time to pass. */
 const quietProcesses = Math.max(2, Math.min(5, navigator.hardwareConcurrency + 1));
 /** How many more run beside other busy programs, which would have most of the processors else: two for each of them. */
@@ -80,6 +82,8 @@ interface Unit {
 interface Outcome {
   readonly unit: Unit;
   readonly seconds: number;
+  /** Of processors: the process and what it started, as far as somebody waited for it. */
+  readonly cpuSeconds: number;
   readonly code: number;
   readonly passed: number;
   readonly failed: number;
@@ -152,6 +156,11 @@ async function othersRunning(): Promise<number> {
 /** What the processes that run now have said. */
 const inFlight = new Map<Unit, Uint8Array[]>();
 
+/** The shell runs the process, and then tells what it and its children took of the processors, which the runtime does not. */
+const timed = '"$0" "$@"; code=$?; echo "=== times"; times; exit $code';
+/** What it tells: `times` prints those of the shell, and of its children. */
+const timesTold = /^=== times\n.+\n(\d+)m([\d.]+)s (\d+)m([\d.]+)s\n/m;
+
 /** Where the runner writes what was reached. */
 const coverageFlags: readonly string[] = ["--coverage=coverage/raw", "--coverage-raw-data-only"];
 
@@ -161,8 +170,8 @@ async function runUnit(unit: Unit, given: readonly string[]): Promise<Outcome> {
   const start = performance.now();
   const said: Uint8Array[] = [];
   inFlight.set(unit, said);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--quiet", "--no-check", ...flags, ...unit.files],
+  const child = new Deno.Command("sh", {
+    args: ["-c", timed, Deno.execPath(), "test", "-A", "--quiet", "--no-check", ...flags, ...unit.files],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
@@ -175,13 +184,16 @@ async function runUnit(unit: Unit, given: readonly string[]): Promise<Outcome> {
   await Promise.all([collect(child.stdout), collect(child.stderr)]);
   const { code } = await child.status;
   inFlight.delete(unit);
-  const text = await new Blob(said as Uint8Array<ArrayBuffer>[]).text();
+  const all = await new Blob(said as Uint8Array<ArrayBuffer>[]).text();
+  const times = timesTold.exec(all);
+  const text = all.replace(timesTold, "");
   await Deno.stdout.write(encoder.encode(text));
   const summary = text.split("\n").findLast((line) => /^(ok|FAILED) \| \d+ passed/.test(line)) ?? "";
   const count = (what: string) => Number(new RegExp(`(\\d+) ${what}`).exec(summary)?.[1] ?? 0);
   return {
     unit,
     seconds: (performance.now() - start) / 1000,
+    cpuSeconds: (times?.slice(1) ?? []).reduce((sum, part, at) => sum + Number(part) * (at % 2 === 0 ? 60 : 1), 0),
     code,
     passed: count("passed"),
     failed: count("failed"),
@@ -223,7 +235,7 @@ const timer = setTimeout(() => {
 }, limitMs);
 const places: string[] = [];
 const flags: string[] = [];
-for (const arg of Deno.args.filter((arg) => arg !== "--long")) {
+for (const arg of Deno.args.filter((arg) => !["--long", "--times"].includes(arg))) {
   (!arg.startsWith("-") && await isPath(arg) ? places : flags).push(arg);
 }
 if (flags.includes("--cover") && await isPath("coverage/raw")) await Deno.remove("coverage/raw", { recursive: true });
@@ -233,10 +245,15 @@ clearTimeout(timer);
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
 const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
 const good = outcomes.every((outcome) => outcome.code === 0) && passed > 0;
-const longest = outcomes.toSorted((a, b) => b.seconds - a.seconds).slice(0, 5);
-const lines = longest.map(({ unit: { files: [first, ...rest] }, seconds }) =>
-  `${Math.round(seconds)} s  ${first}${rest.length === 0 ? "" : ` and ${rest.length} more`}`
+const tenths = (seconds: number) => `${seconds.toFixed(1)} s`;
+const longest = outcomes.toSorted((a, b) => b.seconds - a.seconds).slice(0, apart ? undefined : 10);
+const lines = longest.map(({ unit: { files: [first, ...rest] }, seconds, cpuSeconds }) =>
+  `${tenths(seconds)}, ${tenths(cpuSeconds)} of a processor  ${first}${
+    rest.length === 0 ? "" : ` and ${rest.length} more`
+  }`
 );
+const cpuSeconds = outcomes.reduce((sum, outcome) => sum + outcome.cpuSeconds, 0);
+lines.push(`${tenths(performance.now() / 1000)}, ${tenths(cpuSeconds)} of processors  all of them`);
 await Deno.stdout.write(encoder.encode(
   `\nlongest:\n${lines.join("\n")}\n\n${good ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed (all files)\n`,
 ));
