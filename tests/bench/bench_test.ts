@@ -1,101 +1,23 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { leakTest } from "../support/assert/leak_free.ts";
-import { processesWith } from "../support/processes/process_list.ts";
+import { builtProject } from "../support/processes/built_project.ts";
+import { parseOptions } from "./bench_options.ts";
+import { assertSvg, runBench } from "./bench_process.ts";
 import { plotSvg, short } from "./plot.ts";
 import { fleetFault } from "./fleet.ts";
 import { curvePlots, figuresTable, fleetCurve, fleetTable, readable } from "./report.ts";
 import { median, Results } from "./results.ts";
 
-const bench = fileURLToPath(new URL("bench.ts", import.meta.url));
-
-/** @param folder holds what it writes, its temporary files too, so that its processes can be told from others' */
-async function run(folder: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", bench, ...args],
-    env: { TMPDIR: folder },
-    stdin: "null",
-  });
-  const { code, stdout, stderr } = await command.output();
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-}
-
-/** Text between the tags of an SVG, without which it does not end well. */
-function assertSvg(svg: string): void {
-  assert.match(svg, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^>]*>/);
-  assert.match(svg, /<\/svg>\n$/);
-  assert.doesNotMatch(svg, /NaN|Infinity|undefined/);
-}
-
-leakTest("the benchmarks measure everything that they promise, and leave report, plots and no process", async () => {
-  const out = await Deno.makeTempDir({ prefix: "konnectivity-bench-test-" });
-  try {
-    const { code, stdout, stderr } = await run(
-      out,
-      "--quick",
-      "--modes=grpc-uds,http-mtls",
-      "--churn=2",
-      `--out=${out}`,
-    );
-    assert.equal(code, 0, stderr);
-    const works = [
-      "download x1",
-      "download x16",
-      "upload x1",
-      "upload x16",
-      "ping 100 B",
-      "ping under 8 downloads",
-      "ping beside a stalled download",
-      "dial x1",
-      "dial x32",
-      "idle tunnel",
-      "empty",
-    ];
-    for (const work of works) assert.match(stdout, new RegExp(`^\\| ${work} `, "m"));
-    assert.match(stdout, /^\| figure \| links direct, 1 \| links grpc, 1 \| links direct, 5 \| links grpc, 5 \|$/m);
-    const ofFleets = [
-      "time to link, s",
-      "server CPU of a link, ms each",
-      "server CPU idle, % of a core",
-      "server memory of an agent, KiB",
-      "held by metrics, ms",
-      "held by status, ms",
-      "time to be back, s",
-      "ping p99 in a storm, ms",
-      "dial rate in a storm, per s",
-      "log lines of a storm, lines",
-    ];
-    for (const figure of ofFleets) {
-      assert.match(stdout, new RegExp(`^\\| ${figure} (?:\\| -?[\\d,.]+ ){4}\\|$`, "m"), figure);
-    }
-    const text = await Deno.readTextFile(`${out}/BENCHMARKS.md`);
-    assert.match(text, /^## Many agents on one server$/m);
-    assert.match(text, /^- machine: \d+ cores/m);
-    assert.match(text, /^Written by\s+`deno task bench --quick/m);
-    const pictures = [...text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = ""]) => path);
-    for (const curve of ["tunnels", "write-size", "agents", "distance", "churn", "linked-agents"]) {
-      assert.ok(pictures.some((path) => path.startsWith(`docs/bench/${curve}-`)), pictures.join());
-    }
-    for (const path of pictures) assertSvg(await Deno.readTextFile(`${out}/${path}`));
-    const results: Results = JSON.parse(await Deno.readTextFile(`${out}/docs/bench/results.json`));
-    assert.ok(results.curves.every(({ value }) => Number.isFinite(value)), "figures of curves are numbers");
-    for (const { scenario, figure, values } of results.measured) {
-      assert.ok(values.every((value) => Number.isFinite(value)), `${scenario} ${figure}`);
-    }
-    const rates = results.measured.filter(({ unit }) => unit === "MB/s" || unit === "per s");
-    for (const { scenario, values } of rates) assert.ok(values.every((value) => value > 0), scenario);
-    assert.deepEqual(results.failed, []);
-    assert.deepEqual(await processesWith(out), []);
-  } finally {
-    await Deno.remove(out, { recursive: true });
-  }
-});
-
 leakTest("an implementation that does not start is told of, and the others are measured all the same", async () => {
   const out = await Deno.makeTempDir({ prefix: "konnectivity-bench-test-" });
   try {
-    const args = ["--quick", "--no-curves", "--modes=http-uds", "--only=ping 100", `--out=${out}`];
-    const { code, stdout } = await run(out, ...args, "--against=broken=/bin/false x|/bin/false y");
+    const bin = `${await builtProject()}/bin`;
+    const { code, stdout } = await runBench(
+      out,
+      ...["--quick", "--no-curves", "--modes=http-uds", "--only=ping 100", `--out=${out}`],
+      `--subject=ours=${bin}/proxy-server|${bin}/proxy-agent`,
+      "--against=broken=/bin/false x|/bin/false y",
+    );
     assert.equal(code, 0);
     assert.match(stdout, /^\| ping 100 B \| p50, us \| [\d,.]+ \(it failed\) \|$/m);
     assert.match(stdout, /^- broken, http-uds, start: server does not answer \/healthz$/m);
@@ -108,10 +30,11 @@ leakTest("options that are none are refused", async () => {
   for (
     const wrong of ["--fast", "--modes=tcp", "--agents=0", "--links=udp", "--rounds=0", "--against=x", "--mib=1.5"]
   ) {
-    const { code, stderr } = await run("/tmp", wrong);
-    assert.equal(code, 1, wrong);
-    assert.match(stderr, /^Error: /);
+    assert.throws(() => parseOptions([wrong]), wrong);
   }
+  const { code, stderr } = await runBench("/tmp", "--fast");
+  assert.equal(code, 1);
+  assert.match(stderr, /^Error: unknown option --fast/);
 });
 
 function results(...names: string[]): Results {
