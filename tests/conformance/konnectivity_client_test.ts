@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { until } from "../support/assert/until.ts";
-import { goTest, hasGo, runScenario, scenariosOf } from "./go_peers.ts";
-import { assertScenario, runtimeHttp2, sharedTopology, type Topology } from "./topology.ts";
+import { runClient } from "./go_client.ts";
+import { goTest, hasGo, scenariosOf } from "./go_peers.ts";
+import { runtimeHttp2, sharedTopology } from "./topology.ts";
 
 /** Scenarios of go/client, and what each shows of the Go client library on a tunnel of ours. */
 const claims: Readonly<Record<string, string>> = {
@@ -29,13 +30,17 @@ const frontends = hasGo
   }
   : { "a Unix socket": undefined, "mutual TLS": undefined, "the runtime's HTTP/2": undefined };
 
+/** It takes more time than all the others: konnectivity_client_long_test.ts has it over the other transports. */
+const longScenario = "conversation";
+
 for (const [transport, topologyOf] of Object.entries(frontends)) {
   for (const [scenario, claim] of Object.entries(claims)) {
+    if (scenario === longScenario && transport !== "a Unix socket") continue;
     goTest(`${claim.replace(/^(\[.*?\] )?/, `$1the Go client over ${transport} `)}`, async () => {
       const topology = topologyOf?.();
       if (topology === undefined) return;
       const before = topology.destinations.collect.collected.length;
-      await assertScenario(topology, await runScenario("client", clientFlags(topology), scenario));
+      await runClient(topology, scenario);
       if (scenario === "close-after-upload") {
         const { collect } = topology.destinations;
         await until("the upload has ended", () => collect.collected.length > before);
@@ -48,21 +53,3 @@ for (const [transport, topologyOf] of Object.entries(frontends)) {
 goTest("every scenario of the Go client is run", async () => {
   assert.deepEqual(await scenariosOf("client"), Object.keys(claims));
 });
-
-function clientFlags({ uds, port, certificates, destinations }: Topology): readonly string[] {
-  const proxy = uds !== "" ? [`--uds=${uds}`] : [
-    `--address=127.0.0.1:${port}`,
-    `--ca=${certificates.caCert}`,
-    `--cert=${certificates.clientCert}`,
-    `--key=${certificates.clientKey}`,
-  ];
-  return [
-    ...proxy,
-    `--echo=${destinations.echo.address}`,
-    `--banner=${destinations.banner.address}`,
-    `--source=${destinations.source.address}`,
-    `--sink=${destinations.sink.address}`,
-    `--collect=${destinations.collect.address}`,
-    `--refused=${destinations.refused}`,
-  ];
-}
