@@ -2,64 +2,24 @@
 import assert from "node:assert/strict";
 import { tellFigure } from "../support/assert/figures.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
-import type { FrontendKind } from "../support/in_process/stack.ts";
-import { agentFlagsOf, Launched } from "../support/processes/launched.ts";
-import { MemoryGroup, memoryGroups } from "../support/processes/memory_group.ts";
+import { agentFlagsOf } from "../support/processes/launched.ts";
+import { MemoryGroup } from "../support/processes/memory_group.ts";
 import { launcherOf, startAgent } from "../support/processes/processes.ts";
-import { transfers } from "../support/processes/transfers.ts";
 import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
+import { limitOf, type LittleMemory, mebibyte, memoryTest, movesMuch } from "./little_memory.ts";
 
-const mebibyte = 1024 * 1024;
-const groups = await memoryGroups();
-
-function memoryTest(name: string, body: (t: Deno.TestContext) => Promise<void>): void {
-  if (typeof groups === "number") leakTest(name, body);
-  else Deno.test({ name: `${name} (skipped: ${groups})`, ignore: true, fn: () => {} });
-}
-
-async function temporaryFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
-  const path = await Deno.makeTempDir({ prefix: "konnectivity-" });
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-const rows: readonly (readonly [
-  role: "agent" | "server",
-  kind: FrontendKind,
-  /** By the version of control groups: the second counts what the kernel holds for sockets, megabytes for each. */
-  limitsMiB: readonly [number, number],
-  count: number,
-  links?: string,
-])[] = [
-  ["agent", "grpc-uds", [40, 64], 8],
-  ["agent", "grpc-uds", [64, 256], 64],
-  ["agent", "connect-uds", [64, 256], 16, "grpc"],
-  ["server", "grpc-uds", [64, 256], 32],
-  ["server", "connect-uds", [64, 256], 32],
+const rows: readonly LittleMemory[] = [
+  { role: "agent", kind: "grpc-uds", limitsMiB: [40, 64], count: 8 },
+  { role: "server", kind: "connect-uds", limitsMiB: [64, 256], count: 32 },
 ];
 
-for (const [role, kind, limitsMiB, count, links] of rows) {
-  const limitMiB = limitsMiB[groups === 2 ? 1 : 0];
+for (const little of rows) {
+  const { role, kind, count, links } = little;
   const over = links === undefined ? "" : `, with a link over ${links}`;
+  const limitMiB = limitOf(little);
   memoryTest(
     `${role} with ${limitMiB} MiB moves ${count} times 4 MB at once, both ways, and nothing is lost or killed (${kind}${over})`,
-    async (t) => {
-      await using folder = await temporaryFolder();
-      // What the runtime remembers of a program makes its next start small; see the tests of first starts.
-      const remembers = ["env", `DENO_DIR=${folder.path}`, ...await launcherOf(role)];
-      const [shell = "", ...args] = [...remembers, "--version"];
-      assert.ok((await new Deno.Command(shell, { args, stdin: "null" }).output()).success);
-      await using group = MemoryGroup.open(limitMiB * mebibyte);
-      const command = group.command(...remembers);
-      await using launched = await Launched.start(kind, {
-        ...(role === "agent" ? { agentCommand: command } : { serverCommand: command }),
-        ...(links === undefined ? {} : { agentFlags: [`--link-protocol=${links}`] }),
-      });
-      await transfers(launched, count, 4_000_000);
-      assert.equal(group.kills, 0);
-      assert.match(launched[role].program.log, new RegExp(`memory is limited to ${limitMiB} MiB, which bounds`));
-      const { peakBytes } = group;
-      if (peakBytes !== undefined) await tellFigure(t, `${(peakBytes / mebibyte).toFixed(1)} MiB at most`);
-    },
+    (t) => movesMuch(t, little),
   );
 }
 

@@ -27,7 +27,7 @@ export const readme: PromisingDocument = {
           "tests/e2e/process_memory_test.ts",
           "… with … MiB moves … times 4 MB at once, both ways, and nothing is lost or killed (…)",
         ),
-        by("tests/e2e/faults/memory_test.ts", "server and agent have 100 MiB each, and many move bytes at once"),
+        by("tests/e2e/faults/memory_long_test.ts", "server and agent have 100 MiB each, and many move bytes at once"),
       ],
     },
     {
