@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { lookup } from "node:dns/promises";
 import { get } from "node:http";
-import { ProxyError } from "../../src/client/mod.ts";
 import { echoDestination, httpDestination } from "../support/in_process/destinations.ts";
 import { freePort } from "../support/processes/free_port.ts";
 import { Launched } from "../support/processes/launched.ts";
@@ -9,19 +8,7 @@ import { leakTest } from "../support/assert/leak_free.ts";
 import { httpGet } from "../support/processes/processes.ts";
 import type { FrontendKind } from "../support/in_process/stack.ts";
 import { until } from "../support/assert/until.ts";
-
-/** The error of a dial; empty when it succeeded. */
-async function refusal(launched: Launched, address: string): Promise<string> {
-  await using client = await launched.client();
-  try {
-    await using _tunnel = await client.dial(address);
-    return "";
-  } catch (error) {
-    assert.ok(error instanceof ProxyError, String(error));
-    assert.equal(error.code === "not-allowed", error.message.includes("not allowed"), error.code);
-    return error.message;
-  }
-}
+import { passesOn, refusal } from "./reach.ts";
 
 /** An address of this machine that is no loopback one. */
 function interfaceAddresses(): string[] {
@@ -186,39 +173,8 @@ leakTest(
   },
 );
 
-for (const kind of ["grpc-tls", "connect-tls"] satisfies FrontendKind[]) {
-  for (const extra of [[], ["--workers=2"], ["--http2=runtime"]]) {
-    leakTest(`a server passes on what its lists and its client's own allow: ${kind} ${extra.join(" ")}`, async () => {
-      await using echo = await echoDestination();
-      await using launched = await Launched.start(kind, {
-        serverFlags: [
-          "--destinations=127.0.0.0/8,*.example,localhost",
-          "--deny-destinations=127.0.0.9",
-          `--client-destinations=test client=127.0.0.0/8:${echo.port},localhost,nobody=*`,
-          ...extra,
-        ],
-      });
-      assert.equal(await refusal(launched, `127.0.0.1:${echo.port}`), "");
-      assert.equal(await refusal(launched, `[::ffff:127.0.0.1]:${echo.port}`), "");
-      assert.equal(await refusal(launched, `localhost:${echo.port}`), "");
-      const reasons: Readonly<Record<string, string>> = {
-        "192.0.2.1:443": "not among this server's --destinations",
-        "example:443": "not among this server's --destinations",
-        "127.0.0.9:443": "among this server's --deny-destinations",
-        "127.0.0.1:1": "not among this client's --client-destinations",
-        "web.example:443": "not among this client's --client-destinations",
-      };
-      for (const [address, why] of Object.entries(reasons)) {
-        const text = await refusal(launched, address);
-        assert.ok(text.includes(`dial tcp ${address}: not allowed: ${why}`), `${address}: ${text}`);
-      }
-      const { program, healthPort } = launched.server;
-      const line = /refused client test client: dial tcp 192\.0\.2\.1:443: not allowed: /;
-      await until("the log says so", () => line.test(program.log));
-      const { body } = await httpGet(healthPort, "/metrics");
-      assert.match(body, /^konnectivity_network_proxy_server_dial_failure_count\{reason="not_allowed"\} 5$/m);
-    });
-  }
+for (const kind of ["grpc-tls", "connect-tls"] as const) {
+  leakTest(`a server passes on what its lists and its client's own allow: ${kind}`, () => passesOn(kind));
 }
 
 leakTest(
