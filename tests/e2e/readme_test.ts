@@ -1,143 +1,13 @@
 import assert from "node:assert/strict";
-import { delimiter, dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { assertUnused, takeFixedPorts } from "../support/processes/fixed_ports.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
-import { processesWith } from "../support/processes/process_list.ts";
-import { httpGet, Program } from "../support/processes/processes.ts";
-import { type Chapter, chaptersWithCommands } from "../support/processes/readme_commands.ts";
-import { until } from "../support/assert/until.ts";
+import { takeFixedPorts } from "../support/processes/fixed_ports.ts";
+import { chapters, document, follow, refusesBeyond, root, ways } from "./getting_started.ts";
 
-/** Where the commands are that start each program by hand. */
-const document = "docs/getting-started.md";
-/** What they listen on. */
-const ports = [8000, 8090, 8091, 8092, 8093, 8094, 8095];
-const socketPath = "/tmp/uds-proxy";
-/** How long a program may take to start or to end on a busy machine. */
-const patienceMs = 60_000;
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const chapters = chaptersWithCommands(await Deno.readTextFile(`${root}${document}`)).filter(({ commands }) =>
-  commands.some((command) => command.startsWith("./bin/proxy-server "))
-);
 const titles = [
   "gRPC client with mutual TLS",
   "gRPC client over a Unix socket",
   "HTTP CONNECT with mutual TLS, with the test client or curl",
 ];
-
-/**
- * A copy of the project as somebody who has just cloned it has it, with what it prepares by the document's own
- * commands.
- */
-let checkout: Promise<string> | undefined;
-
-function freshCheckout(): Promise<string> {
-  checkout ??= (async () => {
-    const folder = await Deno.makeTempDir({ prefix: "konnectivity-readme-" });
-    const parts = ["deno.json", "deno.lock", "gen", "main.ts", "src", "tools"].map((part) => root + part);
-    const copy = await new Deno.Command("cp", { args: ["-R", ...parts, folder] }).output();
-    assert.ok(copy.success, new TextDecoder().decode(copy.stderr));
-    await Deno.symlink(`${root}node_modules`, `${folder}/node_modules`);
-    for (const { commands } of chapters) {
-      for (const command of commands.filter(prepares)) assert.equal((await run(folder, command)).code, 0, command);
-    }
-    return folder;
-  })();
-  return checkout;
-}
-
-Deno.test.afterAll(async () => {
-  if (checkout !== undefined) await Deno.remove(await checkout, { recursive: true });
-});
-
-function prepares(command: string): boolean {
-  return command.startsWith("deno task ");
-}
-
-/** The words of a shell in the checkout, where deno is on the path. */
-function inShell(folder: string, command: string): readonly string[] {
-  return ["sh", "-c", `cd "$0" && exec ${command}`, folder];
-}
-
-const env = { PATH: [dirname(Deno.execPath()), Deno.env.get("PATH") ?? ""].join(delimiter) };
-
-async function run(folder: string, command: string): Promise<{ code: number; stdout: string; told: string }> {
-  const [shell = "", ...args] = inShell(folder, command);
-  const output = await new Deno.Command(shell, { args, env: { NO_COLOR: "1", ...env }, stdin: "null" }).output();
-  const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) => new TextDecoder().decode(bytes));
-  return { code: output.code, stdout: stdout ?? "", told: `${stdout}${stderr}` };
-}
-
-/** What shows that a program of the document is up. */
-const signs: Readonly<Record<string, () => Promise<boolean>>> = {
-  "http-test-server": () => answers(8000, "/success"),
-  "proxy-server": () => answers(8092, "/healthz"),
-  "proxy-agent": async () => await answers(8093, "/readyz") && await answers(8092, "/readyz"),
-};
-
-async function answers(port: number, path: string): Promise<boolean> {
-  return (await httpGet(port, path)).status === 200;
-}
-
-/** Rewrites a command of the document for another way of running the programs. */
-type Way = (command: string) => string;
-
-const roles: readonly (readonly [string, string])[] = [
-  ["./bin/proxy-server", "server"],
-  ["./bin/proxy-agent", "agent"],
-  ["./bin/proxy-test-client", "test-client"],
-  ["./bin/http-test-server", "test-server"],
-];
-
-function insteadOfLaunchers(replacement: (role: string) => string): Way {
-  return (command) =>
-    roles.reduce(
-      (text, [launcher, role]) => text.replace(new RegExp(`^${launcher}(?= |$)`), replacement(role)),
-      command,
-    );
-}
-
-const ways: Readonly<Record<string, Way>> = {
-  "with the launchers": (command) => command,
-  "with deno task": insteadOfLaunchers((role) => `deno task ${role}`),
-  "under the named permission sets": insteadOfLaunchers((role) => `deno run --no-prompt -P=${role} main.ts ${role}`),
-};
-
-/** Runs a chapter's commands as its reader does: programs that serve go on running, the others must end well. */
-async function follow(chapter: Chapter, way: Way): Promise<void> {
-  const folder = await freshCheckout();
-  using _ports = await takeFixedPorts(ports);
-  await using programs = new AsyncDisposableStack();
-  let served = 0;
-  for (const command of chapter.commands) {
-    if (prepares(command)) continue;
-    const name = /^\S*\/(\S+)/.exec(command)?.[1] ?? "";
-    const isUp = signs[name];
-    if (isUp === undefined) {
-      const { code, stdout, told } = await run(folder, way(command));
-      assert.equal(code, 0, `${command}\n${told}`);
-      assert.match(stdout, /The success test page!/, `${command}\n${told}`);
-      served++;
-      continue;
-    }
-    const program = programs.use(new Program(name, inShell(folder, way(command)), env));
-    await until(`${name} is up`, async () => {
-      assert.equal(program.status, undefined, `${command}\n${program.tail()}`);
-      return await isUp();
-    }, patienceMs);
-  }
-  assert.ok(served > 0, `no command of "${chapter.title}" sends a request`);
-  if (chapter.commands.join().includes(socketPath)) {
-    const { mode, isSocket } = await Deno.lstat(socketPath);
-    assert.ok(isSocket);
-    assert.equal((mode ?? 0) & 0o777, 0o770);
-  }
-  await programs.disposeAsync();
-  await assert.rejects(Deno.lstat(socketPath), Deno.errors.NotFound);
-  for (const port of ports) assertUnused(port);
-  assert.deepEqual(await processesWith(folder), []);
-}
 
 Deno.test(`${document} has the original's topologies, and the README leads there`, async () => {
   assert.ok((await Deno.readTextFile(`${root}README.md`)).includes(`(${document})`));
@@ -147,42 +17,22 @@ Deno.test(`${document} has the original's topologies, and the README leads there
 });
 
 for (const chapter of chapters) {
-  for (const [title, way] of Object.entries(ways)) {
-    leakTest(`${document}, "${chapter.title}": the commands work word for word, ${title}`, () => follow(chapter, way));
-  }
+  leakTest(
+    `${document}, "${chapter.title}": the commands work word for word, with the launchers`,
+    () => follow(chapter, ways["with the launchers"], true),
+  );
 }
 
-/** Flags that ask for something that no set allows, and how the program tells that. */
-const beyond: readonly (readonly [role: string, flag: string, told: RegExp])[] = [
-  ["server", "--agent-port=18091", /cannot listen on :18091: the permission sandbox does not allow it, run with/],
-  [
-    "agent",
-    "--ca-cert=/etc/hostname",
-    /cannot read \/etc\/hostname: the permission sandbox does not allow it, run with/,
-  ],
-  [
-    "test-client",
-    "--proxy-port=18090",
-    /cannot connect to localhost:18090: the permission sandbox does not allow it, run with --allow-net=localhost:18090/,
-  ],
-  [
-    "test-server",
-    "--server-port=18000",
-    /cannot listen on 127\.0\.0\.1:18000: the permission sandbox does not allow it/,
-  ],
-];
-for (const [role, flag, told] of beyond) {
-  leakTest(`the permission set of ${role} refuses what it does not name: ${flag}`, async () => {
-    const folder = await freshCheckout();
-    using _ports = await takeFixedPorts(ports);
-    const [launcher = ""] = roles.find((each) => each[1] === role) ?? [];
-    const command = chapters[0]?.commands.find((each) => each.startsWith(launcher)) ?? "";
-    const way = insteadOfLaunchers((name) => `deno run --no-prompt -P=${name} main.ts ${name}`);
-    const refused = await run(folder, `${way(command)} ${flag}`);
-    assert.equal(refused.code, 1, refused.told);
-    assert.match(refused.told, told);
-  });
-}
+leakTest(`${document}, "${titles[0]}": the commands work word for word, under the named permission sets`, async () => {
+  const [chapter] = chapters;
+  assert.ok(chapter !== undefined);
+  await follow(chapter, ways["under the named permission sets"], true);
+});
+
+leakTest("the permission set of server refuses what it does not name: --agent-port=18091", async () => {
+  const told = /cannot listen on :18091: the permission sandbox does not allow it, run with/;
+  await refusesBeyond("server", "--agent-port=18091", told, true);
+});
 
 leakTest("a port that a stranger holds fails a test of the document with a message that names it", async () => {
   using stranger = Deno.listen({ hostname: "127.0.0.1", port: 0 });

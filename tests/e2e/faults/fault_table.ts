@@ -192,13 +192,13 @@ export const faults: Readonly<Record<string, Fault>> = {
   "a peer's machine vanishes": {
     process: "network",
     promise: "the system probes its connection within 15 s, and gives it up",
-    shownBy: linked("tests/e2e/network_test.ts", "a peer that vanished is probed every 15 s, as with Go"),
+    shownBy: linked("tests/e2e/network_long_test.ts", "a peer that vanished is probed every 15 s, as with Go"),
   },
   "nginx or HAProxy between agent and server is killed, reloaded or without a server": {
     process: "balancer",
     promise: "links of both kinds live through it and come back",
     shownBy: linked(
-      "tests/e2e/balancers_test.ts",
+      "tests/e2e/balancers_long_test.ts",
       "links of both kinds live behind nginx and HAProxy as docs/balancers.md configures them",
     ),
   },
