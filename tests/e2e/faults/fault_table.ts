@@ -125,7 +125,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   "server and agent have 100 MiB each, and many move bytes at once": {
     process: "server and agent",
     promise: "neither is killed, no byte is lost, and a neighbour's requests are all served",
-    shownBy: own("memory"),
+    shownBy: own("memory_long"),
   },
   "memory is limited to 40 or 64 MiB": {
     process: "server or agent",
