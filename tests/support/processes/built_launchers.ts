@@ -1,25 +1,26 @@
 import assert from "node:assert/strict";
-import { build } from "../../../tools/build.ts";
+import { builtProject } from "./built_project.ts";
 import { httpGet, Program } from "./processes.ts";
 import { until } from "../assert/until.ts";
 
-/** Built once, in a folder of its own: what a developer has built stays as it is. */
-let building: Promise<string> | undefined;
+/** Copied once, into a folder of its own: what all tests share stays as it is. */
+let copying: Promise<string> | undefined;
 
 /** @returns the folder, with a space in its name */
 export function built(): Promise<string> {
-  building ??= (async () => {
+  copying ??= (async () => {
     const folder = `${await Deno.makeTempDir({ prefix: "konnectivity-build-" })}/a folder`;
-    assert.equal(await build(folder), 0);
+    const { success } = await new Deno.Command("cp", { args: ["-R", await builtProject(), folder] }).output();
+    assert.ok(success);
     return folder;
   })();
-  return building;
+  return copying;
 }
 
 /** Removes what was built. */
 export async function removeBuilt(): Promise<void> {
-  if (building === undefined) return;
-  const folder = await building;
+  if (copying === undefined) return;
+  const folder = await copying;
   await Deno.remove(folder.replace(/\/a folder$/, ""), { recursive: true });
 }
 
