@@ -42,11 +42,17 @@ export class TestBrowser implements AsyncDisposable {
     return { page, complaints };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    // A test's own answers to requests that are on their way have nobody to go to any more.
-    for (const page of this.#browser.contexts().flatMap((context) => context.pages())) {
-      await page.unrouteAll({ behavior: "ignoreErrors" });
+  /** Closes all tabs. */
+  async clear(): Promise<void> {
+    for (const context of this.#browser.contexts()) {
+      // A test's own answers to requests that are on their way have nobody to go to any more.
+      for (const page of context.pages()) await page.unrouteAll({ behavior: "ignoreErrors" });
+      await context.close();
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.clear();
     await this.#browser.close();
   }
 }

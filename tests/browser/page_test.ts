@@ -9,6 +9,20 @@ import { httpGet } from "../support/processes/processes.ts";
 import { TestBrowser } from "./browser.ts";
 import { openEcho, PageWorld } from "./page_world.ts";
 
+/** One for all tests: its start takes seconds of a processor. */
+let shared: TestBrowser | undefined;
+
+Deno.test.beforeAll(async () => {
+  shared = await TestBrowser.open();
+});
+Deno.test.afterAll(async () => await shared?.[Symbol.asyncDispose]());
+
+/** Tabs of a test alone, which share nothing with those of another. */
+function tabs(): Pick<TestBrowser, "tab"> & AsyncDisposable {
+  const browser = shared ?? assert.fail("there is no browser");
+  return { tab: (options) => browser.tab(options), [Symbol.asyncDispose]: () => browser.clear() };
+}
+
 /** Waits until the script has taken the summary's place. */
 async function opened(page: Page, url: string): Promise<void> {
   await page.goto(url);
@@ -47,7 +61,7 @@ for (const flags of [[], ["--workers=2"]]) {
       flags.join(" ") || "no workers"
     }`,
     async () => {
-      await using browser = await TestBrowser.open();
+      await using browser = tabs();
       await using world = await PageWorld.open("--server-id=server-1", ...flags);
       await using echo = await openEcho("127.0.0.1", 0);
       await world.agent("agent-a");
@@ -76,7 +90,7 @@ for (const flags of [[], ["--workers=2"]]) {
 
 leakTest("sorting and filtering work by the keyboard alone", async () => {
   await using world = await PageWorld.open();
-  await using browser = await TestBrowser.open();
+  await using browser = tabs();
   for (const id of ["agent-b", "agent-c", "agent-a"]) await world.agent(id);
   const { page, complaints } = await browser.tab();
   await opened(page, world.url);
@@ -115,7 +129,7 @@ leakTest("sorting and filtering work by the keyboard alone", async () => {
 leakTest("names that are HTML stay text, wherever they are shown", async () => {
   const name = '<img src=x onerror="globalThis.hacked=1">';
   await using world = await PageWorld.open();
-  await using browser = await TestBrowser.open();
+  await using browser = tabs();
   await world.agent(name);
   const host = name.replaceAll(" ", "/");
   await assert.rejects(world.dial(`${host}:80`));
@@ -141,7 +155,7 @@ leakTest("names that are HTML stay text, wherever they are shown", async () => {
 leakTest(
   "the page is dark where people want it so, fits on a phone, and says something without its script",
   async () => {
-    await using browser = await TestBrowser.open();
+    await using browser = tabs();
     await using world = await PageWorld.open("--server-id=a-server-with-a-name-as-long-as-some-of-them-are.example");
     await using echo = await openEcho("127.0.0.1", 0);
     const agent = await world.agent("an-agent-with-a-name-as-long-as-some-of-them-are.node.example");
@@ -176,7 +190,7 @@ leakTest(
 
 leakTest("the page comes back by itself when the server does, and lives without events", async () => {
   await using world = await PageWorld.open("--server-id=server-1");
-  await using browser = await TestBrowser.open();
+  await using browser = tabs();
   await using echo = await openEcho("127.0.0.1", 0);
   await world.agent("agent-a");
   const [one, other] = [await browser.tab(), await browser.tab()];
@@ -207,7 +221,7 @@ leakTest("the page comes back by itself when the server does, and lives without 
 
 leakTest("a tab that nobody sees asks for nothing, and shows what is new once it is seen", async () => {
   await using world = await PageWorld.open();
-  await using browser = await TestBrowser.open();
+  await using browser = tabs();
   const { page } = await browser.tab();
   await page.clock.install();
   await opened(page, world.url);
@@ -233,7 +247,7 @@ leakTest("a tab that nobody sees asks for nothing, and shows what is new once it
 
 leakTest("thousands of agents and tunnels are some dozen rows, in pages", async () => {
   await using world = await PageWorld.open();
-  await using browser = await TestBrowser.open();
+  await using browser = tabs();
   await world.agent("agent-a");
   const { page, complaints } = await browser.tab();
   // The server's own answer, with more of what is in it.

@@ -5,16 +5,10 @@ import { PacketSchema, PacketType } from "../../gen/client/client_pb.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
 import { type HostileAct, hostileActs } from "./hostile_bytes.ts";
-import { established, type Listener, openSocket, RawSocket, sendConnect } from "./raw_connect.ts";
+import { established, openSocket, RawSocket, sendConnect } from "./raw_connect.ts";
 import { closeRequest, data, dialRequest, frame, RawCall } from "./raw_grpc.ts";
-import {
-  assertNoTunnelLeft,
-  type FrontendKind,
-  logsOf,
-  runtimeHttp2,
-  sharedTopology,
-  type Topology,
-} from "./topology.ts";
+import { agentListener, assertServes, openAgent, vanish, withNeighbour } from "./neighbours.ts";
+import { assertNoTunnelLeft, type FrontendKind, runtimeHttp2, sharedTopology } from "./topology.ts";
 
 /** Long enough to reach whoever it could harm: everything before it on the same stream has been handled by then. */
 async function settle(call: RawCall, act: HostileAct): Promise<void> {
@@ -24,39 +18,6 @@ async function settle(call: RawCall, act: HostileAct): Promise<void> {
   if (act.breaksCall ?? false) {
     const { status, reset } = await call.ended;
     assert(status !== 0, `the call ended with status ${status}, reset ${reset}`);
-  }
-}
-
-/** Another client's tunnel on the same server and agent, and the proof that it works on. */
-async function withNeighbour(topology: Topology, body: (stillWorks: () => Promise<void>) => Promise<void>) {
-  await using neighbour = await RawCall.open(topology);
-  const id = await neighbour.dial(topology.destinations.echo.address);
-  let round = 0;
-  try {
-    await body(async () => {
-      const text = `the neighbour's exchange ${++round}`;
-      assert.equal(await neighbour.exchange(id, text), text);
-    });
-    assert.deepEqual(neighbour.packets, [], "the neighbour got packets that are not its own");
-    neighbour.send(closeRequest(id));
-    const { payload } = await neighbour.next(PacketType.CLOSE_RSP);
-    assert(payload.case === "closeResponse");
-    assert.equal(payload.value.error, "");
-  } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : error}\n${logsOf(topology)}`, { cause: error });
-  }
-}
-
-/** A new client is served, and both processes are the ones that were started. */
-async function assertServes(topology: Topology): Promise<void> {
-  await until("a new tunnel works", async () => {
-    await using call = await RawCall.open(topology);
-    // Until the server has noticed that a hostile agent left, that one may be asked.
-    const id = await call.dial(topology.destinations.echo.address).catch(() => undefined);
-    return id !== undefined && await call.exchange(id, "hello") === "hello";
-  });
-  for (const program of [topology.server.program, topology.agent?.program]) {
-    assert.equal(program?.status, undefined, program?.tail());
   }
 }
 
@@ -103,20 +64,6 @@ for (const [kind, topologyOf] of [["grpc-uds", grpc], ["grpc-tls", grpcTls]] as 
     await assertServes(topology);
     await assertNoTunnelLeft(topology);
   });
-}
-
-/** Becomes an agent of the server, for as long as it behaves. */
-async function openAgent(topology: Topology): Promise<RawCall> {
-  const agent = await RawCall.open(agentListener(topology), "/AgentService/Connect", {
-    agentid: "hostile",
-    agentidentifiers: "",
-  });
-  assert.notEqual((await agent.headers())["serverid"], undefined);
-  return agent;
-}
-
-function agentListener({ server, certificates }: Topology): Listener {
-  return { uds: "", port: server.agentPort, certificates };
 }
 
 leakTest("[server W6] a client cannot send to another client's connection, nor close it", async () => {
@@ -200,34 +147,16 @@ leakTest("packets that come byte by byte are packets", async () => {
 
 /** How many peers vanish; over TLS fewer, whose handshakes would take most of the time. */
 const vanishing = {
-  "own HTTP/2 over a Unix socket": [grpc, 1_000],
-  "own HTTP/2 over mutual TLS": [grpcTls, 300],
-  "the runtime's HTTP/2 over a Unix socket": [sharedTopology("grpc-uds", { serverFlags: runtimeHttp2 }), 1_000],
-  "the runtime's HTTP/2 over mutual TLS": [sharedTopology("grpc-tls", { serverFlags: runtimeHttp2 }), 300],
+  "own HTTP/2 over a Unix socket": [grpc, 100],
+  "own HTTP/2 over mutual TLS": [grpcTls, 40],
+  "the runtime's HTTP/2 over a Unix socket": [sharedTopology("grpc-uds", { serverFlags: runtimeHttp2 }), 100],
+  "the runtime's HTTP/2 over mutual TLS": [sharedTopology("grpc-tls", { serverFlags: runtimeHttp2 }), 40],
 } as const;
 
 for (const [http2, [topologyOf, times]] of Object.entries(vanishing)) {
   leakTest(
     `${http2}: peers that vanish in the middle of anything, ${times} times over, harm nobody else`,
-    async () => {
-      const topology = topologyOf();
-      await withNeighbour(topology, async (stillWorks) => {
-        let count = 0;
-        const vanish = async () => {
-          while (count < times) {
-            const number = count++;
-            await using call = number % 4 === 0 ? await openAgent(topology) : await RawCall.open(topology);
-            if (number % 4 > 1) call.send(dialRequest(topology.destinations.echo.address, BigInt(number)));
-            if (number % 3 === 0) call.end();
-            if (number % 5 === 0) call.reset();
-          }
-        };
-        await Promise.all(Array.from({ length: 8 }, vanish));
-        await stillWorks();
-      });
-      await assertServes(topology);
-      await assertNoTunnelLeft(topology);
-    },
+    () => vanish(topologyOf(), times),
   );
 }
 

@@ -59,7 +59,7 @@ export const faults: Readonly<Record<string, Fault>> = {
     process: "server or agent",
     promise: "what was in flight on it fails and is told; whatever others can serve is served",
     shownBy: linked(
-      "tests/e2e/fleet_test.ts",
+      "tests/e2e/fleet_long_test.ts",
       "a fleet of 3 servers and 4 agents serves every request that can be served, while its members are killed, drained, restarted and scaled",
     ),
   },
