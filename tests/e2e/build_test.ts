@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { binaries } from "../../tools/binaries.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
-import { processesWith } from "../support/processes/process_list.ts";
 import { built, removeBuilt, run } from "../support/processes/built_launchers.ts";
 
 Deno.test.afterAll(removeBuilt);
@@ -15,16 +14,6 @@ leakTest("every launcher runs its own program", async () => {
     assert.match(stdout, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ `));
     assert.match((await run([`${folder}/bin/${name}`, "--help"])).stdout, new RegExp(`^Usage:\\n {2}${name} `, "m"));
   }
-});
-
-leakTest("the bundle holds everything: the demo passes through it", async () => {
-  const folder = await built();
-  const bundle = `${folder}/dist/konnectivity.js`;
-  const certs = `${folder}/certs`;
-  const demo = await run([Deno.execPath(), "run", "-A", "--no-config", bundle, "demo", `--certs=${certs}`]);
-  assert.equal(demo.code, 0, demo.stderr);
-  assert.equal(demo.stdout.match(/ 200 +\d+$/gm)?.length, 4, demo.stdout);
-  assert.deepEqual(await processesWith(folder), []);
 });
 
 leakTest("only the programs that make certificates hold the library for it", async () => {

@@ -93,7 +93,7 @@ async function brokenDemo(certs: string, broken: Role, command: readonly string[
   return lines.join("\n");
 }
 
-const breakages: [Role, RegExp][] = [
+const breakages: readonly (readonly [Role, RegExp])[] = [
   ["test-server", /^Error: http-test-server ended with exit code 3 before it was seen to answer\n/],
   ["server", /^Error: proxy-server \([^)]+\) ended with exit code 3 before it was seen to answer\n/],
   ["agent", /^Error: proxy-agent \([^)]+\) ended with exit code 3 before it was seen to connect to its server\n/],

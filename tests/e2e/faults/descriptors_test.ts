@@ -3,24 +3,7 @@ import { Agent, get } from "node:http";
 import { until } from "../../support/assert/until.ts";
 import { Conversation } from "../../support/in_process/conversation.ts";
 import { faultTest, FaultWorld } from "./fault_world.ts";
-
-/** What a process can still open, at most, when its descriptors are taken. */
-const spare = 8;
-const plenty = 4096;
-
-/** Sets how many files a process may have open from now on; those that it has stay open. */
-async function limitFiles(pid: number, soft: number): Promise<void> {
-  const { success } = await new Deno.Command("prlimit", { args: ["--pid", String(pid), `--nofile=${soft}:`] }).output();
-  assert.ok(success, "prlimit");
-}
-
-/** Leaves a process the lowest numbers that it does not use, so many of them. */
-async function takeFiles(pid: number): Promise<void> {
-  const used = new Set((await Array.fromAsync(Deno.readDir(`/proc/${pid}/fd`))).map(({ name }) => Number(name)));
-  let limit = 0;
-  for (let free = 0; free < spare; limit++) if (!used.has(limit)) free++;
-  await limitFiles(pid, limit);
-}
+import { limitFiles, plenty, takeFiles } from "./taken_files.ts";
 
 /** A connection to a health port that is kept: without descriptors no other is accepted. */
 class KeptHealth implements Disposable {
@@ -71,28 +54,6 @@ faultTest("all descriptors of a machine are taken while a server runs, and given
   await until("a dial succeeds", () => dial().then(() => true, () => false));
   over();
   assert.equal(await health.ask(), "ok");
-  assert.equal(await open.ask("afterwards"), "afterwards");
-  await held.disposeAsync();
-  await world.end();
-});
-
-faultTest("all descriptors of a machine are taken while an agent runs, and given back", async () => {
-  await using world = await FaultWorld.start("connect-uds");
-  const { launched, echo } = world;
-  const { program } = launched.agent;
-  await using held = new AsyncDisposableStack();
-  const dial = async () => held.use(await held.use(await launched.client()).dial(echo.address));
-  const open = new Conversation(await dial());
-  await world.goesOn();
-  const over = world.excuse("no descriptor is left");
-  await takeFiles(program.pid);
-  const refusal = await until("a dial is refused", () => dial().then(() => undefined, String));
-  assert.match(refusal ?? "", /too many open files/);
-  assert.equal(await open.ask("meanwhile"), "meanwhile");
-  await limitFiles(program.pid, plenty);
-  await until("a dial succeeds", () => dial().then(() => true, () => false));
-  over();
-  await world.goesOn();
   assert.equal(await open.ask("afterwards"), "afterwards");
   await held.disposeAsync();
   await world.end();

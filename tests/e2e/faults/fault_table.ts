@@ -23,7 +23,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   "a server is frozen for a moment": {
     process: "server",
     promise: "its tunnels and dials wait and lose nothing; those through other servers go on",
-    shownBy: own("frozen"),
+    shownBy: own("frozen_long"),
   },
   "a server is frozen for longer than its agents wait": {
     process: "server",
@@ -38,17 +38,17 @@ export const faults: Readonly<Record<string, Fault>> = {
   "a client is frozen within a download": {
     process: "client",
     promise: "its tunnel waits and loses nothing; all others go on",
-    shownBy: own("frozen"),
+    shownBy: own("frozen_long"),
   },
   "a destination is frozen": {
     process: "destination",
     promise: "its tunnels wait and lose nothing; all others go on",
-    shownBy: own("frozen"),
+    shownBy: own("frozen_long"),
   },
   "a client is killed within a download": {
     process: "client",
     promise: "its destination is left at once; nobody else notices",
-    shownBy: own("killed"),
+    shownBy: own("killed_long"),
   },
   "a destination is killed": {
     process: "destination",
@@ -120,7 +120,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   "all descriptors of a machine are taken while an agent runs, and given back": {
     process: "agent",
     promise: "dials are refused with the reason, open tunnels go on; once there are some it dials as before",
-    shownBy: own("descriptors"),
+    shownBy: own("descriptors_long"),
   },
   "server and agent have 100 MiB each, and many move bytes at once": {
     process: "server and agent",
@@ -154,7 +154,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   "the disk of a server's certificates is full": {
     process: "server",
     promise: "a file that was cut short changes nothing; the next whole set is taken",
-    shownBy: own("disk"),
+    shownBy: own("disk_long"),
   },
   "the clock jumps by an hour, and by two hours back": {
     process: "server and agent",
@@ -205,7 +205,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   "three of a hundred packets of a link and of a destination are lost": {
     process: "network",
     promise: "tunnels are slower and lose no byte",
-    shownBy: own("network"),
+    shownBy: own("network_long"),
   },
   "no packet passes between a server and its agent": {
     process: "network",
@@ -215,12 +215,12 @@ export const faults: Readonly<Record<string, Fault>> = {
   "one of an agent's servers is at an address where nobody answers": {
     process: "network",
     promise: "the agent is linked to the others and serves through them",
-    shownBy: own("network"),
+    shownBy: own("network_long"),
   },
   "a destination is at an address where nobody answers": {
     process: "network",
     promise: "dials to it end with the reason after their time-out; all others go on",
-    shownBy: own("network"),
+    shownBy: own("network_long"),
   },
   "a server's certificate and key are replaced in the wrong order, in halves and by others'": {
     process: "server",
@@ -230,7 +230,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   "an agent's certificate and key are replaced in the wrong order, in halves and by others'": {
     process: "agent",
     promise: "its link goes on; the next one is made with the last good set, or the new one",
-    shownBy: own("certificates"),
+    shownBy: own("certificates_long"),
   },
   "files of certificates are replaced in every way that there is": {
     process: "server or agent",
