@@ -1,3 +1,3 @@
 import { namesTest } from "./silent_names.ts";
 
-namesTest(100);
+namesTest("100 names that nobody answers for hold up no dial by name, no link and no log", 100);

@@ -52,12 +52,10 @@ async function whyNoNamespaces(): Promise<string | undefined> {
 
 const why = await whyNoNamespaces();
 
-/** Registers the test of names that nobody answers for, on a machine where there can be one. */
-export function namesTest(names: number, ...flags: readonly string[]): void {
-  const how = flags.length === 0 ? "" : ", with a narrow sandbox";
-  const claim = `${names} names that nobody answers for hold up no dial by name, no link and no log${how}`;
-  if (why === undefined) Deno.test(claim, () => holdUpNothing(names, ...flags));
-  else Deno.test.ignore(`${claim} (skipped: ${why})`, () => {});
+/** Registers a test that needs another machine, where there can be one. */
+export function namesTest(title: string, names: number, ...flags: readonly string[]): void {
+  if (why === undefined) Deno.test(title, () => holdUpNothing(names, ...flags));
+  else Deno.test.ignore(`${title} (skipped: ${why})`, () => {});
 }
 
 async function holdUpNothing(names: number, ...flags: readonly string[]): Promise<void> {

@@ -177,7 +177,7 @@ export const faults: Readonly<Record<string, Fault>> = {
     promise: "no dial to an address or a known name waits for it, no link and no log does",
     shownBy: linked(
       "tests/e2e/names_test.ts",
-      "… names that nobody answers for hold up no dial by name, no link and no log…",
+      "… names that nobody answers for hold up no dial by name, no link and no log",
     ),
   },
   "one of two name servers, or one family of addresses, is silent": {

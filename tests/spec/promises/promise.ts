@@ -25,8 +25,13 @@ export interface PromisingDocument {
 export const by = (file: string, ...titles: readonly string[]): ShownBy => ({ file, titles });
 
 /** Certificates that are replaced badly, which two documents promise. */
-export const certificateFaults = by(
-  "tests/e2e/faults/certificates_test.ts",
-  "a server's certificate and key are replaced in the wrong order, in halves and by others'",
-  "an agent's certificate and key are replaced in the wrong order, in halves and by others'",
-);
+export const certificateFaults: readonly ShownBy[] = [
+  by(
+    "tests/e2e/faults/certificates_test.ts",
+    "a server's certificate and key are replaced in the wrong order, in halves and by others'",
+  ),
+  by(
+    "tests/e2e/faults/certificates_long_test.ts",
+    "an agent's certificate and key are replaced in the wrong order, in halves and by others'",
+  ),
+];

@@ -48,7 +48,7 @@ export const readme: PromisingDocument = {
           "tests/e2e/process_files_test.ts",
           "certificates that are replaced on disk are shown to new connections, and open tunnels go on",
         ),
-        certificateFaults,
+        ...certificateFaults,
       ],
     },
     {

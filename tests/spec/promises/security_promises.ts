@@ -96,7 +96,7 @@ export const security: PromisingDocument = {
     {
       says: "A set of files that is broken or half written changes nothing, and is logged.",
       shownBy: [
-        certificateFaults,
+        ...certificateFaults,
         by(
           "src/net/tls/tls_watch_test.ts",
           "a set that is broken, half written or gone leaves the last good one in use",
