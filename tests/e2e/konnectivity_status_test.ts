@@ -7,6 +7,7 @@ import { RecentFailures } from "../../src/ops/status/recent_failures.ts";
 import { ServerStatusReader } from "../../src/ops/status/server_status.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
 import { eventHub } from "../support/memory/watched_hub.ts";
+import { konnectivityHere } from "../support/in_process/konnectivity_here.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
 import { Conversation } from "../support/in_process/conversation.ts";
@@ -105,7 +106,7 @@ leakTest("status says of what is no admin port what it is, and what to do", asyn
     socket.on("error", () => {}).resume();
   }));
   const says = async (at: number, what: RegExp, ...flags: string[]) => {
-    const { code, stderr } = await konnectivity(["status", "--admin", `127.0.0.1:${at}`, ...flags]);
+    const { code, stderr } = await konnectivityHere(["status", "--admin", `127.0.0.1:${at}`, ...flags]);
     assert.match(stderr, what);
     assert.equal(stderr.trim().split("\n").length, 1, stderr);
     assert.equal(code, 1);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createServer as createHttpServer, type ServerResponse } from "node:http";
+import { createServer } from "node:net";
 import { serveHttp } from "../../src/net/pages/http_server.ts";
 import { serverAdminApp } from "../../src/ops/admin.ts";
 import { systemClock } from "../../src/runtime/system_clock.ts";
@@ -10,6 +12,10 @@ import { echoDestination } from "../support/in_process/destinations.ts";
 import { konnectivityLauncher, startKonnectivity } from "../support/processes/konnectivity.ts";
 import { Launched } from "../support/processes/launched.ts";
 import type { Program } from "../support/processes/processes.ts";
+import { EventReader } from "../support/processes/event_reader.ts";
+import { listening } from "../support/in_process/listening.ts";
+import { freePort } from "../support/processes/free_port.ts";
+import { konnectivityHere } from "../support/in_process/konnectivity_here.ts";
 
 /** Waits until a program has written something that it had not written before. */
 function shows(program: Program, what: RegExp, from = 0): Promise<unknown> {
@@ -158,5 +164,61 @@ leakTest("tap ends in order when its reader has read enough, and cuts nothing wh
   } finally {
     clearInterval(publishing);
     hub.close();
+  }
+});
+
+leakTest("tap says of what has no events what it is, and what to do", async () => {
+  await using launched = await Launched.start("connect-tls");
+  const { server, agent } = launched;
+  const says = async (port: number, what: RegExp, ...flags: string[]) => {
+    const { code, stdout, stderr } = await konnectivityHere(["tap", "--admin", `127.0.0.1:${port}`, ...flags]);
+    assert.match(stderr, what);
+    assert.equal(stderr.trim().split("\n").length, 1, stderr);
+    assert.deepEqual([code, stdout], [1, ""]);
+  };
+  await says(await freePort(), /^Error: nothing listens at 127\.0\.0\.1:\d+: name the admin port/);
+  await says(server.healthPort, /has no \/events: it is a health port, or the program is the original's or an older/);
+  await says(server.agentPort, /speaks no HTTP, so it is no admin port|answers with status 4\d\d/);
+  await says(server.adminPort, /refuses what is asked for: .*; --agent and --client are of a server/, "--server=s");
+  await says(agent.adminPort, /refuses what is asked for: .*; --agent and --client are of a server/, "--client=c");
+
+  const readers: EventReader[] = [];
+  for (let at = 0; at < 16; at++) readers.push(await EventReader.open(server.adminPort));
+  await says(server.adminPort, /has as many readers of its events as it may have \(16\): end another/);
+  for (const reader of readers) reader[Symbol.dispose]();
+
+  let answer: (response: ServerResponse) => void = () => {};
+  const fake = createHttpServer((_request, response) => answer(response));
+  await using http = await listening(fake);
+  await using silent = await listening(createServer((socket) => {
+    socket.on("error", () => {}).resume();
+  }));
+  await says(silent.port, /has not answered within 0\.3 s/, "--timeout=300ms");
+  const events = (...data: unknown[]) => (response: ServerResponse) => {
+    response.writeHead(200, { "content-type": "text/event-stream", connection: "close" });
+    for (const each of data) response.write(`data: ${typeof each === "string" ? each : JSON.stringify(each)}\n\n`);
+    response.end();
+  };
+  const status = (code: number, body: string) => (response: ServerResponse) =>
+    void response.writeHead(code, { connection: "close" }).end(body);
+  const cases: readonly (readonly [typeof answer, RegExp])[] = [
+    [status(200, "hello"), /are no events \(its content type is missing\)/],
+    [status(403, "403 Forbidden: Host"), /refuses the host 127\.0\.0\.1: write its address, or localhost, in --admin/],
+    [
+      status(503, "503 Service Unavailable: the program is shutting down"),
+      /gives no events now: 503 .*shutting down$/m,
+    ],
+    [status(500, "\x1b[2Jx"), /answers with status 500 where 200 is expected: \\x1b\[2Jx; is it an admin port\?/],
+    [events(), /has ended its events before the first one/],
+    [events("no json"), /are no events \(one of them is no JSON\)/],
+    [events({ type: "dial" }), /are no events \(the first one is no hello/],
+    [
+      events({ type: "hello", version: 2, program: { name: "proxy-agent", version: "0.99.0" } }),
+      /has events of version 2, and this konnectivity knows version 1: use the one of proxy-agent 0\.99\.0/,
+    ],
+  ];
+  for (const [next, what] of cases) {
+    answer = next;
+    await says(http.port, what);
   }
 });
