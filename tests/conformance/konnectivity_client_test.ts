@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { until } from "../support/assert/until.ts";
 import { runClient } from "./go_client.ts";
 import { goTest, hasGo, scenariosOf } from "./go_peers.ts";
-import { runtimeHttp2, sharedTopology } from "./topology.ts";
+import { sharedTopology } from "./topology.ts";
 
 /** Scenarios of go/client, and what each shows of the Go client library on a tunnel of ours. */
 const claims: Readonly<Record<string, string>> = {
@@ -26,9 +26,8 @@ const frontends = hasGo
   ? {
     "a Unix socket": sharedTopology("grpc-uds"),
     "mutual TLS": sharedTopology("grpc-tls"),
-    "the runtime's HTTP/2": sharedTopology("grpc-uds", { serverFlags: runtimeHttp2 }),
   }
-  : { "a Unix socket": undefined, "mutual TLS": undefined, "the runtime's HTTP/2": undefined };
+  : { "a Unix socket": undefined, "mutual TLS": undefined };
 
 /** It takes more time than all the others: konnectivity_client_long_test.ts has it over the other transports. */
 const longScenario = "conversation";

@@ -7,62 +7,11 @@ import { besideBundleOf, bundleOf } from "../../tools/build.ts";
 import { compileFailure, crashCode, environmentFile, noStubCode, permissionFlags } from "../../tools/compile.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
-import {
-  type CompiledProgram,
-  hasRealStub,
-  readCompiledProgram,
-  writeStubShape,
-} from "../support/processes/compiled_program.ts";
+import { type CompiledProgram, hasRealStub, readCompiledProgram } from "../support/processes/compiled_program.ts";
 import { freePort } from "../support/processes/free_port.ts";
 import { httpGet, Program } from "../support/processes/processes.ts";
 import { tunnelsOfWorkers, withWorkers } from "../support/processes/workers.ts";
-
-interface Outcome {
-  readonly code: number;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
-  const [program = "", ...args] = command;
-  const options = { args, env: { NO_COLOR: "1", ...env }, stdin: "null" } as const;
-  const { code, signal, stdout, stderr } = await new Deno.Command(program, options).output();
-  return { code, signal, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-}
-
-/** Runs `deno task compile` on a folder, with a stub, or with the one that deno finds for itself. */
-async function compileInto(folder: string, stub?: string): Promise<Outcome> {
-  const command = [Deno.execPath(), "run", "-A", "-q", `${root}/tools/compile.ts`, folder];
-  return await run(command, stub === undefined ? {} : { DENORT_BIN: stub });
-}
-
-/** A folder that is gone at the end. */
-async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir({ prefix: "konnectivity-compile-" });
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-const ownFolder = await temporaryFolder();
-Deno.test.afterAll(async () => await ownFolder[Symbol.asyncDispose]());
-
-/** Compiled once, around what has the form of the stub. */
-let compiling: Promise<string> | undefined;
-
-/** @returns the folder, with a space in its name */
-function compiled(): Promise<string> {
-  compiling ??= (async () => {
-    const folder = `${ownFolder.path}/a folder`;
-    await Deno.mkdir(folder);
-    await writeStubShape(`${folder}/stub`);
-    const { code, stdout, stderr } = await compileInto(folder, `${folder}/stub`);
-    assert.equal(code, 0, stderr);
-    assert.equal(stderr, "");
-    assert.equal(stdout, binaries.map(({ name }) => `bin/${name}\n`).join(""));
-    return folder;
-  })();
-  return compiling;
-}
+import { compiled, compileInto, namesIn, run, temporaryFolder } from "./compiling.ts";
 
 async function compiledProgram(role: Role): Promise<CompiledProgram> {
   const binary = binaries.find(({ program }) => program === role);
@@ -72,10 +21,6 @@ async function compiledProgram(role: Role): Promise<CompiledProgram> {
 /** The files that a compiled program holds, its entry first. */
 function filesOf(role: Role): string[] {
   return [bundleOf(role), ...besideBundleOf(role)].map((path) => path.replace("dist/", ""));
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name)).sort();
 }
 
 leakTest(
@@ -215,37 +160,6 @@ for (const role of roles) {
     for (const kind of ["run", "ffi"]) assert.equal(permissions[`allow_${kind}`], null, kind);
   });
 }
-
-leakTest("without the runtime's stub nothing is compiled, what was there stays, and what to do is said", async () => {
-  await using temporary = await temporaryFolder();
-  const folder = temporary.path;
-  await Deno.mkdir(`${folder}/bin`);
-  await Deno.writeTextFile(`${folder}/bin/proxy-server`, "a launcher");
-  const missing = await compileInto(folder, "/no/such/denort");
-  assert.equal(missing.code, noStubCode, missing.stderr);
-  assert.match(missing.stderr, /Could not find denort at '\/no\/such\/denort'/);
-  assert.match(missing.stderr, /^Error: deno compile needs the runtime stub "denort"/m);
-  assert.match(missing.stderr, /"deno task build" makes launchers/);
-  await Deno.writeTextFile(`${folder}/text`, "no program");
-  const unusable = await compileInto(folder, `${folder}/text`);
-  assert.equal(unusable.code, noStubCode, unusable.stderr);
-  assert.match(unusable.stderr, /^Error: what DENORT_BIN names is no program that deno compile can add to\./m);
-  assert.equal(missing.stdout + unusable.stdout, "");
-  assert.deepEqual(await namesIn(`${folder}/bin`), ["proxy-server"]);
-  assert.equal(await Deno.readTextFile(`${folder}/bin/proxy-server`), "a launcher");
-});
-
-leakTest("deno compile takes main.ts as it is, with all packages", async () => {
-  await using folder = await temporaryFolder();
-  const { path } = folder;
-  await writeStubShape(`${path}/stub`);
-  const flags = ["--quiet", "--no-check", `--config=${root}/deno.json`, `--output=${path}/program`];
-  const command = [Deno.execPath(), "compile", ...flags, `${root}/main.ts`];
-  const { code, signal, stderr } = await run(command, { DENORT_BIN: `${path}/stub` });
-  assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: "" });
-  const { size } = await Deno.stat(`${path}/program`);
-  assert.ok(size > 1_000_000, `${size} bytes`);
-});
 
 leakTest("a crash of the compiler is not taken for a missing stub, nor another failure for either", () => {
   const noStub = "error: Setting up base binary.\n";
