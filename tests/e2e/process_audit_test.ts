@@ -33,9 +33,9 @@ leakTest("a full disk ends and stalls nothing; once there is room the log goes o
         const { body } = await httpGet(server.healthPort, "/metrics");
         return Number(/^konnectivity_network_proxy_server_audit_lines_lost_total (\d+)$/m.exec(body)?.[1]);
       };
-      // Without an agent dials fail at once. Their lines have some 400 bytes, and 4 MiB may wait.
+      // Without an agent dials fail at once. Their lines have more than 1,000 bytes, and 4 MiB may wait.
       while (await lost() === 0) {
-        const dials = Array.from({ length: 200 }, () => client.dial(`${"x".repeat(200)}:1`).then(() => {}, () => {}));
+        const dials = Array.from({ length: 200 }, () => client.dial(`${"x".repeat(1_000)}:1`).then(() => {}, () => {}));
         await Promise.all(dials);
       }
       await using agent = await startAgent(agentFlagsOf(certificates, server.agentPort));

@@ -4,6 +4,7 @@ const rows: readonly LittleMemory[] = [
   { role: "agent", kind: "grpc-uds", limitsMiB: [64, 256], count: 64 },
   { role: "agent", kind: "connect-uds", limitsMiB: [64, 256], count: 16, links: "grpc" },
   { role: "server", kind: "grpc-uds", limitsMiB: [64, 256], count: 32 },
+  { role: "server", kind: "connect-uds", limitsMiB: [64, 256], count: 32 },
 ];
 
 for (const little of rows) {

@@ -10,7 +10,6 @@ import { limitOf, type LittleMemory, mebibyte, memoryTest, movesMuch } from "./l
 
 const rows: readonly LittleMemory[] = [
   { role: "agent", kind: "grpc-uds", limitsMiB: [40, 64], count: 8 },
-  { role: "server", kind: "connect-uds", limitsMiB: [64, 256], count: 32 },
 ];
 
 for (const little of rows) {
