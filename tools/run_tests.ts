@@ -18,54 +18,53 @@ import { builtProject } from "../tests/support/processes/built_project.ts";
 
 /** Files that take long, the slowest first. */
 const slow: readonly string[] = [
-  "tests/e2e/readme_test.ts",
-  "tests/e2e/process_test.ts",
-  "tests/field/field_test.ts",
-  "tests/bench/bench_test.ts",
-  "tests/e2e/documents_test.ts",
-  "tests/e2e/balancers_test.ts",
-  "tests/e2e/workers_frontends_test.ts",
-  "tests/e2e/workers_test.ts",
-  "tests/e2e/leases_status_test.ts",
-  "tests/fuzz/inputs/inputs_test.ts",
-  "tests/fuzz/fuzz_test.ts",
-  "tests/e2e/events_test.ts",
-  "tests/e2e/konnectivity_tap_test.ts",
   "tests/e2e/faults/network_test.ts",
+  "tests/e2e/leases_status_test.ts",
+  "tests/e2e/demo_test.ts",
   "tests/e2e/faults/frozen_test.ts",
   "tests/e2e/faults/certificates_test.ts",
-  "tests/conformance/openssl_test.ts",
-  "tests/e2e/names_test.ts",
-  "tests/e2e/konnectivity_diag_test.ts",
-  "tests/e2e/probe_test.ts",
-  "tests/browser/page_test.ts",
-  "tests/e2e/fleet_test.ts",
-  "tests/conformance/hostile_test.ts",
-  "tests/e2e/demo_test.ts",
   "tests/conformance/h2spec_test.ts",
-  "tests/conformance/grpc_clients_test.ts",
-  "tests/e2e/faults/disk_test.ts",
-  "tests/e2e/faults/descriptors_test.ts",
-  "tests/e2e/workers_end_test.ts",
-  "tests/e2e/build_test.ts",
-  "tests/e2e/launcher_test.ts",
-  "tests/e2e/compile_test.ts",
+  "tests/e2e/documents_test.ts",
+  "tests/e2e/process_identity_test.ts",
+  "tests/e2e/reach_test.ts",
+  "tests/field/field_test.ts",
+  "tests/e2e/readme_test.ts",
+  "tests/browser/page_test.ts",
+  "tests/conformance/openssl_test.ts",
+  "tests/conformance/konnectivity_client_test.ts",
+  "tests/conformance/hostile_test.ts",
   "tests/e2e/konnectivity_status_test.ts",
-  "tests/e2e/traces_test.ts",
-  "src/programs/agent/run_test.ts",
-  "tests/e2e/process_hostile_test.ts",
+  "tests/e2e/process_memory_test.ts",
+  "tests/e2e/process_bytes_flood_test.ts",
+  "tests/e2e/process_calls_flood_test.ts",
+  "tests/e2e/launcher_test.ts",
+  "tests/fuzz/inputs/inputs_test.ts",
+  "tests/fuzz/fuzz_test.ts",
+  "tests/e2e/descriptors_test.ts",
+  "tests/e2e/konnectivity_diag_test.ts",
+  "tests/e2e/process_audit_test.ts",
+  "tests/e2e/network_test.ts",
+  "tests/e2e/process_test.ts",
+  "tests/e2e/workers_end_test.ts",
+  "tests/e2e/konnectivity_tap_test.ts",
+  "tests/e2e/balancers_test.ts",
+  "tests/conformance/grpc_clients_test.ts",
   "tests/spec/transfers_test.ts",
-  "tests/spec/requests_test.ts",
-  "tests/e2e/process_start_test.ts",
-  "tests/e2e/process_files_test.ts",
-  "tests/conformance/half_close_test.ts",
+  "tests/e2e/build_test.ts",
+  "tests/e2e/fleet_test.ts",
+  "tests/e2e/probe_test.ts",
+  "tests/conformance/h2load_test.ts",
+  "tests/e2e/names_test.ts",
+  "tests/e2e/faults/disk_test.ts",
+  "tests/simulation/simulation_test.ts",
+  "tests/e2e/events_test.ts",
 ];
 /** Each file has a process of its own, and what each took is told: to see where the time goes. */
 const apart = Deno.args.includes("--times");
-/** How many of the others share a process. */
-const shareFiles = apart ? 1 : 14;
-/** One more than there are processors: tests also wait for time to pass. */
-const quietProcesses = Math.max(2, Math.min(5, navigator.hardwareConcurrency + 1));
+/** How many of the others share a process; fewer of those that start processes, each of which takes longer. */
+const shareFiles = (file: string) => apart ? 1 : /^tests\/(e2e|conformance)\//.test(file) ? 5 : 14;
+/** Twice as many as there are processors: tests also wait for time to pass. */
+const quietProcesses = Math.max(3, Math.min(8, 2 * navigator.hardwareConcurrency));
 /** How many more run beside other busy programs, which would have most of the processors else: two for each of them. */
 const mostMoreProcesses = 6;
 /** Also the files that are left out as too long for every run. */
@@ -120,15 +119,19 @@ async function needsGo(file: string): Promise<boolean> {
 /** Divides files into what runs in one process each, in the order in which they begin. */
 async function unitsOf(files: readonly string[]): Promise<Unit[]> {
   const alone: Unit[] = [];
-  const shared = new Map<boolean, string[]>([[true, []], [false, []]]);
   for (const file of slow) {
     if (files.includes(file)) alone.push({ files: [file], needsGo: await needsGo(file) });
     else if (!(await isPath(file))) throw new Error(`tools/run_tests.ts names ${file}, which is not there`);
   }
-  for (const file of files) if (!slow.includes(file)) shared.get(await needsGo(file))?.push(file);
+  const alike = new Map<string, { readonly needsGo: boolean; readonly share: number; readonly files: string[] }>();
+  for (const file of files.filter((each) => !slow.includes(each))) {
+    const kind = { needsGo: await needsGo(file), share: shareFiles(file) };
+    alike.getOrInsertComputed(`${kind.needsGo} ${kind.share}`, () => ({ ...kind, files: [] })).files.push(file);
+  }
   const together: Unit[] = [];
-  for (const [needsGo, some] of shared) {
-    const count = Math.ceil(some.length / shareFiles);
+  // Those of fewer files first: each of these files takes longer.
+  for (const { needsGo, share, files: some } of [...alike.values()].sort((a, b) => a.share - b.share)) {
+    const count = Math.ceil(some.length / share);
     for (let at = 0; at < count; at++) {
       // Dealt out like cards: neighbours in a folder take alike.
       together.push({ files: some.filter((_, index) => index % count === at), needsGo });
