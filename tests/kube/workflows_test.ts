@@ -6,7 +6,7 @@ const root = new URL("../../", import.meta.url);
 const folder = new URL(".github/workflows/", root);
 
 /** What GitHub knows, as far as the workflows use it. */
-const events = ["push", "pull_request"];
+const events = ["push", "pull_request", "schedule"];
 const scopes = ["contents", "packages", "id-token", "attestations"];
 const jobKeys = ["runs-on", "timeout-minutes", "container", "strategy", "steps"];
 const stepKeys = ["name", "id", "if", "uses", "with", "env", "run"];
