@@ -55,6 +55,7 @@ const generated: ReadonlySet<string> = new Set([
 const foreignFlags = new Set([
   "from",
   "minutes",
+  "times",
   "scenario",
   "seeds",
   "proxy-key",
