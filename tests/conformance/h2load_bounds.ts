@@ -7,10 +7,10 @@ import { edgeLimits } from "../../src/net/edge/edge_limits.ts";
 import { calls, floodsOf, h2load, type JudgedPort } from "./h2load.ts";
 
 /** What the server may hold beside such a load, in MiB; without any it has 80. */
-export const memoryLimitMiB = 300;
-export const connections = 10;
+const memoryLimitMiB = 300;
+const connections = 10;
 export const streams = 10;
-export const ports: readonly JudgedPort[] = ["clients", "agents"];
+const ports: readonly JudgedPort[] = ["clients", "agents"];
 
 /** Requests that one connection may make at once, by the HTTP/2 under it. */
 export const implementations = [
@@ -19,7 +19,7 @@ export const implementations = [
 ] as const;
 
 /** Calls of each kind within the bounds. */
-export async function within(rig: FloodRig, port: JudgedPort, burst: number): Promise<void> {
+async function within(rig: FloodRig, port: JudgedPort, burst: number): Promise<void> {
   const requests = 0.9 * burst * connections;
   for (const [name, call] of Object.entries(calls)) {
     const { done, errored, byStatus, bodyBytes, neighbour } = await h2load(rig, port, call, {
@@ -37,7 +37,7 @@ export async function within(rig: FloodRig, port: JudgedPort, burst: number): Pr
 }
 
 /** More calls of one connection than it may make, and then one of another. */
-export async function beyond(rig: FloodRig, port: JudgedPort, burst: number): Promise<void> {
+async function beyond(rig: FloodRig, port: JudgedPort, burst: number): Promise<void> {
   const load = { requests: 10 * burst, connections: 1, streams };
   const { errored, bodyBytes, neighbour } = await h2load(rig, port, calls.health, load);
   assert.ok(errored > 0, "all were answered");

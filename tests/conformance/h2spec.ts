@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { buildH2spec } from "./go_build.ts";
 
 /** What h2spec found of one case. */
-export interface Case {
+interface Case {
   /** `http2/5.1.2/1`, which h2spec takes as an argument. */
   readonly id: string;
   readonly title: string;
@@ -21,12 +21,12 @@ export type Excused = Readonly<Record<string, string>>;
 export const knownCases = 146;
 
 /** What h2spec leaves out by itself at a port, since it needs an answer with a body for it. */
-export const skipped: readonly string[] = ["http2/6.5.3/1", "http2/6.9.1/1", "http2/6.9.2/1", "http2/6.9.2/2"];
+const skipped: readonly string[] = ["http2/6.5.3/1", "http2/6.9.1/1", "http2/6.9.2/1", "http2/6.9.2/2"];
 
-export const answered =
+const answered =
   "RFC 9113, section 8.1: a request that nobody serves is answered at once, with headers alone, and its stream " +
   "is closed then; what h2spec sends on it comes too late to be a fault";
-export const answeredAtOnce: Excused = Object.fromEntries(
+const answeredAtOnce: Excused = Object.fromEntries(
   [
     "generic/2/2",
     "generic/2/3",
@@ -42,7 +42,7 @@ export const answeredAtOnce: Excused = Object.fromEntries(
   ].map((id) => [id, answered]),
 );
 
-export const flooded =
+const flooded =
   "RFC 9113, sections 5.1.2 and 10.5: each of the 100,001 requests is answered at once and closed then, so that none is " +
   "one too many. Such a flood ends its connection, with ENHANCE_YOUR_CALM where the judge still reads it";
 
@@ -51,8 +51,8 @@ export const own: Excused = { ...answeredAtOnce, "http2/5.1.2/1": flooded };
 
 /** Seconds that h2spec waits for an answer, and when it asks once more. */
 export const patienceSeconds = 1;
-export const moreSeconds = 20;
-export const tries = 3;
+const moreSeconds = 20;
+const tries = 3;
 
 export async function judge(port: number, seconds: number, ...specs: string[]): Promise<Case[]> {
   const report = await Deno.makeTempFile({ suffix: ".xml" });
@@ -71,7 +71,7 @@ export async function judge(port: number, seconds: number, ...specs: string[]): 
 }
 
 /** The cases of a report in the form of JUnit. Within a section they are numbered by their order. */
-export function casesOf(xml: string): Case[] {
+function casesOf(xml: string): Case[] {
   const counts = new Map<string, number>();
   const pattern = /<testcase package="([^"]*)" classname="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g;
   return Array.from(xml.matchAll(pattern), ([, section = "", title = "", body = ""]) => {

@@ -41,9 +41,12 @@ leakTest("the question for permissions loads little of Node, and has the answers
   );
   const lines = [
     ["server", "--workers=2", "--uds-name=/run/a.sock", `--kubeconfig=${kubeconfig}`, "--enable-lease-controller"],
+    ["server", "--enable-lease-controller"],
     ["agent", "--proxy-server-host=proxy.example", "--destinations=10.0.0.0/8", "--vmodule=a=5"],
     ["agent", "--no-such-flag"],
+    ["test-client", "--proxy-host=proxy.example"],
     ["test-server", "--log-file=/tmp/a,b"],
+    ["nothing"],
   ];
   for (const line of lines) {
     const ask = (entry: string) =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { binaries, root } from "../../tools/binaries.ts";
 import { writeStubShape } from "../support/processes/compiled_program.ts";
 
-export interface Outcome {
+interface Outcome {
   readonly code: number;
   readonly signal: string | null;
   readonly stdout: string;

@@ -10,13 +10,8 @@ import {
   namesFailed,
   patienceMs,
   startDemo,
-  tree,
   withCertificates,
 } from "./demo_runs.ts";
-
-Deno.test.afterAll(async () => {
-  if (tree !== undefined) await Deno.remove(await tree, { recursive: true });
-});
 
 const breakages: readonly (readonly [Role, RegExp])[] = [
   ["test-server", /^Error: http-test-server ended with exit code 3 before it was seen to answer\n/],

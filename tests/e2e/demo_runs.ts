@@ -21,7 +21,7 @@ export const fromSource = [
 ];
 /** How long the demo may take on a machine that is busy. */
 export const patienceMs = 120_000;
-export const titles = [
+const titles = [
   "gRPC, mutual TLS",
   "gRPC, Unix socket",
   "HTTP CONNECT, mutual TLS",
@@ -29,9 +29,9 @@ export const titles = [
 ];
 
 /** Made once for all tests: RSA keys take their time. */
-export let tree: Promise<string> | undefined;
+let tree: Promise<string> | undefined;
 
-export function sharedTree(): Promise<string> {
+function sharedTree(): Promise<string> {
   tree ??= (async () => {
     const dir = await Deno.makeTempDir({ prefix: "konnectivity-demo-certs-" });
     await makeCertificateTree({ dir, serverIp: "127.0.0.1", force: false });
@@ -39,6 +39,10 @@ export function sharedTree(): Promise<string> {
   })();
   return tree;
 }
+
+Deno.test.afterAll(async () => {
+  if (tree !== undefined) await Deno.remove(await tree, { recursive: true });
+});
 
 /** A folder of certificates whose path is in the command line of every process of its demo. */
 export async function withCertificates(body: (certs: string) => Promise<void>): Promise<void> {
@@ -52,7 +56,7 @@ export async function withCertificates(body: (certs: string) => Promise<void>): 
   }
 }
 
-export async function bundle(): Promise<string> {
+async function bundle(): Promise<string> {
   return `${await builtProject()}/dist/konnectivity.js`;
 }
 

@@ -8,13 +8,8 @@ import {
   fromSource,
   namesFailed,
   startDemo,
-  tree,
   withCertificates,
 } from "./demo_runs.ts";
-
-Deno.test.afterAll(async () => {
-  if (tree !== undefined) await Deno.remove(await tree, { recursive: true });
-});
 
 leakTest("the demo makes certificates, passes a request through each frontend and leaves nothing behind", async () => {
   const parent = await Deno.makeTempDir({ prefix: "konnectivity-demo-test-" });

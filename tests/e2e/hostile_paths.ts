@@ -5,7 +5,7 @@ import { until } from "../support/assert/until.ts";
 import { built } from "../support/processes/built_launchers.ts";
 
 /** Flags of the runtime that a process was started with. */
-export async function grantedTo(pid: number): Promise<readonly string[]> {
+async function grantedTo(pid: number): Promise<readonly string[]> {
   const words = (await Deno.readTextFile(`/proc/${pid}/cmdline`)).split("\0");
   return words.slice(0, words.indexOf("test-server")).filter((word) => /^--(allow|deny|v8|unsafely)/.test(word));
 }

@@ -5,10 +5,10 @@ import { Launched } from "../support/processes/launched.ts";
 import { httpGet } from "../support/processes/processes.ts";
 
 /** Hosts that make no URL. */
-export const hosts = ["x:99999", "x:y", "[", "%", "[::1"];
+const hosts = ["x:99999", "x:y", "[", "%", "[::1"];
 
 /** What curl makes of some addresses, asked one after another: the status of each answer, 000 where there was none. */
-export async function curl(urls: readonly string[], ...args: readonly string[]): Promise<string[]> {
+async function curl(urls: readonly string[], ...args: readonly string[]): Promise<string[]> {
   const { stdout } = await new Deno.Command("curl", {
     args: [
       "-sk",
@@ -25,8 +25,8 @@ export async function curl(urls: readonly string[], ...args: readonly string[]):
 }
 
 /** A call of gRPC, as curl's flags. */
-export const call = ["-X", "POST", "-H", "content-type: application/grpc", "--data-binary", "@/dev/null"];
-export const paths = ["grpc.health.v1.Health/Check", "AgentService/Connect?x", "ProxyService/Proxy/", "nobody"];
+const call = ["-X", "POST", "-H", "content-type: application/grpc", "--data-binary", "@/dev/null"];
+const paths = ["grpc.health.v1.Health/Check", "AgentService/Connect?x", "ProxyService/Proxy/", "nobody"];
 
 /** What is asked, by its name, and how its server is started. */
 export type Way = readonly [name: string, kind: "grpc-uds" | "grpc-tls" | "connect-uds", flags: readonly string[]];

@@ -14,12 +14,12 @@ export function interfaceAddresses(): string[] {
 }
 
 /** Names that lead to this machine: its own is often in /etc/hosts. */
-export async function ownNames(): Promise<string[]> {
+async function ownNames(): Promise<string[]> {
   const own = await lookup(Deno.hostname()).then(() => [Deno.hostname()], () => []);
   return ["localhost", "LOCALHOST", ...own];
 }
 
-export const ownAddresses = [
+const ownAddresses = [
   ...[
     "127.0.0.1",
     "127.0.0.9",
@@ -35,7 +35,7 @@ export const ownAddresses = [
 ];
 
 /** What Go's resolver takes for no host; C's takes each for 127.0.0.1. */
-export const noHosts = [
+const noHosts = [
   "127.1",
   "2130706433",
   "0x7f.1",

@@ -5,8 +5,8 @@ import { httpGet, type Program } from "../support/processes/processes.ts";
 import { until } from "../support/assert/until.ts";
 
 /** Where the runtime opens its inspector at SIGUSR1. */
-export const inspectorPort = 9229;
-export const notice = /SIGUSR1: it asks the runtime for its inspector, which stays shut/;
+const inspectorPort = 9229;
+const notice = /SIGUSR1: it asks the runtime for its inspector, which stays shut/;
 
 /** Sends SIGUSR1 again and again, and sees that nothing listens, that it is logged, and that the program serves. */
 export async function signalled(program: Program, healthPort: number, path: string): Promise<void> {

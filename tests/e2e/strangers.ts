@@ -8,13 +8,13 @@ import { Launched } from "../support/processes/launched.ts";
 import { httpGet } from "../support/processes/processes.ts";
 
 /** A place that a program listens at. */
-export interface Door {
+interface Door {
   readonly name: string;
   readonly open: () => Socket;
 }
 
 /** Every listener of both programs. */
-export function doorsOf({ uds, port, server, agent }: Launched): Door[] {
+function doorsOf({ uds, port, server, agent }: Launched): Door[] {
   const tcp = (name: string, port: number): Door => ({ name, open: () => connect(port, "127.0.0.1") });
   return [
     uds === "" ? tcp("clients", port) : { name: "clients", open: () => connect(uds) },
@@ -27,7 +27,7 @@ export function doorsOf({ uds, port, server, agent }: Launched): Door[] {
 }
 
 /** What a stranger does at a door, once it is through. */
-export const acts: Readonly<Record<string, (socket: Socket) => void>> = {
+const acts: Readonly<Record<string, (socket: Socket) => void>> = {
   "random bytes": (socket) => void socket.write(crypto.getRandomValues(new Uint8Array(60_000))),
   "a handshake of TLS": (socket) => {
     const secured = connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ["h2", "konnectivity-link/1"] });

@@ -7,7 +7,7 @@ export const readingMs = 5_000;
 export const bad = /the last good ones stay/;
 
 /** A pair of a server's certificate and key, in PEM. */
-export interface Pair {
+interface Pair {
   readonly certPem: string;
   readonly keyPem: string;
 }

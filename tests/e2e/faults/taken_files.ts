@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 /** What a process can still open, at most, when its descriptors are taken. */
-export const spare = 8;
+const spare = 8;
 export const plenty = 4096;
 
 /** Sets how many files a process may have open from now on; those that it has stay open. */
