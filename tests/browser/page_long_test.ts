@@ -19,6 +19,16 @@ async function scrollsSideways(page: Page): Promise<boolean> {
   return await page.locator("html").evaluate((html) => html.scrollWidth > html.clientWidth);
 }
 
+/** Presses the Tab key until the focus is where it is wanted. */
+async function tabTo(page: Page, selector: string): Promise<void> {
+  const target = page.locator(selector);
+  for (let presses = 0; presses < 60; presses++) {
+    await page.keyboard.press("Tab");
+    if (await target.evaluate((element) => element === element.ownerDocument.activeElement)) return;
+  }
+  assert.fail(`sixty times Tab did not lead to ${selector}`);
+}
+
 leakTest(
   "the page shows agents, and a tunnel for as long as it is open, without a complaint of the browser: --workers=2",
   () => showsTunnel("--workers=2"),
@@ -143,5 +153,43 @@ leakTest("thousands of agents and tunnels are some dozen rows, in pages", async 
   await until("the next page is there", async () => (await column(page, "agents", "Agent"))[0] === "agent-2449");
   assert.equal(await page.locator("#agents tbody tr").count(), 50);
   assert.ok(await page.locator("#map .node").count() < 30);
+  assert.deepEqual(complaints, []);
+});
+
+leakTest("sorting and filtering work by the keyboard alone", async () => {
+  await using world = await PageWorld.open();
+  await using browser = tabs();
+  for (const id of ["agent-b", "agent-c", "agent-a"]) await world.agent(id);
+  const { page, complaints } = await browser.tab();
+  await opened(page, world.url);
+  await until("all agents are there", async () => (await column(page, "agents", "Agent")).length === 3);
+
+  await tabTo(page, "#agents input");
+  await page.keyboard.type("agent-b");
+  await until("the others are gone", async () => (await column(page, "agents", "Agent")).join() === "agent-b");
+  for (let at = 0; at < "agent-b".length; at++) await page.keyboard.press("Backspace");
+  await until("they are back", async () => (await column(page, "agents", "Agent")).length === 3);
+
+  await tabTo(page, "#agents th:first-child button");
+  const head = page.locator("#agents th:first-child");
+  await page.keyboard.press("Enter");
+  assert.equal(await head.getAttribute("aria-sort"), "ascending");
+  assert.deepEqual(await column(page, "agents", "Agent"), ["agent-a", "agent-b", "agent-c"]);
+  await page.keyboard.press("Space");
+  assert.equal(await head.getAttribute("aria-sort"), "descending");
+  assert.deepEqual(await column(page, "agents", "Agent"), ["agent-c", "agent-b", "agent-a"]);
+  assert.equal(await page.locator("#agents th[aria-sort]").count(), 1);
+  const outline = await page.locator("#agents th:first-child button").evaluate((button) =>
+    getComputedStyle(button).outlineStyle
+  );
+  assert.notEqual(outline, "none", "the focus is to be seen");
+
+  // From an agent to its tunnels.
+  await tabTo(page, "#agents tbody tr:first-child button");
+  await page.keyboard.press("Enter");
+  await until(
+    "the tunnels are those of one agent",
+    async () => await page.locator('#tunnels input[data-filter="agent"]').inputValue() === "agent-c",
+  );
   assert.deepEqual(complaints, []);
 });

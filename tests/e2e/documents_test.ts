@@ -1,17 +1,14 @@
 /**
- * The commands of the documents for operators, tried against a server and an agent that run, and the words of others that
- * docs/troubleshooting.md quotes. tests/e2e/readme_test.ts follows docs/getting-started.md, and tests/kube the examples'
+ * The commands of the documents for operators, tried against a server and an agent that run. documents_long_test.ts holds
+ * the words of others against them that docs/troubleshooting.md quotes, tests/e2e/readme_test.ts follows docs/getting-started.md, and tests/kube the examples'
  * documents and the runbook.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { leakTest } from "../support/assert/leak_free.ts";
-import { until } from "../support/assert/until.ts";
-import { makeTestCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
 import { builtProject } from "../support/processes/built_project.ts";
 import { takeFixedPorts } from "../support/processes/fixed_ports.ts";
 import { Launched } from "../support/processes/launched.ts";
-import { httpGet, startAgent } from "../support/processes/processes.ts";
 import { shellCommands } from "../support/processes/readme_commands.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -136,52 +133,6 @@ leakTest("what they ask of a server and an agent is answered, and finds nothing 
       if (!/ > \S+$| -q /.test(command)) assert.notEqual(told.trim(), "", command);
     }
     assert.match(await Deno.readTextFile(`${folder}/before.txt`), /^konnectivity_network_proxy_server_ready_backends/m);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
-
-leakTest("docs/troubleshooting.md quotes what the runtime says of a handshake that fails", async () => {
-  await using launched = await Launched.start("grpc-uds", { serverFlags: ["--agent-bind-address=0.0.0.0"] });
-  const { certificates: { caCert, clientCert, clientKey }, server } = launched;
-  const folder = await Deno.makeTempDir({ prefix: "konnectivity-documents-" });
-  try {
-    const others = await writeTestCertificates(folder, await makeTestCertificates("another CA"));
-    const own = [`--agent-cert=${clientCert}`, `--agent-key=${clientKey}`];
-    const port = (value: number) => `--proxy-server-port=${value}`;
-    const faults: Readonly<Record<string, readonly string[]>> = {
-      "connect ECONNREFUSED": [`--ca-cert=${caCert}`, ...own, port(1)],
-      "self-signed certificate in certificate chain": [`--ca-cert=${others.caCert}`, ...own, port(server.agentPort)],
-      "Hostname/IP does not match certificate's altnames": [
-        `--ca-cert=${caCert}`,
-        ...own,
-        "--proxy-server-host=127.0.0.3",
-        port(server.agentPort),
-      ],
-      "received fatal alert: CertificateRequired": [`--ca-cert=${caCert}`, port(server.agentPort)],
-      "the server ended the connection before it answered": [
-        `--ca-cert=${caCert}`,
-        `--agent-cert=${others.clientCert}`,
-        `--agent-key=${others.clientKey}`,
-        port(server.agentPort),
-      ],
-      "received corrupt message of type InvalidContentType": [`--ca-cert=${caCert}`, ...own, port(server.healthPort)],
-    };
-    const document = await read("docs/troubleshooting.md");
-    const quoted = [...document.matchAll(/<!-- live -->([^]*?)<!-- \/live -->/g)].flatMap(([, part = ""]) =>
-      [...part.matchAll(/^- `([^`]+)`/gm)].map(([, text]) => text)
-    );
-    assert.deepEqual(quoted, Object.keys(faults));
-    for (const [text, flags] of Object.entries(faults)) {
-      await using agent = await startAgent([...flags, "--sync-interval=100ms", "--sync-interval-cap=1s"]);
-      // Which of two texts an attempt ends with may be a matter of chance: an alert, or the end of the connection behind it.
-      await until(`an agent says "${text}"`, async () => {
-        return agent.program.log.includes(text) || (await httpGet(agent.adminPort, "/status")).body.includes(text);
-      }).catch((error) => assert.fail(`${error}\n${agent.program.tail()}`));
-    }
-    await until("the server has said why", () => {
-      return server.program.log.includes("which is not among the CAs that are trusted here");
-    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -4,49 +4,12 @@ import type { ServerStatus } from "../../src/ops/status/server_status.ts";
 import { assertDocumented } from "../support/assert/documented.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
-import { type FakeCall, leaseValue } from "../support/fakes/fake_kube_api.ts";
-import { writeKubeconfig } from "../support/fakes/fake_kubeconfig.ts";
-import { type FakeLeases, startFakeLeases } from "../support/fakes/fake_leases.ts";
+import { leaseValue } from "../support/fakes/fake_kube_api.ts";
 import { konnectivity } from "../support/processes/konnectivity.ts";
-import { Launched, type LaunchOptions } from "../support/processes/launched.ts";
 import { httpGet } from "../support/processes/processes.ts";
-import { withWorkers } from "../support/processes/workers.ts";
+import { refuseRenewals, statusOf, withLeases } from "./told_leases.ts";
 
 const labels = { "k8s-app": "konnectivity-server" };
-
-async function statusOf<S extends ServerStatus | AgentStatus>(port: number): Promise<S> {
-  const { status, body } = await httpGet(port, "/status");
-  assert.equal(status, 200, body);
-  return JSON.parse(body) as S;
-}
-
-/** A server that holds a lease and an agent that counts them, with an API that a test plays. */
-async function withLeases(
-  run: (launched: Launched, world: FakeLeases) => Promise<void>,
-  { serverFlags = [] }: LaunchOptions,
-): Promise<void> {
-  await using world = await startFakeLeases();
-  const folder = await Deno.makeTempDir({ prefix: "konnectivity-" });
-  try {
-    const kubeconfig = `--kubeconfig=${await writeKubeconfig(folder, world.api)}`;
-    await using launched = await Launched.start("grpc-uds", {
-      serverFlags: ["--enable-lease-controller", kubeconfig, ...serverFlags],
-      agentFlags: ["--count-server-leases", kubeconfig],
-    });
-    await run(launched, world);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/** Refuses the renewal of one lease, or of any. */
-function refuseRenewals(world: FakeLeases, name = ""): void {
-  world.intercept = (call: FakeCall) => {
-    if (call.method !== "PUT" || !call.path.endsWith(name)) return false;
-    call.fail(403, "Forbidden", "leases is forbidden: User cannot update");
-    return true;
-  };
-}
 
 leakTest(
   "status, page and check tell of a lease without a link, of a lease that is not renewed, and of an API that is away",
@@ -105,32 +68,5 @@ leakTest(
       world.intercept = () => false;
       await until("it follows them again", async () => (await statusOf<AgentStatus>(adminPort)).leases?.followed);
     }, { serverFlags: ["--server-id=leased"] });
-  },
-);
-
-leakTest(
-  "a command with workers tells of the lease of each, and counts them against what it tells agents",
-  async () => {
-    await withLeases(async (launched, world) => {
-      const names = ["konnectivity-proxy-server-many", "konnectivity-proxy-server-many-worker-1"];
-      await until("each has its lease, and knows it", async () => {
-        const own = (await statusOf<ServerStatus>(launched.server.adminPort)).leases?.own ?? [];
-        return world.names.join() === names.join() && own.length === 2 && own.every(({ held }) => held);
-      });
-      refuseRenewals(world, "many-worker-1");
-      const status = await until("both are listed, and a renewal has been refused", async () => {
-        const seen = await statusOf<ServerStatus>(launched.server.adminPort);
-        return seen.leases?.count === 2 && seen.leases.own.some(({ failure }) => failure) ? seen : undefined;
-      });
-      await assertDocumented(status);
-      const { own = [], items = [] } = status?.leases ?? {};
-      assert.deepEqual(own.map(({ name, held, worker }) => [name, held, worker]), [
-        [names[0], true, 0],
-        [names[1], true, 1],
-      ]);
-      assert.deepEqual(own.map(({ failure }) => failure === undefined), [true, false]);
-      assert.deepEqual(items.map(({ name, own }) => [name, own]), names.map((name) => [name, true]));
-      assert.equal(status?.server.serverCount, 2);
-    }, withWorkers());
   },
 );

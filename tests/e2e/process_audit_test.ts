@@ -9,7 +9,7 @@ import { agentFlagsOf, Launched, serverFlagsOf } from "../support/processes/laun
 import { httpGet, startAgent, startServer } from "../support/processes/processes.ts";
 import { linesOf, rotatesUnderLoad, talk } from "./audit_log.ts";
 
-for (const [kind, ...flags] of [["grpc-tls"], ["connect-uds", "--workers=2"]] as const) {
+for (const [kind, ...flags] of [["connect-uds", "--workers=2"]] as const) {
   leakTest(`${kind} ${flags.join(" ")}: rotated under load, the log has every dial and every end, once`, async () => {
     await rotatesUnderLoad(kind, ...flags);
   });

@@ -1,7 +1,7 @@
 /** Who may be a client, an agent, and what an agent may claim: as users run it, with certificates made for the purpose. */
 import assert from "node:assert/strict";
 import { startFakeKubeApi } from "../support/fakes/fake_kube_api.ts";
-import { agentFlagsOf, Launched, serverFlagsOf } from "../support/processes/launched.ts";
+import { agentFlagsOf, serverFlagsOf } from "../support/processes/launched.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { httpGet, startAgent, startServer } from "../support/processes/processes.ts";
 import { testCertificates, writeTestCertificates } from "../support/in_process/test_certificates.ts";
@@ -21,19 +21,6 @@ for (
 
 leakTest("a client that speaks Connect's protocol is judged by its connection too, over own HTTP/2", async () => {
   await judgesConnect("own");
-});
-
-leakTest("curl with another certificate of the authority sees 403", async () => {
-  await using launched = await Launched.start("connect-tls", { serverFlags: ["--client-allowed-names=apiserver"] });
-  const { caCert, clientCert, clientKey } = launched.certificates;
-  const { stdout, stderr } = await new Deno.Command("curl", {
-    args: [
-      ...["-sv", "-x", `https://127.0.0.1:${launched.port}`, "--proxy-cacert", caCert],
-      ...["--proxy-cert", clientCert, "--proxy-key", clientKey, "http://a.example:80/", "--proxytunnel"],
-    ],
-  }).output();
-  const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  assert.match(text, /HTTP\/1\.1 403 Forbidden/);
 });
 
 leakTest("over auto links, only certificates with an allowed name are agents, with what their names bear", async () => {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import type { AgentStatus } from "../../src/ops/status/agent_status.ts";
-import type { ServerStatus } from "../../src/ops/status/server_status.ts";
 import { assertDocumented } from "../support/assert/documented.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { until } from "../support/assert/until.ts";
@@ -9,13 +8,7 @@ import { Conversation } from "../support/in_process/conversation.ts";
 import { echoDestination } from "../support/in_process/destinations.ts";
 import { Launched } from "../support/processes/launched.ts";
 import { httpGet } from "../support/processes/processes.ts";
-import { withWorkers } from "../support/processes/workers.ts";
-
-async function serverStatus({ server }: Launched, query = ""): Promise<ServerStatus> {
-  const { status, body } = await httpGet(server.adminPort, `/status${query}`);
-  assert.equal(status, 200, body);
-  return JSON.parse(body) as ServerStatus;
-}
+import { serverStatus } from "./read_status.ts";
 
 async function agentStatus({ agent }: Launched, query = ""): Promise<AgentStatus> {
   const { status, body } = await httpGet(agent.adminPort, `/status${query}`);
@@ -138,30 +131,3 @@ leakTest(
     }
   },
 );
-
-leakTest("the status of a command with workers is that of all of them, page by page", async () => {
-  await using echo = await echoDestination();
-  await using launched = await Launched.start("connect-uds", withWorkers({ serverFlags: ["--server-id=many"] }));
-  await using client = await launched.client();
-  const open: Conversation[] = [];
-  for (let at = 0; at < 6; at++) {
-    const conversation = new Conversation(await client.dial(echo.address));
-    assert.equal(await conversation.ask(`${at}`), `${at}`);
-    open.push(conversation);
-  }
-  const whole = await serverStatus(launched);
-  assert.equal(whole.server.id, "many");
-  assert.deepEqual(whole.certificates.map(({ name }) => name), ["cluster"]);
-  await assertDocumented(whole);
-  const workers = new Set(whole.agents.items.map(({ worker }) => worker));
-  assert.deepEqual([...workers], [0, 1]);
-  assert.equal(whole.tunnels.total, 6);
-  const ids: string[] = [];
-  for (let from = 0; from < 6; from += 2) {
-    const { tunnels } = await serverStatus(launched, `?tunnels=2&tunnels_from=${from}`);
-    assert.deepEqual([tunnels.from, tunnels.matched, tunnels.items.length], [from, 6, 2]);
-    ids.push(...tunnels.items.map(({ id }) => id));
-  }
-  assert.deepEqual(ids, whole.tunnels.items.map(({ id }) => id));
-  for (const conversation of open) await conversation.tunnel.close();
-});

@@ -6,7 +6,7 @@ import { traceCollector } from "../support/fakes/trace_collector.ts";
 import { echoDestination } from "../support/in_process/destinations.ts";
 import { Launched } from "../support/processes/launched.ts";
 import { withWorkers } from "../support/processes/workers.ts";
-import { dial, dialsIn, exportingTo, tracesDial } from "./traced_dials.ts";
+import { clientSpan, dial, dialsIn, exporting, exportingTo, newTrace, tracesDial } from "./traced_dials.ts";
 
 leakTest(
   "connect-uds: a client's trace goes on in one span at the server and one at the agent",
@@ -25,4 +25,20 @@ leakTest("workers trace their dials, and a dial without a trace begins one", asy
   const server = dialsIn(collector).find(({ parentSpanId }) => /^0*$/.test(parentSpanId));
   assert.ok(server !== undefined);
   assert.ok(dialsIn(collector).some(({ parentSpanId }) => parentSpanId === server.spanId));
+});
+
+leakTest("the console exporter shows the spans of both in their output", async () => {
+  await using echo = await echoDestination();
+  await using launched = await Launched.start(
+    "grpc-uds",
+    exporting({ OTEL_EXPORTER_OTLP_PROTOCOL: "console", OTEL_TRACES_SAMPLER: "parentbased_always_on" }),
+  );
+  const trace = newTrace();
+  await dial(launched, echo.address, `00-${trace}-${clientSpan}-01`);
+  for (const { program } of [launched.server, launched.agent]) {
+    await until(
+      `${program.name} shows it`,
+      () => program.log.includes("konnectivity.dial") && program.log.includes(trace),
+    );
+  }
 });

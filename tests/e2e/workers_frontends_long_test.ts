@@ -6,7 +6,7 @@ import { Launched } from "../support/processes/launched.ts";
 import { connections, openTunnels, tunnelsOfWorkers, withWorkers } from "../support/processes/workers.ts";
 import { sharesFrontend } from "./shared_frontend.ts";
 
-for (const kind of ["connect-tls", "grpc-uds"] as const) {
+for (const kind of ["connect-tls", "connect-uds", "grpc-uds"] as const) {
   leakTest(`${kind}: workers share the frontend, and the agent has a link to each`, () => sharesFrontend(kind));
 }
 

@@ -33,7 +33,7 @@ export const faults: Readonly<Record<string, Fault>> = {
   "an agent is frozen": {
     process: "agent",
     promise: "the server gives it up and dials through others; it is linked again once it runs",
-    shownBy: own("frozen"),
+    shownBy: own("frozen_long"),
   },
   "a client is frozen within a download": {
     process: "client",

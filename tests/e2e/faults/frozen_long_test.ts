@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { Conversation } from "../../support/in_process/conversation.ts";
 import { patternBytes, sourceDestination } from "../../support/in_process/destinations.ts";
-import { Launched } from "../../support/processes/launched.ts";
 import { faultTest, FaultWorld } from "./fault_world.ts";
 import { echoProcess, PeerProcess } from "./peer_process.ts";
+import { until } from "../../support/assert/until.ts";
+import { metric } from "../../support/processes/fleet.ts";
+import { agentFlagsOf, Launched } from "../../support/processes/launched.ts";
+import { launcherOf, startAgent } from "../../support/processes/processes.ts";
 
 const transferBytes = 32 * 1024 * 1024;
+
+/** So that a peer that is silent is given up within seconds. */
+const impatient = ["--keepalive-time=1s"];
 
 faultTest("a server is frozen for a moment", async () => {
   await using world = await FaultWorld.start("grpc-uds");
@@ -53,5 +59,27 @@ faultTest("a destination is frozen", async () => {
   peer.program.signal("SIGCONT");
   await sending;
   assert.ok(sent.equals(await echoed), "other bytes than those that were sent");
+  await world.end();
+});
+
+faultTest("an agent is frozen", async () => {
+  await using world = await FaultWorld.start("grpc-uds", { serverFlags: impatient });
+  const { launched } = world;
+  await using second = await startAgent(
+    agentFlagsOf(launched.certificates, launched.server.agentPort),
+    {},
+    await launcherOf("agent"),
+  );
+  await second.ready();
+  const backends = () => metric(launched.server.healthPort, "server_ready_backend_connections");
+  await until("both agents are linked", async () => await backends() === 2);
+  await world.goesOn();
+  const over = world.excuse("the agent is frozen");
+  second.program.signal("SIGSTOP");
+  await until("the server gives it up", async () => await backends() === 1);
+  over();
+  await world.goesOn();
+  second.program.signal("SIGCONT");
+  await until("it is linked again", async () => await backends() === 2);
   await world.end();
 });
