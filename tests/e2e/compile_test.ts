@@ -60,7 +60,7 @@ leakTest(
       const [entry, ...beside] = filesOf(role);
       const bundle = await Deno.readTextFile(`${folder}/dist/${entry}`);
       const addresses = [...bundle.matchAll(/new URL\("([^"]+)", ?import\.meta\.url\)/g)].map(([, address]) => address);
-      assert.deepEqual([...new Set(addresses)], beside.map((file) => `./${file}`));
+      assert.deepEqual([...new Set(addresses)].sort(), beside.map((file) => `./${file}`).sort());
       const { metadata } = await compiledProgram(role);
       // Code that the engine has compiled would be read from a file in /tmp whose name everybody knows.
       assert.equal(metadata["code_cache_key"], null);
