@@ -34,13 +34,17 @@ runtimeFault(
   "this runtime measures no delay of an event loop that was held up",
   { file: "src/metrics/event_loop.ts" },
   async () => {
-    const histogram = monitorEventLoopDelay({ resolution: 10 });
-    histogram.enable();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const until = performance.now() + stallMs;
-    while (performance.now() < until);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    histogram.disable();
-    return histogram.max / 1e6 < shownMs;
+    // A busy machine holds loops up by itself, and now and then right where the runtime looks: one try without is enough.
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const histogram = monitorEventLoopDelay({ resolution: 10 });
+      histogram.enable();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const until = performance.now() + stallMs;
+      while (performance.now() < until);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      histogram.disable();
+      if (histogram.max / 1e6 < shownMs) return true;
+    }
+    return false;
   },
 );
