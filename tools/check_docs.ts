@@ -55,6 +55,7 @@ const generated: ReadonlySet<string> = new Set([
 const foreignFlags = new Set([
   "from",
   "minutes",
+  "sample",
   "times",
   "scenario",
   "seeds",
