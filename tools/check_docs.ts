@@ -86,6 +86,7 @@ const foreignFlags = new Set([
   "seed",
   "inputs",
   "merge",
+  "sample",
   "heap-growing-percent",
   "no-concurrent-array-buffer-sweeping",
   "single-threaded-gc",

@@ -53,6 +53,14 @@ Deno.test("linked routes are tried again after a time that they share, which gro
   routes.retryDuplicates(100);
   assert.equal(routes.againAt, -Infinity);
   assert.deepEqual([found(), found(), found(), found(), found()], [1100, 1100, 1100, 1100, 1600]);
+  const again = () => {
+    routes.retryDuplicates(100);
+    return [0, 1].map(() => {
+      routes.duplicateFound(100, 0);
+      return routes.againAt;
+    });
+  };
+  assert.deepEqual([again(), again()], [[1100, 1600], [1100, 1600]], "times begin anew");
   const single = await routesOf("10.0.0.1");
   single.routes.duplicateFound(100, 1);
   assert.equal(single.routes.againAt, -Infinity, "one route has times of its own");
@@ -83,6 +91,10 @@ Deno.test("a hurry is for routes without a link, or for the only one, and ends w
   assert.deepEqual(routes.all.map(({ backoff }) => backoff.hurried), [false, true, true]);
   routes.resetBackoff();
   assert.deepEqual(routes.all.map(({ backoff }) => backoff.hurried), [false, false, false]);
+  const two = await routesOf("10.0.0.1", "10.0.0.2");
+  Object.assign(two.routes.all[0] ?? {}, { links: 1 });
+  two.routes.hurry(100);
+  assert.deepEqual(two.routes.all.map(({ backoff }) => backoff.hurried), [false, true]);
   const single = await routesOf("10.0.0.1");
   Object.assign(single.routes.all[0] ?? {}, { links: 1, notBefore: 9_000 });
   single.routes.hurry(100);

@@ -210,3 +210,40 @@ Deno.test("a linked server that reports another number when it is asked again is
   await world.run(100_000);
   assert.equal(world.set.serverCount, 2);
 });
+
+Deno.test("two addresses keep a link each, whatever their servers say of their number", async () => {
+  const world = new SetWorld();
+  world.names.set("lb", ["10.0.0.1", "10.0.0.2"]);
+  for (const id of [1, 2]) world.place(`10.0.0.${id}`, server(`server-${id}`, 1));
+  world.set.start();
+  await world.run(120_000);
+  assert.equal(world.linked, "server-1 server-2");
+});
+
+Deno.test("a link that is given up is told of, and is one of the set's links until it has closed", async () => {
+  const { world, set } = countedWorld(2);
+  world.names.set("lb", ["lb"]);
+  world.place("lb", server("a"), server("b"));
+  world.set.start();
+  await world.run(5_000);
+  for (const { peer } of world.open()) peer.stream.sendPacket(dialRequest({ protocol: "tcp", address: "a:1" }, 1n));
+  await world.run(100);
+  world.changes.length = 0;
+  set(1);
+  await world.run(60_000);
+  const { connections, retired } = world.set;
+  assert.deepEqual([connections.size, retired.size, world.changes], [1, 1, ["links"]]);
+});
+
+Deno.test("a surplus that comes again has its whole time again", async () => {
+  const { world, set } = countedWorld(2);
+  world.names.set("lb", ["lb"]);
+  world.place("lb", server("a"), server("b"));
+  world.set.start();
+  await world.run(5_000);
+  for (const count of [1, 2, 1]) {
+    set(count);
+    await world.run(20_000);
+  }
+  assert.equal(world.linked, "a b");
+});

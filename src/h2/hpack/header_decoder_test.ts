@@ -187,4 +187,7 @@ Deno.test("a list of headers may be as large as its bound, and one that is large
   assert.deepEqual([exceeds?.fields, exceeds?.tooLarge], [[], true]);
 });
 
-Deno.test("a header without its value is cut off", () => refused("400161"));
+Deno.test("a header without its value is cut off, and so is a size without its end", () => {
+  refused("400161");
+  refused("3f");
+});
