@@ -6,12 +6,13 @@ set -euo pipefail
 helm_version=v3.19.0
 
 promtool() {
-  command -v promtool >/dev/null && return
+  # `command -v` would find this function.
+  type -P promtool >/dev/null && return
   # In runlevel 1 no package starts its service; Prometheus itself is not used.
   local log
   log=$(mktemp)
   { apt-get update -q && RUNLEVEL=1 apt-get install -y -q --no-install-recommends prometheus; } >"$log" 2>&1 || true
-  command -v promtool >/dev/null || {
+  type -P promtool >/dev/null || {
     tail -n 5 "$log" >&2
     rm -f "$log"
     echo "promtool is missing and cannot be installed by apt-get (package prometheus)" >&2
