@@ -36,10 +36,11 @@ interface Bundle {
 
 /** All programs; konnectivity reads YAML and knows the findings of the page in any case. */
 const whole: Bundle = { path: "dist/konnectivity.js", module: "main.ts", beside: [x509] };
-/** The roles, which serve for months, by themselves: a process holds its whole bundle in memory. */
+/** The roles, which serve for months, and the programs of tests by themselves: a process holds its whole bundle in memory. */
 const roles = {
   server: { path: "dist/server.js", module: "src/programs/roles/server_entry.ts", beside: [kubeconfig, page] },
   agent: { path: "dist/agent.js", module: "src/programs/roles/agent_entry.ts", beside: [kubeconfig, page] },
+  test: { path: "dist/test.js", module: "src/programs/roles/test_entry.ts", beside: [] },
 } satisfies Readonly<Record<string, Bundle>>;
 /** What the launchers of all programs but konnectivity ask for their permissions. */
 const question: Bundle = {
@@ -64,7 +65,16 @@ export function besideBundleOf(program: Binary["program"]): readonly string[] {
 }
 
 function bundleFor(program: Binary["program"]): Bundle {
-  return program === "server" || program === "agent" ? roles[program] : whole;
+  switch (program) {
+    case "server":
+    case "agent":
+      return roles[program];
+    case "test-client":
+    case "test-server":
+      return roles.test;
+    case "konnectivity":
+      return whole;
+  }
 }
 
 /** Completions of the launchers and their manual pages, below the folder that is built into. */

@@ -1,4 +1,4 @@
-import { answer, type Run, runChecked, runOneOf } from "./run_program.ts";
+import { answer, type Run, runOneOf } from "./run_program.ts";
 import { print, printError } from "./terminal.ts";
 import { versionText } from "./version.ts";
 
@@ -13,30 +13,12 @@ const programs: ReadonlyMap<string, Run> = new Map<string, Run>([
     return await runAgentProgram(args);
   }],
   ["test-client", async (args) => {
-    const { parseTestClientFlags } = await import("./test/test_client_flags.ts");
-    const { validateTestClientOptions } = await import("./test/test_validation.ts");
-    return await runChecked(
-      "proxy-test-client",
-      parseTestClientFlags(args),
-      validateTestClientOptions,
-      async (options) => {
-        const { runTestClient } = await import("./test/test_client.ts");
-        return await runTestClient(options);
-      },
-    );
+    const { runTestClientProgram } = await import("./roles/test_programs.ts");
+    return await runTestClientProgram(args);
   }],
   ["test-server", async (args) => {
-    const { parseTestServerFlags } = await import("./test/test_server_flags.ts");
-    const { validateTestServerOptions } = await import("./test/test_validation.ts");
-    return await runChecked(
-      "http-test-server",
-      parseTestServerFlags(args),
-      validateTestServerOptions,
-      async (options) => {
-        const { runTestServer } = await import("./test/test_server.ts");
-        return await runTestServer(options);
-      },
-    );
+    const { runTestServerProgram } = await import("./roles/test_programs.ts");
+    return await runTestServerProgram(args);
   }],
   ["certs", async (args) => {
     const { parseCertsFlags } = await import("./certs/certs_flags.ts");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { binaries } from "../../tools/binaries.ts";
+import { bundleOf } from "../../tools/build.ts";
 import { leakTest } from "../support/assert/leak_free.ts";
 import { built, removeBuilt, run } from "../support/processes/built_launchers.ts";
 
@@ -20,10 +21,21 @@ leakTest("only the programs that make certificates hold the library for it", asy
   const folder = `${await built()}/dist`;
   const sentence = "Cannot get 'notAfter' value";
   const holds = async (file: string, what: string) => (await Deno.readTextFile(`${folder}/${file}`)).includes(what);
-  for (const file of ["konnectivity.js", "server.js", "agent.js"]) assert.ok(!await holds(file, sentence), file);
+  for (const file of ["konnectivity.js", "server.js", "agent.js", "test.js"]) {
+    assert.ok(!await holds(file, sentence), file);
+  }
   assert.ok(await holds("x509.js", sentence));
   const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
-  const bundles = ["agent.js", "konnectivity.js", "kubeconfig.js", "page.js", "permissions.js", "server.js", "x509.js"];
+  const bundles = [
+    "agent.js",
+    "konnectivity.js",
+    "kubeconfig.js",
+    "page.js",
+    "permissions.js",
+    "server.js",
+    "test.js",
+    "x509.js",
+  ];
   assert.deepEqual(names.sort(), bundles.flatMap((name) => [name, `${name}.map`]));
 });
 
@@ -55,7 +67,8 @@ leakTest("the question for permissions loads little of Node, and has the answers
     const programs = (text: string) => text.replaceAll(/[,|] ?konnectivity\b/g, "");
     // The roles' own bundles have what reads kubeconfigs beside them, and answer for themselves.
     const [role = ""] = line;
-    const alone = ["server", "agent"].includes(role) ? await ask(`${folder}/dist/${role}.js`) : asked;
+    const own = binaries.find(({ program }) => program === role);
+    const alone = own === undefined ? asked : await ask(`${folder}/${bundleOf(own.program)}`);
     assert.deepEqual([asked.code, asked.stdout], [alone.code, alone.stdout], line.join(" "));
     const ofWhole = asked.stdout.replaceAll(new RegExp(`,[^,]*/dist/(kubeconfig|page)\\.js`, "g"), "").replace(
       /dist\/(server|agent)\.js/,

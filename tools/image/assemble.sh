@@ -9,7 +9,7 @@
 set -eu
 built=$1 deno=$2 busybox=$3 root=$4
 mkdir -p "$root/app/bin" "$root/app/dist" "$root/app/tools" "$root/usr/bin"
-for bundle in server agent konnectivity permissions kubeconfig page; do cp "$built/dist/$bundle.js" "$root/app/dist/"; done
+for bundle in server agent test konnectivity permissions kubeconfig page; do cp "$built/dist/$bundle.js" "$root/app/dist/"; done
 cp "$deno" "$root/usr/bin/deno"
 cp "$busybox" "$root/app/tools/busybox"
 for tool in sh readlink dirname head; do ln -sf busybox "$root/app/tools/$tool"; done

@@ -10,8 +10,8 @@ dist=$1 cache=$2
 mkdir -p "$cache"
 # Twice: what only one process had open can be read by no other where nothing can be written (Deno 2.9.6).
 for _ in first second; do
-  for command in "server.js permissions --help" "agent.js permissions --help" "konnectivity.js version" \
-    "permissions.js permissions --help" kubeconfig.js page.js; do
+  for command in "server.js permissions --help" "agent.js permissions --help" "test.js permissions --help" \
+    "permissions.js permissions --help" "konnectivity.js version" kubeconfig.js page.js; do
     # shellcheck disable=SC2086 -- an entry and its arguments
     DENO_DIR=$cache "${DENO:-deno}" run --quiet --no-config --allow-read --allow-env "$dist"/$command >/dev/null
   done

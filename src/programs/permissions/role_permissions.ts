@@ -49,13 +49,14 @@ export const agentQuestion: RoleQuestion = (args, host) =>
       }),
   );
 
-const testClientQuestion: RoleQuestion = (args, host) =>
+export const testClientQuestion: RoleQuestion = (args, host) =>
   permissionFlags(
     parseTestClientFlags(args),
     async (options) => testClientPermissions(options, await contextOf(host, false, "")),
   );
 
-const testServerQuestion: RoleQuestion = (args) => permissionFlags(parseTestServerFlags(args), testServerPermissions);
+export const testServerQuestion: RoleQuestion = (args) =>
+  permissionFlags(parseTestServerFlags(args), testServerPermissions);
 
 /** The programs that serve and test; beside them there is konnectivity, which brings much more code. */
 export const programQuestions = {

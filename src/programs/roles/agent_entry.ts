@@ -7,4 +7,4 @@ import { runRole } from "./run_role.ts";
 import { agentQuestion } from "../permissions/role_permissions.ts";
 import { runAgentProgram } from "./agent_program.ts";
 
-Deno.exit(await runRole("agent", runAgentProgram, agentQuestion));
+Deno.exit(await runRole({ agent: { run: runAgentProgram, question: agentQuestion } }));

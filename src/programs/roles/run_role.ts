@@ -1,16 +1,26 @@
 import { fileURLToPath } from "node:url";
-import { type Run, runOneOf } from "../run_program.ts";
 import { answerPermissions, processHost, roleCode } from "../permissions/answer.ts";
 import type { RoleQuestion } from "../permissions/role_permissions.ts";
+import { type Run, runOneOf } from "../run_program.ts";
+
+/** A program in a bundle of its own. */
+export interface BundledRole {
+  readonly run: Run;
+  /** Finds what a command line of it may do. */
+  readonly question: RoleQuestion;
+}
 
 /**
- * A bundle of one role, run by what its launcher says: `ROLE FLAGS…` is the program, and `permissions ROLE FLAGS…` prints
- * what that may do.
+ * Runs a bundle of few roles by what their launchers say: `ROLE FLAGS…` is the program, and `permissions ROLE FLAGS…`
+ * prints what that may do.
  * @returns the exit code
  */
-export async function runRole(role: string, program: Run, question: RoleQuestion): Promise<number> {
+export async function runRole(roles: Readonly<Record<string, BundledRole>>): Promise<number> {
   const [name = "", ...args] = Deno.args;
+  const all = Object.entries(roles);
+  const questions = new Map(all.map(([role, { question }]) => [role, question]));
   const permissions: Run = (some) =>
-    answerPermissions(new Map([[role, question]]), some, processHost(roleCode(fileURLToPath(Deno.mainModule))));
-  return await runOneOf(new Map([[role, program], ["permissions", permissions]]), name, args);
+    answerPermissions(questions, some, processHost(roleCode(fileURLToPath(Deno.mainModule))));
+  const programs = new Map(all.map(([role, { run }]) => [role, run]));
+  return await runOneOf(programs.set("permissions", permissions), name, args);
 }

@@ -12,5 +12,5 @@ if (Reflect.get(globalThis, "name") === workerName) {
   const { runServerWorker } = await import("../server/workers/worker_main.ts");
   runServerWorker();
 } else {
-  Deno.exit(await runRole("server", runServerProgram, serverQuestion));
+  Deno.exit(await runRole({ server: { run: runServerProgram, question: serverQuestion } }));
 }
