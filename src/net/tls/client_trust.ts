@@ -2,7 +2,7 @@ import type { TLSSocket } from "node:tls";
 import { Certificate, certificatesIn, oids } from "../../runtime/tls/certificate.ts";
 import { type CertificateFault, chainFault, leafFault, mayIssue } from "../../runtime/tls/certificate_chain.ts";
 import { EdgeError } from "../edge/edge_error.ts";
-import { shownCertificate } from "./shown_certificate.ts";
+import { rememberCertificate, shownCertificate } from "./shown_certificate.ts";
 
 /**
  * Beyond these bounds a listener sends its clients neither names of CAs nor the CAs themselves, which the runtime sends
@@ -70,7 +70,8 @@ export class ClientTrust {
     if (socket.isSessionReused()) {
       return new EdgeError("resumed_session", "peer resumed a TLS session, which proves nothing");
     }
-    const key = shownCertificate(socket)?.der ?? "";
+    const shown = shownCertificate(socket);
+    const key = shown?.der ?? "";
     const before = this.#good.get(key);
     if (before !== undefined && before.authorized === socket.authorized && now <= before.until) return undefined;
     const x509 = socket.getPeerX509Certificate();
@@ -82,6 +83,7 @@ export class ClientTrust {
     if (fault !== undefined) {
       return new EdgeError("bad_certificate", `the certificate of ${subjectOf(leaf)} ${fault.message}`);
     }
+    if (shown !== undefined) rememberCertificate(shown);
     return undefined;
   }
 

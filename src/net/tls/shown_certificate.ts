@@ -8,7 +8,7 @@ import type { PeerCertificate } from "../../wire/peer_identity.ts";
 /** Certificates that are remembered, each two kilobytes. */
 const maxKnown = 1024;
 
-/** A certificate that clients have shown. All connections that have shown the same one share it. */
+/** A certificate that a client has shown. All connections that have shown the same good one share it. */
 export class ShownCertificate {
   /** Its bytes, one to a character. */
   readonly der: string;
@@ -29,7 +29,7 @@ export class ShownCertificate {
   }
 }
 
-/** By their bytes: kube-apiserver has one certificate, and a connection for each dial. */
+/** Good ones, by their bytes: kube-apiserver has one certificate, and a connection for each dial. */
 const known = new Map<string, ShownCertificate>();
 
 /** Those of open connections: the runtime parses the certificate anew for whoever asks, and frees it late. */
@@ -46,14 +46,16 @@ export function shownCertificate(socket: TLSSocket): ShownCertificate | undefine
   const x509: X509Certificate | undefined = socket.getPeerX509Certificate();
   if (x509 === undefined) return undefined;
   const der = x509.raw.toString("latin1");
-  let certificate = known.get(der);
-  if (certificate === undefined) {
-    certificate = new ShownCertificate(der);
-    if (known.size === maxKnown) known.clear();
-    known.set(der, certificate);
-  }
+  const certificate = known.get(der) ?? new ShownCertificate(der);
   shown.set(socket, certificate);
   return certificate;
+}
+
+/** A certificate was found good: it is kept for the connections to come. What strangers show goes with their connection. */
+export function rememberCertificate(certificate: ShownCertificate): void {
+  if (known.has(certificate.der)) return;
+  if (known.size === maxKnown) known.clear();
+  known.set(certificate.der, certificate);
 }
 
 function readNames(der: string): PeerCertificate | DerError {
