@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { channelOwner, openChannel, reader, sessionOn } from "../../tests/support/memory/channel_owner.ts";
-import { packetPair, PacketRecorder } from "../../tests/support/memory/packet_pair.ts";
-import { shortName } from "../../tests/support/memory/server_world.ts";
+import { channelOwner, openChannel, reader } from "../../tests/support/memory/channel_owner.ts";
+import { linkedSession } from "../../tests/support/memory/linked_session.ts";
 import type { ByteStreamHandler } from "../streams/byte_stream.ts";
 import { closeResponse } from "../wire/packet.ts";
 import type { Channel } from "./channel.ts";
@@ -15,17 +14,7 @@ const { initialWindowBytes, maxDataBytes } = flowLimits;
 /** A session on a link whose other end the test plays, and a clock that stands still. */
 function linked(options: Partial<SessionOptions> = {}) {
   const clock = { ms: 100 };
-  const pair = packetPair();
-  const peer = new PacketRecorder(shortName);
-  pair.far.start(peer);
-  const session = sessionOn(pair.near, { windows: true, now: () => clock.ms, ...options });
-  pair.near.start({
-    onData: (id, payload) => session.deliver(id, payload),
-    onPacket: () => {},
-    onDrain: () => session.scheduler.onDrain(),
-    onEnd: () => {},
-    onClose: () => {},
-  });
+  const { pair, peer, session } = linkedSession({ now: () => clock.ms, ...options });
   /** The link takes no more until what it has is delivered. */
   const block = () => {
     pair.near.highWaterBytes = 1;

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { expectFaults } from "../../tests/support/assert/faults.ts";
 import { VirtualClock } from "../../tests/support/fakes/virtual_clock.ts";
-import { channelOwner, openChannel, sessionOn } from "../../tests/support/memory/channel_owner.ts";
-import { packetPair, PacketRecorder } from "../../tests/support/memory/packet_pair.ts";
-import { shortName } from "../../tests/support/memory/server_world.ts";
+import { channelOwner, openChannel } from "../../tests/support/memory/channel_owner.ts";
+import { linkedSession } from "../../tests/support/memory/linked_session.ts";
 import { GrowthBudget } from "../streams/growth_budget.ts";
 import { closeRequest, closeResponse } from "../wire/packet.ts";
 import { flowLimits } from "./flow_limits.ts";
@@ -14,17 +13,7 @@ const { initialWindowBytes, maxDataBytes, smallPayloadBytes } = flowLimits;
 
 /** A session on a link that the test blocks, and whose other end notes what comes. */
 function linked(options: Partial<SessionOptions> = {}) {
-  const pair = packetPair();
-  const peer = new PacketRecorder(shortName);
-  pair.far.start(peer);
-  const session = sessionOn(pair.near, { windows: true, ...options });
-  pair.near.start({
-    onData: (id, payload) => session.deliver(id, payload),
-    onPacket: () => {},
-    onDrain: () => session.scheduler.onDrain(),
-    onEnd: () => {},
-    onClose: () => {},
-  });
+  const { pair, peer, session } = linkedSession(options);
   let blocker = 1000;
   const block = () => {
     pair.near.highWaterBytes = 1;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { expectFaults } from "../../tests/support/assert/faults.ts";
 import { VirtualClock } from "../../tests/support/fakes/virtual_clock.ts";
 import { channelOwner, openChannel, sessionOn } from "../../tests/support/memory/channel_owner.ts";
+import { linkedSession } from "../../tests/support/memory/linked_session.ts";
 import { packetPair, PacketRecorder } from "../../tests/support/memory/packet_pair.ts";
 import { shortName } from "../../tests/support/memory/server_world.ts";
 import { closeResponse } from "../wire/packet.ts";
@@ -10,24 +11,8 @@ import { flowLimits } from "./flow_limits.ts";
 const kib = 1024;
 const { initialWindowBytes } = flowLimits;
 
-/** A session with windows on a link whose other end the test plays. */
-function linked() {
-  const pair = packetPair();
-  const peer = new PacketRecorder(shortName);
-  pair.far.start(peer);
-  const session = sessionOn(pair.near, { windows: true });
-  pair.near.start({
-    onData: (id, payload) => session.deliver(id, payload),
-    onPacket: () => {},
-    onDrain: () => session.scheduler.onDrain(),
-    onEnd: () => {},
-    onClose: () => {},
-  });
-  return { pair, peer, session };
-}
-
 Deno.test("a channel sends what its credit allows, and goes on when the peer returns some", () => {
-  const { pair, peer, session } = linked();
+  const { pair, peer, session } = linkedSession();
   let writable = 0;
   const channel = openChannel(session, 1, {}, { onDrain: () => void writable++ });
   assert.equal(channel.write(new Uint8Array(initialWindowBytes - 10)), true);
@@ -44,12 +29,12 @@ Deno.test("a channel sends what its credit allows, and goes on when the peer ret
 });
 
 Deno.test("credit that no peer can have is refused", () => {
-  const channel = linked().session.open(1, channelOwner());
+  const channel = linkedSession().session.open(1, channelOwner());
   for (const bytes of [0, -1, NaN, Number.MAX_SAFE_INTEGER]) assert.equal(channel.granted(bytes), false, String(bytes));
 });
 
 Deno.test("consumed bytes return credit in portions of half a window, held ones return none, more than the window is refused", () => {
-  const { pair, peer, session } = linked();
+  const { pair, peer, session } = linkedSession();
   const violations: string[] = [];
   const channel = openChannel(session, 7, { violated: (what) => void violations.push(what) });
   channel.deliver(new Uint8Array(initialWindowBytes / 2 - 1));
@@ -71,7 +56,7 @@ Deno.test("consumed bytes return credit in portions of half a window, held ones 
 });
 
 Deno.test("the last packet of a channel goes out behind its data, and behind nobody else's", () => {
-  const { pair, peer, session } = linked();
+  const { pair, peer, session } = linkedSession();
   const [stuck, done] = [session.open(1, channelOwner()), session.open(2, channelOwner())];
   stuck.write(new Uint8Array(initialWindowBytes + kib));
   stuck.finish(closeResponse(1));
@@ -90,7 +75,7 @@ Deno.test("the last packet of a channel goes out behind its data, and behind nob
 });
 
 Deno.test("an unknown connection is answered once, however many packets come for it, and again after another has opened", () => {
-  const { pair, peer, session } = linked();
+  const { pair, peer, session } = linkedSession();
   for (let i = 0; i < 3; i++) pair.far.sendData(5, new Uint8Array(1));
   pair.far.sendData(0, new Uint8Array(1));
   pair.settle();
@@ -104,7 +89,7 @@ Deno.test("an unknown connection is answered once, however many packets come for
 
 Deno.test("an owner that throws at its data ends, and its neighbours get theirs", () => {
   using faults = expectFaults();
-  const { pair, session } = linked();
+  const { pair, session } = linkedSession();
   let ended = 0;
   let delivered = 0;
   const broken = () => {
@@ -204,7 +189,7 @@ Deno.test("a channel whose bytes wait for its link keeps its credit, and one tha
 });
 
 Deno.test("a channel takes back no more than its peer can have", () => {
-  const { session } = linked();
+  const { session } = linkedSession();
   const channel = session.open(1, channelOwner());
   assert.equal(channel.granted(-1), false);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ProxyError } from "../../src/client/mod.ts";
+import { ProxyError, type Tunnel } from "../../src/client/mod.ts";
 import { until } from "../support/assert/until.ts";
 import { Conversation } from "../support/in_process/conversation.ts";
 import { echoDestination } from "../support/in_process/destinations.ts";
@@ -14,6 +14,16 @@ async function metric(server: ServerProcess, name: string): Promise<number> {
   return Number(line?.split(" ").at(-1) ?? 0);
 }
 
+/** A dial that waits for its agent. An array of one, since what awaits a promise awaits all that it is of. */
+async function pendingDial(launched: Launched, dial: () => Promise<Tunnel>): Promise<[Promise<Tunnel>]> {
+  // An agent that is stopped answers no dial.
+  launched.agent.program.signal("SIGSTOP");
+  const pending = dial();
+  pending.catch(() => {});
+  await until("the dial is pending", async () => await metric(launched.server, "pending_backend_dials") === 1);
+  return [pending];
+}
+
 /** A server that is killed leaves no client waiting, and its agent joins the one that follows. */
 export async function killsServer(kind: FrontendKind): Promise<void> {
   await using echo = await echoDestination();
@@ -21,11 +31,7 @@ export async function killsServer(kind: FrontendKind): Promise<void> {
   await using client = await launched.client();
   const open = new Conversation(await client.dial(echo.address));
   assert.equal(await open.ask("hello"), "hello");
-  // An agent that is stopped answers no dial.
-  launched.agent.program.signal("SIGSTOP");
-  const pending = client.dial(echo.address);
-  pending.catch(() => {});
-  await until("the dial is pending", async () => await metric(launched.server, "pending_backend_dials") === 1);
+  const [pending] = await pendingDial(launched, () => client.dial(echo.address));
   await launched.kill(launched.server);
   await open.end();
   await assert.rejects(pending, ProxyError);
@@ -46,10 +52,7 @@ export async function killsAgent(kind: FrontendKind): Promise<void> {
   await using client = await launched.client();
   const open = new Conversation(await client.dial(echo.address));
   assert.equal(await open.ask("hello"), "hello");
-  launched.agent.program.signal("SIGSTOP");
-  const pending = client.dial(echo.address);
-  pending.catch(() => {});
-  await until("the dial is pending", async () => await metric(launched.server, "pending_backend_dials") === 1);
+  const [pending] = await pendingDial(launched, () => client.dial(echo.address));
   await launched.kill(launched.agent);
   const failure = await pending.then(() => assert.fail("it was dialled"), (error: unknown) => error);
   assert.ok(failure instanceof ProxyError, String(failure));
