@@ -5,12 +5,15 @@ import type { Timeline } from "./timeline.ts";
 
 const why = (end: StreamEnd) => end.kind === "failed" ? end.error.message : "in order";
 
-/** What a server reports, as lines of a timeline. */
-export function serverNotes(host: string, timeline: Timeline): ServerEvents {
+/** What a server reports, as lines of a timeline. @param linked an agent has a link to it */
+export function serverNotes(host: string, timeline: Timeline, linked: () => void): ServerEvents {
   const note = (text: () => string) => timeline.note(() => `  ${host}: ${text()}`);
   return {
     ...noServerEvents,
-    agentConnected: ({ info }) => note(() => `link of ${info.agentId}`),
+    agentConnected: ({ info }) => {
+      linked();
+      note(() => `link of ${info.agentId}`);
+    },
     agentDisconnected: ({ info }, end) => note(() => `link of ${info.agentId} ended: ${why(end)}`),
     dialFailed: (reason, message, dial) =>
       note(() => `dial of ${dial?.target.address ?? "?"} failed: ${reason}, ${message ?? ""}`),

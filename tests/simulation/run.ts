@@ -34,7 +34,7 @@ export interface RunOptions {
 
 /** How often what is looked at from time to time is looked at, in milliseconds. */
 const checkEveryMs = 500;
-/** How long unbroken tunnels may take to end, once everything is healed. */
+/** How long unbroken tunnels may take to end, once everything is healed, beside the time that their bytes take. */
 const tunnelsMs = 60_000;
 /** How long everything may take to be forgotten: a client that has ended its side is waited for five minutes. */
 const forgetMs = 330_000;
@@ -94,7 +94,7 @@ async function live(world: World, faults: Faults): Promise<number> {
   );
   const convergedMs = world.clock.now() - healedAt;
   world.timeline.note(() => "the fleet is whole");
-  await until(world, tunnelsMs, () => invariants.unfinished(world));
+  await until(world, tunnelsMs + bytesMs(world), () => invariants.unfinished(world));
   invariants.tunnels(world);
   for (const { server } of world.liveServers()) server.probes.stop();
   for (const tunnel of world.tunnels) tunnel.close();
@@ -104,6 +104,15 @@ async function live(world: World, faults: Faults): Promise<number> {
   invariants.apiLoad(world);
   await end(world);
   return convergedMs;
+}
+
+/** What the bytes of the largest tunnel take on the slowest way, and of one that shares it, in milliseconds. */
+function bytesMs({ plan, slowestBytesPerMs }: World): number {
+  const most = Math.max(
+    0,
+    ...plan.tunnels.map(({ client, destination }) => client.expectBytes + destination.expectBytes),
+  );
+  return 2 * most / slowestBytesPerMs;
 }
 
 /** Ends all processes in order, and shows that nothing of them is left. */

@@ -108,6 +108,8 @@ export class World {
     const { probeEvery } = scenario;
     const { clock, random } = this.#process(host);
     const { aroundClient } = this.#mutant;
+    // Through a balancer agents find a server by chance.
+    const found = scenario.entry === "balancer" ? this.harm.addUnlinked(this.clock.now(), host.name) : undefined;
     const server = new ServerProcess({
       host: host.name,
       clock,
@@ -118,7 +120,7 @@ export class World {
         strategies: scenario.strategies ?? ["default"],
         dialTimeoutMs: 30_000,
         maxLinkAgeMs: 1000 * (scenario.serverLinkAge ?? 0),
-        events: serverNotes(host.name, this.timeline),
+        events: serverNotes(host.name, this.timeline, () => found?.(this.clock.now())),
         growth: this.#growth(),
         ...(probeEvery === undefined ? {} : { probes: probesEvery(1000 * probeEvery) }),
       },
@@ -177,6 +179,17 @@ export class World {
     const lease: unknown = JSON.parse(await bodyOf(await kube.transport("rogue")({ method: "GET", path }, signal)));
     const preconditions = { uid: textMember(memberOf(lease, "metadata"), "uid") };
     await kube.transport("rogue")({ method: "DELETE", path, body: JSON.stringify({ preconditions }) }, signal);
+  }
+
+  /** What passes each way on the slowest way that was used, in bytes a millisecond: a system sends its buffer once a round trip. */
+  get slowestBytesPerMs(): number {
+    let slowest = Infinity;
+    for (const ways of this.#ways.values()) {
+      for (const { bytesPerMs, bufferBytes, delayMs, jitter } of ways.values()) {
+        slowest = Math.min(slowest, bytesPerMs, bufferBytes / (2 * delayMs * (1 + jitter)));
+      }
+    }
+    return slowest;
   }
 
   /** Servers that are there. */

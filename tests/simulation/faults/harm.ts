@@ -22,6 +22,7 @@ export class HarmLog {
   readonly #harms: Harm[] = [];
   readonly #drains: Harm[] = [];
   readonly #dials: { readonly fromMs: number; readonly untilMs: number }[] = [];
+  readonly #unlinked = new Map<string, { readonly fromMs: number; untilMs: number }[]>();
 
   /** Connections of a host may break from now until then. @returns what sets the end, where it is not known yet */
   add(fromMs: number, untilMs: number, a: string, b?: string, silent = false): (untilMs: number) => void {
@@ -42,6 +43,15 @@ export class HarmLog {
     this.#dials.push({ fromMs, untilMs });
   }
 
+  /** No agent has found a server yet that started now. @returns what sets when the first one has */
+  addUnlinked(fromMs: number, server: string): (untilMs: number) => void {
+    const stretch = { fromMs, untilMs: Infinity };
+    this.#unlinked.set(server, [...this.#unlinked.get(server) ?? [], stretch]);
+    return (until) => {
+      stretch.untilMs = Math.min(stretch.untilMs, until);
+    };
+  }
+
   /** Whether a tunnel may have been broken that went this way in this time. */
   mayHaveHit(server: string, agents: readonly string[], fromMs: number, untilMs: number): boolean {
     const pairs: (readonly [string, string])[] = [[hosts.clients, server]];
@@ -60,12 +70,15 @@ export class HarmLog {
 
   /**
    * Whether a dial through a server may have failed: something was wrong with the server, with the way to it, or behind an agent;
-   * or no agent was left that nothing was wrong with. One dead link is noticed before the dial has failed, two may not be.
+   * or no agent was left that nothing was wrong with, or none had found the server. One dead link is noticed before the dial has
+   * failed, two may not be.
    */
   dialMayFail(server: string, agents: readonly string[], fromMs: number, untilMs: number): boolean {
     const isNow = (harm: { readonly fromMs: number; readonly untilMs: number }) =>
       harm.fromMs <= untilMs && harm.untilMs + awayMs >= fromMs;
     if (this.#dials.some(isNow)) return true;
+    const unlinked = this.#unlinked.get(server) ?? [];
+    if (unlinked.some((stretch) => stretch.fromMs <= untilMs && stretch.untilMs >= fromMs)) return true;
     const hit = new Set<string>();
     let silent = 0;
     for (const harm of [...this.#harms, ...this.#drains].filter(isNow)) {
