@@ -33,6 +33,7 @@ Deno.test("the program is found behind folders, wrappers and shells, by the name
   assert.deepEqual(role("tini", "--", "/proxy-agent", "--a"), ["agent", "--a"]);
   assert.deepEqual(role("/bin/sh", "-c", "exec /proxy-server --a=b 1>>/log 2>&1"), ["server", "--a=b"]);
   assert.deepEqual(role("/bin/sh", "-c", "set -e\n/proxy-server \\\n --a \\\n --b"), ["server", "--a", "--b"]);
+  assert.deepEqual(role("/bin/sh", "-c", "/proxy-server \\\n\n  --a\nproxy-agent --b"), ["server", "--a"]);
   assert.equal(role("/bin/sh", "-c"), undefined);
   assert.equal(role("/bin/nginx", "--a"), undefined);
   assert.equal(role(), undefined);
@@ -189,5 +190,7 @@ spec:
 });
 
 Deno.test("a megabyte of blank lines holds nothing, which is seen in one pass", () => {
-  assert.throws(() => plannedPrograms("\n".repeat(1_000_000), "file"), ManifestError);
+  const blank = "\n".repeat(1_000_000);
+  assert.throws(() => plannedPrograms(blank, "file"), ManifestError);
+  assert.equal(programCommand(["sh", "-c", `${blank}x`]), undefined);
 });

@@ -25,8 +25,8 @@ export function programCommand(words: readonly string[]): ProgramCommand | undef
     const script = words[words.findIndex((word) => /^-[a-z]*c$/.test(word)) + 1];
     if (script === undefined || script === first) return undefined;
     // What stands before it, such as `set -e;` or `exec`, is a command of its own.
-    for (const line of script.split(/&&|;|\n(?!\s*-)/)) {
-      const found = programCommand(shellWords(line));
+    for (const command of commandsOf(script)) {
+      const found = programCommand(shellWords(command));
       if (found !== undefined) return { ...found, shell: script };
     }
     return undefined;
@@ -34,6 +34,18 @@ export function programCommand(words: readonly string[]): ProgramCommand | undef
   const at = words.findIndex((word) => names.has(baseName(word)));
   const role = names.get(baseName(words[at] ?? ""));
   return role === undefined ? undefined : { role, flags: words.slice(at + 1) };
+}
+
+/** The commands of a script. A line that begins with a flag belongs to the one before it. */
+function commandsOf(script: string): string[] {
+  const commands: string[] = [];
+  for (const line of script.split("\n")) {
+    const text = line.trimStart();
+    if (text === "") continue;
+    if (text.startsWith("-") && commands.length > 0) commands.push(`${commands.pop()}\n${line}`);
+    else commands.push(line);
+  }
+  return commands.flatMap((command) => command.split(/&&|;/));
 }
 
 /** The program of an image by its name; undefined: it does not tell. */
