@@ -216,8 +216,10 @@ Deno.test("two addresses keep a link each, whatever their servers say of their n
   world.names.set("lb", ["10.0.0.1", "10.0.0.2"]);
   for (const id of [1, 2]) world.place(`10.0.0.${id}`, server(`server-${id}`, 1));
   world.set.start();
-  await world.run(120_000);
-  assert.equal(world.linked, "server-1 server-2");
+  for (let second = 0; second < 120; second++) {
+    await world.run(1_000);
+    assert.equal(world.linked, "server-1 server-2");
+  }
 });
 
 Deno.test("a link that is given up is told of, and is one of the set's links until it has closed", async () => {

@@ -72,6 +72,8 @@ export class VirtualClock implements Clock {
   readonly timeOfDay = (): number => this.#now + this.#timeOfDayAheadMs;
 
   readonly after = (ms: number, onFire: () => void, owner: Owner): Deadline => {
+    // The runtime's timers take such a time for one millisecond.
+    if (!Number.isFinite(ms)) throw new Error(`a deadline after ${ms} ms`);
     const deadline = new VirtualDeadline(
       this.#now + Math.max(this.#shortestMs, ms),
       this.#begun++,

@@ -6,6 +6,7 @@ import { Peer } from "./server_world.ts";
 import { AgentEventLog } from "./link_world.ts";
 import { flowLimits } from "../../../src/mux/flow_limits.ts";
 import { GrowthBudget } from "../../../src/streams/growth_budget.ts";
+import type { Dialler } from "../../../src/agent/dialler.ts";
 import { agentLimits } from "../../../src/agent/agent_limits.ts";
 import type { LinkTarget } from "../../../src/agent/servers/open_link.ts";
 import { ServerSet } from "../../../src/agent/servers/server_set.ts";
@@ -20,6 +21,8 @@ export interface FakeServer {
   refusal?: ConnectError;
   /** Never sends headers. */
   silent?: boolean;
+  /** Its headers come once this is fulfilled. */
+  answers?: Promise<void>;
   /** A proxy before it sends its headers together with what goes to the agent next, which is the answer to a ping. */
   withheld?: boolean;
   /** Names in its certificate. */
@@ -59,7 +62,12 @@ export class SetWorld {
   names = new Map<string, readonly string[]>();
   token: (() => Promise<string>) | undefined;
 
-  constructor(options: Partial<ServerSetOptions> = {}, events: AgentEvents = new AgentEventLog()) {
+  /** @param dial reaches destinations; absent: no dial ends */
+  constructor(
+    options: Partial<ServerSetOptions> = {},
+    events: AgentEvents = new AgentEventLog(),
+    dial: Dialler = () => new Promise(() => {}),
+  ) {
     this.set = new ServerSet(
       {
         hosts: ["lb"],
@@ -79,7 +87,7 @@ export class SetWorld {
         ...options,
       },
       {
-        dial: () => new Promise(() => {}),
+        dial,
         clock: this.clock,
         limits: agentLimits,
         events,
@@ -142,7 +150,9 @@ export class SetWorld {
         this.links.push(link);
         return {
           stream: near,
-          metadata: server.withheld ? pinged.promise.then(() => answerOf(server)) : answerOf(server),
+          metadata: server.withheld
+            ? pinged.promise.then(() => answerOf(server))
+            : server.answers?.then(() => answerOf(server)) ?? answerOf(server),
         };
       },
       probe: () => {
