@@ -25,7 +25,7 @@ export interface MemorySize {
 const checkIntervalMs = 250;
 /** More than this read between two checks, in bytes, is traffic; keepalives and a few dials stay below. */
 const idleBytes = 4 * 1024;
-/** Checks in a row without traffic before memory is judged, and checks until it is judged again while the process is idle. */
+/** Checks in a row without traffic before memory is judged first, and checks until it is judged again while the process is idle. */
 const idleChecks = 2;
 const nextChecks = 40;
 /** Growth since the last collection that makes one worth its pause, in bytes. */
@@ -36,14 +36,17 @@ const limitBytes = 64 * 1024 * 1024;
 /**
  * Gives memory back once the process is idle: after the start, and after many tunnels came or went. The engine keeps
  * what a burst of dials made its heap grow to, which is several times of what their tunnels need, and the system's
- * allocator what the engine needed to compile the code that they ran.
+ * allocator what the engine needed to compile the code that they ran. That costs: the engine loses some of that code, and the
+ * next burst takes a fifth more of the processor. So memory is given back within a second where there is more of it than
+ * there was before the last time, and else once the process has been idle for ten.
  */
 export class IdleHeapTrimmer {
   readonly #options: IdleHeapTrimmerOptions;
   #read: number;
   #idleFor = 0;
-  /** What was left after the last collection. */
+  /** What was left after the last collection, and what there was before it. */
   #resident = 0;
+  #before = 0;
 
   constructor(options: IdleHeapTrimmerOptions) {
     this.#options = options;
@@ -60,9 +63,12 @@ export class IdleHeapTrimmer {
     if (phase === idleChecks + 1) this.#resident = Math.min(this.#resident, memory().resident);
     if (phase !== idleChecks) return;
     const { resident, used } = memory();
-    if (used > limitBytes || resident < this.#resident + growthBytes) return;
+    // What the last traffic needed the next will need again, if it follows soon.
+    const known = this.#idleFor < nextChecks ? this.#before : this.#resident;
+    if (used > limitBytes || resident < known + growthBytes) return;
     collect({ type: "major" });
     trim();
+    this.#before = resident;
     this.#resident = memory().resident;
   }
 }

@@ -50,8 +50,26 @@ Deno.test("a heap is collected once the process is idle, and not again before it
   assert.equal(heap.collections, 1);
   heap.resident += mib;
   heap.looks(5, mib);
-  heap.looks(2);
+  heap.looks(42);
   assert.equal(heap.collections, 2);
+});
+
+Deno.test("what one burst after the other needs is collected once they stop, and what there never was before at once", () => {
+  const heap = new FakeHeap();
+  heap.looks(2);
+  assert.equal(heap.collections, 1);
+  for (let burst = 0; burst < 20; burst++) {
+    heap.resident = 20 * mib;
+    heap.looks(5, mib);
+    heap.looks(30);
+  }
+  assert.equal(heap.collections, 1);
+  heap.looks(12);
+  assert.equal(heap.collections, 2);
+  heap.resident = 24 * mib;
+  heap.looks(5, mib);
+  heap.looks(2);
+  assert.equal(heap.collections, 3);
 });
 
 Deno.test("while it stays idle, what a trickle lets a heap grow by is collected every tenth second at most", () => {
@@ -75,7 +93,7 @@ Deno.test("what the system gets back after a collection counts as growth when it
   heap.looks(1);
   heap.resident += 3 * mib;
   heap.looks(5, mib);
-  heap.looks(2);
+  heap.looks(42);
   assert.equal(heap.collections, 2);
   assert.equal(heap.trims, 2);
 });
