@@ -1,7 +1,7 @@
 import { flowLimits } from "../mux/flow_limits.ts";
 import { http2Settings } from "../net/http2/http2_settings.ts";
-import type { GatedKind } from "../runtime/read_meter.ts";
-import { collectEveryBytes } from "../runtime/young_buffers.ts";
+import type { GatedKind } from "../runtime/memory/read_meter.ts";
+import { collectEveryBytes } from "../runtime/memory/young_buffers.ts";
 
 const mebibyte = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { flowLimits } from "../mux/flow_limits.ts";
 import { http2Settings } from "../net/http2/http2_settings.ts";
-import { collectEveryBytes } from "../runtime/young_buffers.ts";
+import { collectEveryBytes } from "../runtime/memory/young_buffers.ts";
 import { memoryBudget, neededBytes } from "./memory_budget.ts";
 
 const mebibyte = 1024 * 1024;

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { limitReads } from "../runtime/read_meter.ts";
+import { limitReads } from "../runtime/memory/read_meter.ts";
 import { type MemoryBudget, memoryBudget, neededBytes } from "./memory_budget.ts";
 import { memoryLimit } from "./memory_limit.ts";
 

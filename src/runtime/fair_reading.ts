@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { GatedReader } from "./read_gate.ts";
+import type { GatedReader } from "./memory/read_gate.ts";
 
 /** What of a socket's handle this uses: private fields of the runtime, watched by a test. */
 interface ReadHandle {

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Owner } from "../../faults/fault.ts";
 import { owned } from "../../faults/owned.ts";
 import { type FairReader, readInTurns } from "../../runtime/fair_reading.ts";
-import { bytesRead, gated, ungated } from "../../runtime/read_meter.ts";
+import { bytesRead, gated, ungated } from "../../runtime/memory/read_meter.ts";
 import { joined } from "../../wire/bytes.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 

@@ -3,7 +3,7 @@ import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { connectionOwner, owned } from "../../faults/owned.ts";
 import { FairReader } from "../../runtime/fair_reading.ts";
-import { bytesRead } from "../../runtime/read_meter.ts";
+import { bytesRead } from "../../runtime/memory/read_meter.ts";
 import { leaveParser } from "../../runtime/http/http_parsers.ts";
 import { makeLastRequest } from "../../runtime/http/last_request.ts";
 import type { Clock } from "../../runtime/clock.ts";

@@ -20,7 +20,7 @@ import { PacketError } from "../../wire/packet_error.ts";
 import { PacketReader } from "../../wire/packet_reader.ts";
 import { grpcError, statusError, statusTrailers } from "../call/grpc_status.ts";
 import { linger } from "../tcp/linger.ts";
-import { bytesRead } from "../../runtime/read_meter.ts";
+import { bytesRead } from "../../runtime/memory/read_meter.ts";
 import { doesNotRead, maxUnsentBytes } from "../../wire/limits.ts";
 
 /** The gRPC code for an answer that is HTTP but not gRPC ("HTTP to gRPC Status Code Mapping" of the gRPC documents). */

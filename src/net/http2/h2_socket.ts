@@ -9,7 +9,7 @@ import { EdgeError, type EdgeReason } from "../edge/edge_error.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";
 import { linger } from "../tcp/linger.ts";
 import { type FairReader, readInTurns } from "../../runtime/fair_reading.ts";
-import { bytesRead } from "../../runtime/read_meter.ts";
+import { bytesRead } from "../../runtime/memory/read_meter.ts";
 
 /** Bytes that may wait in a socket before its connection holds DATA back: enough to keep the operating system busy. */
 const socketHighBytes = 256 * 1024;

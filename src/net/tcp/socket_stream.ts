@@ -5,7 +5,7 @@ import { ByteQueue } from "../../streams/byte_queue.ts";
 import type { ByteStream, ByteStreamHandler } from "../../streams/byte_stream.ts";
 import { type FairReader, readInTurns } from "../../runtime/fair_reading.ts";
 import { formatHostPort } from "../../wire/destination/host_port.ts";
-import { bytesRead, gated, ungated } from "../../runtime/read_meter.ts";
+import { bytesRead, gated, ungated } from "../../runtime/memory/read_meter.ts";
 import { corkForTurn } from "../../runtime/turn_cork.ts";
 
 /** Pieces below this size are gathered for a peer that does not read: each would cost hundreds of bytes in a socket's queue. */

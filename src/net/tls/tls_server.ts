@@ -4,7 +4,7 @@ import { connectionOwner, guard, owned, ownedBy, ownerOf } from "../../faults/ow
 import { alwaysFullHandshakes, type HandshakeServer, type TlsVersions } from "../../runtime/tls/full_handshakes.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { handshakesInTurns, handshakeTurns } from "../../runtime/tls/handshake_turns.ts";
-import { handshakeSeen } from "../../runtime/read_meter.ts";
+import { handshakeSeen } from "../../runtime/memory/read_meter.ts";
 import { ClientTrust, unreadableCertificate } from "./client_trust.ts";
 import { EdgeError } from "../edge/edge_error.ts";
 import { edgeLimits } from "../edge/edge_limits.ts";

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { HttpServer } from "../../../net/pages/http_server.ts";
 import { requireFree } from "../../../net/tcp/listen.ts";
 import { isSameFile, socketFileAt } from "../../../net/tcp/unix_socket.ts";
-import { virtualMemory } from "../../../runtime/virtual_memory.ts";
+import { virtualMemory } from "../../../runtime/memory/virtual_memory.ts";
 import { profilingOptions, serverAdminApp } from "../../../ops/admin.ts";
 import { EventHub } from "../../../ops/events/event_hub.ts";
 import type { RelayedEvents } from "../../../ops/events/event_relay.ts";

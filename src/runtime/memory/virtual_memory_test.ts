@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runtimeFault } from "../../tests/support/assert/runtime_fault.ts";
+import { runtimeFault } from "../../../tests/support/assert/runtime_fault.ts";
 import { virtualMemory } from "./virtual_memory.ts";
 
 const module = new URL("./virtual_memory.ts", import.meta.url).href;
@@ -42,7 +42,7 @@ Deno.test("of any other standard input nothing is taken, and nobody waits for it
   assert.equal(virtualMemory(9_999), undefined);
 });
 
-const opened = { file: "src/runtime/virtual_memory.ts", then: "read /proc/self/statm instead" };
+const opened = { file: "src/runtime/memory/virtual_memory.ts", then: "read /proc/self/statm instead" };
 
 runtimeFault("this runtime opens /proc/self only for programs that may do everything", opened, async () => {
   const script = "Deno.readTextFileSync('/proc/self/statm')";

@@ -1,4 +1,4 @@
-import { owned, ownerOf } from "../faults/owned.ts";
+import { owned, ownerOf } from "../../faults/owned.ts";
 
 /** The engine's collector, asked to give back to the system all that it can. */
 export type CollectAll = (options: { readonly type: "major" }) => void;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { freePort } from "../../tests/support/processes/free_port.ts";
-import { httpGet, Program } from "../../tests/support/processes/processes.ts";
-import { testCertificates, writeTestCertificates } from "../../tests/support/in_process/test_certificates.ts";
-import { until } from "../../tests/support/assert/until.ts";
+import { freePort } from "../../../tests/support/processes/free_port.ts";
+import { httpGet, Program } from "../../../tests/support/processes/processes.ts";
+import { testCertificates, writeTestCertificates } from "../../../tests/support/in_process/test_certificates.ts";
+import { until } from "../../../tests/support/assert/until.ts";
 import { IdleHeapTrimmer } from "./idle_heap_trimmer.ts";
 
 const mib = 1024 * 1024;
@@ -138,7 +138,7 @@ Deno.test("server and agent give memory back after their start", async () => {
       const tellsSignal = `Deno.addSignalListener("SIGUSR2",()=>console.error("trimmed"));`;
       // One of them with a runtime that looks out for the signal, the other with nothing but its own listener.
       const [preload, env] = at === 0 ? [tells + tellsSignal, { DENO_USR2_MEMORY_TRIM: "1" }] : [tells, {}];
-      const main = new URL("../../main.ts", import.meta.url).pathname;
+      const main = new URL("../../../main.ts", import.meta.url).pathname;
       const run = [Deno.execPath(), "run", "-A", "--quiet", `--preload=${preload}`, main, ...command];
       await using program = new Program(command[0] ?? "", run, env);
       await until("it collects", () => {

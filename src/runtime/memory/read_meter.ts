@@ -1,5 +1,5 @@
 import { getHeapStatistics } from "node:v8";
-import { owned, ownerOf } from "../faults/owned.ts";
+import { owned, ownerOf } from "../../faults/owned.ts";
 import { type GatedReader, ReadGate } from "./read_gate.ts";
 import { type Collect, youngCollector } from "./young_buffers.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { leakTest } from "../../tests/support/assert/leak_free.ts";
-import { until } from "../../tests/support/assert/until.ts";
-import { readInTurns } from "./fair_reading.ts";
+import { leakTest } from "../../../tests/support/assert/leak_free.ts";
+import { until } from "../../../tests/support/assert/until.ts";
+import { readInTurns } from "../fair_reading.ts";
 import { type GatedReader, ReadGate } from "./read_gate.ts";
 
 /** A gate over memory that a test sets, with time that it turns. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runtimeFault } from "../../tests/support/assert/runtime_fault.ts";
+import { runtimeFault } from "../../../tests/support/assert/runtime_fault.ts";
 import { youngCollector } from "./young_buffers.ts";
 
 Deno.test("young garbage is collected after every so many bytes, and not otherwise", () => {
