@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
 import { nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
+import { keepShape } from "../runtime/memory/kept_shapes.ts";
 import type { ByteStream } from "../streams/byte_stream.ts";
 import { pipe } from "../streams/pipe.ts";
 import { watchProgress } from "../streams/progress.ts";
@@ -104,6 +105,7 @@ export class Endpoint implements ChannelOwner {
     this.#giveUp = undefined;
     this.#stream = stream;
     this.#channel = this.#link.open(this);
+    keepShape("endpoint", this);
     return true;
   }
 

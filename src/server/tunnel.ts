@@ -3,6 +3,7 @@ import { fault } from "../faults/fault.ts";
 import type { Channel } from "../mux/channel.ts";
 import type { ChannelOwner } from "../mux/channel_owner.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { keepShape } from "../runtime/memory/kept_shapes.ts";
 import { watchProgress } from "../streams/progress.ts";
 import { isRunning, nextState, type TunnelEvent, type TunnelState } from "../mux/channel_state.ts";
 import type { ConnectId } from "../wire/connect_id.ts";
@@ -189,6 +190,7 @@ export class ServerTunnel implements ChannelOwner, ServerDial {
     this.#record?.connected(resolved);
     this.#clientState = "open";
     this.client.tunnelDialed(channel);
+    keepShape(this.client.frontend, this);
     return true;
   }
 
