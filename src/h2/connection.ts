@@ -127,6 +127,8 @@ export class H2Connection {
   /** The transport is lost. */
   lost(message: string): void {
     this.#sender.dropAnswers();
+    // The transport tells this at each of its ends, and an error costs as much as many frames.
+    if (this.#closed) return;
     this.#close(new H2Error(h2Code.connectError, message), message);
   }
 
