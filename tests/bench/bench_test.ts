@@ -115,6 +115,16 @@ Deno.test("a plot has a line for each series, whatever its values and names are"
   assertSvg(plotSvg({ title: "", xLabel: "", yLabel: "", series: [{ name: "zero", points: [[5, 0]] }] }));
 });
 
+Deno.test("a plot of many points along a linear axis has few numbers, and marks none of them", () => {
+  const points = Array.from({ length: 120 }, (_, at) => [at + 1, at % 7] as const);
+  const svg = plotSvg({ title: "", xAxis: "linear", xLabel: "minutes", yLabel: "", series: [{ name: "one", points }] });
+  assertSvg(svg);
+  assert.deepEqual([...svg.matchAll(/text-anchor="middle">(\d+)</g)].map(([, x]) => x), ["0", "50", "100", "150"]);
+  assert.equal(svg.match(/<circle /g), null);
+  const [, first, last] = /points="([\d.]+),.* ([\d.]+),[\d.]+"/.exec(svg) ?? [];
+  assert.ok(Number(last) - Number(first) > 300, "minutes are as far from each other as they were");
+});
+
 Deno.test("what has one unit and one subject is in one plot", () => {
   const all = results("ours");
   for (const at of [1, 10]) {

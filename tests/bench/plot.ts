@@ -5,9 +5,11 @@ export interface Series {
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
-/** A line plot. The x axis is logarithmic. */
+/** A line plot. */
 export interface Plot {
   readonly title: string;
+  /** Absent: logarithmic, with a number below each point. */
+  readonly xAxis?: "linear";
   readonly xLabel: string;
   readonly yLabel: string;
   readonly series: readonly Series[];
@@ -21,13 +23,17 @@ const legend = { top: 58, rowHeight: 18, shortNameChars: 20 };
 /** Told apart also by those who see fewer colours (Okabe and Ito). */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
-/** Where a value stands on the x axis, which is logarithmic; 0 stands where 1 would. */
-const placeOf = (x: number) => Math.log10(Math.max(1, x));
+/** Points of a line that are marked; of more the line alone is drawn. */
+const mostMarks = 30;
 
-/** Draws a plot as SVG; the y axis begins at 0. */
-export function plotSvg({ title, xLabel, yLabel, series }: Plot): string {
+/** Draws a plot as SVG; the y axis begins at 0, and so does one for x that is linear. */
+export function plotSvg({ title, xAxis, xLabel, yLabel, series }: Plot): string {
   const points = series.flatMap((each) => each.points);
-  const xs = points.map(([x]) => placeOf(x));
+  const isLinear = xAxis === "linear";
+  // 0 stands where 1 would.
+  const placeOf = (x: number) => isLinear ? x : Math.log10(Math.max(1, x));
+  const xTicks = isLinear ? ticks(Math.max(...points.map(([x]) => x), 0)) : [...new Set(points.map(([x]) => x))];
+  const xs = xTicks.map(placeOf);
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
   const yTicks = ticks(Math.max(...points.map(([, y]) => y), 0));
   const top = yTicks.at(-1) ?? 1;
@@ -45,7 +51,7 @@ export function plotSvg({ title, xLabel, yLabel, series }: Plot): string {
       text(margin.left - 6, yAt(tick) + 4, short(tick), "end"),
     );
   }
-  for (const x of new Set(points.map(([x]) => x))) {
+  for (const x of xTicks) {
     parts.push(
       `<line x1="${fixed(xAt(x))}" x2="${fixed(xAt(x))}" y1="${fixed(yAt(0))}" y2="${
         fixed(yAt(0) + 4)
@@ -57,7 +63,7 @@ export function plotSvg({ title, xLabel, yLabel, series }: Plot): string {
     const colour = colours[at % colours.length] ?? "#000";
     const path = points.map(([x, y]) => `${fixed(xAt(x))},${fixed(yAt(y))}`).join(" ");
     parts.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`);
-    for (const [x, y] of points) {
+    for (const [x, y] of points.length > mostMarks ? [] : points) {
       parts.push(`<circle cx="${fixed(xAt(x))}" cy="${fixed(yAt(y))}" r="3" fill="${colour}"/>`);
     }
     const legendX = margin.left + (at % columns) * (plotWidth / columns);

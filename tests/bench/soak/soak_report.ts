@@ -70,7 +70,7 @@ export async function writeSoak(folder: string, all: readonly SoakFigures[]): Pr
     );
     await Deno.writeTextFile(
       `${folder}/${file}`,
-      plotSvg({ title: `Soak: ${title}`, xLabel: "minutes", yLabel: unit, series }),
+      plotSvg({ title: `Soak: ${title}`, xAxis: "linear", xLabel: "minutes", yLabel: unit, series }),
     );
   }
   await Deno.writeTextFile(`${folder}/figures.json`, `${JSON.stringify(all, null, 1)}\n`);
