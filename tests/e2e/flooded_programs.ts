@@ -8,8 +8,11 @@ import { httpGet } from "../support/processes/processes.ts";
 const memoryLimitMiB = 300;
 const seconds = 2;
 
+/** How long a flood goes on at most until a connection is closed for it. */
+const longestSeconds = 32;
+
 /** How many connections a server has closed for a reason. */
-export async function closed({ launched }: FloodRig, reason: string): Promise<number> {
+async function closed({ launched }: FloodRig, reason: string): Promise<number> {
   const { body } = await httpGet(launched.server.healthPort, "/metrics");
   const lines = [...body.matchAll(/_connections_closed_total\{([^}]*)\} (\d+)/g)];
   return lines.filter(([, labels]) => labels?.includes(`reason="${reason}"`)).reduce(
@@ -33,4 +36,17 @@ export async function flooded(
     assert.ok(answeredSeconds >= 1, JSON.stringify(figures));
     assert.ok(serverMiB < memoryLimitMiB && agentMiB < memoryLimitMiB, JSON.stringify(figures));
   });
+}
+
+/** Floods, for longer each time, until a connection was closed for a reason and counted: a slow machine floods slowly. */
+export async function floodedUntilClosed(
+  rig: FloodRig,
+  reason: string,
+  name: string,
+  target: FloodTarget,
+): Promise<void> {
+  for (let longer = 2 * seconds; await closed(rig, reason) === 0; longer *= 2) {
+    assert.ok(longer <= longestSeconds, `no connection was closed for the reason ${reason}`);
+    await rig.flood(name, longer, target);
+  }
 }
