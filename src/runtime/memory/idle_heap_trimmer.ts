@@ -25,9 +25,13 @@ export interface MemorySize {
 const checkIntervalMs = 250;
 /** More than this read between two checks, in bytes, is traffic; keepalives and a few dials stay below. */
 const idleBytes = 4 * 1024;
-/** Checks in a row without traffic before memory is judged first, and checks until it is judged again while the process is idle. */
+/** Checks in a row without traffic before memory is judged first. */
 const idleChecks = 2;
-const nextChecks = 40;
+/**
+ * Checks in which no more than as many times {@link idleBytes} are read, before memory is judged that earlier traffic needed
+ * too. It is their sum that counts: the keepalives of many links come together.
+ */
+const longIdleChecks = 40;
 /** Growth since the last collection that makes one worth its pause, in bytes. */
 const growthBytes = 3 * 1024 * 1024;
 /** A larger heap would pause the process for too long: tens of milliseconds are fine while nothing moves, hundreds not. */
@@ -43,7 +47,13 @@ const limitBytes = 64 * 1024 * 1024;
 export class IdleHeapTrimmer {
   readonly #options: IdleHeapTrimmerOptions;
   #read: number;
+  /** Checks in a row without traffic. */
   #idleFor = 0;
+  /** Checks since there was traffic or memory was judged by the longer time, and what was read in them. */
+  #checks = 0;
+  #bytes = 0;
+  /** Memory was judged by the last check; what was given back shows by now. */
+  #judged = false;
   /** What was left after the last collection, and what there was before it. */
   #resident = 0;
   #before = 0;
@@ -55,21 +65,31 @@ export class IdleHeapTrimmer {
 
   /** Finds out whether the process is idle, and collects where it is worth it. */
   check(): void {
-    const { traffic, memory, collect, trim } = this.#options;
-    const read = traffic();
-    this.#idleFor = read - this.#read > idleBytes ? 0 : this.#idleFor + 1;
-    this.#read = read;
-    const phase = this.#idleFor % nextChecks;
-    if (phase === idleChecks + 1) this.#resident = Math.min(this.#resident, memory().resident);
-    if (phase !== idleChecks) return;
+    const { memory, collect, trim } = this.#options;
+    if (this.#judged) this.#resident = Math.min(this.#resident, memory().resident);
+    const known = this.#known();
+    this.#judged = known !== undefined;
+    if (known === undefined) return;
     const { resident, used } = memory();
-    // What the last traffic needed the next will need again, if it follows soon.
-    const known = this.#idleFor < nextChecks ? this.#before : this.#resident;
     if (used > limitBytes || resident < known + growthBytes) return;
     collect({ type: "major" });
     trim();
     this.#before = resident;
     this.#resident = memory().resident;
+  }
+
+  /** What memory is to be compared with now: what the last traffic needed the next will need again, if it follows soon. */
+  #known(): number | undefined {
+    const read = this.#options.traffic();
+    const bytes = read - this.#read;
+    this.#read = read;
+    this.#idleFor = bytes > idleBytes ? 0 : this.#idleFor + 1;
+    this.#bytes += bytes;
+    const isLong = ++this.#checks === longIdleChecks;
+    const isTraffic = this.#bytes > longIdleChecks * idleBytes;
+    if (isLong || isTraffic) this.#checks = this.#bytes = 0;
+    if (isLong && !isTraffic) return this.#resident;
+    return this.#idleFor === idleChecks ? this.#before : undefined;
   }
 }
 

@@ -83,6 +83,22 @@ Deno.test("while it stays idle, what a trickle lets a heap grow by is collected 
   assert.equal(heap.collections, 3);
 });
 
+Deno.test("memory is given back though the keepalives of many links come together every few seconds, and not under traffic", () => {
+  const heap = new FakeHeap();
+  heap.looks(2);
+  const cycles = (count: number, bytes: number) => {
+    for (let cycle = 0; cycle < count; cycle++) {
+      heap.looks(1, bytes);
+      heap.looks(19);
+    }
+  };
+  heap.resident = 20 * mib;
+  cycles(20, mib);
+  assert.equal(heap.collections, 1);
+  cycles(3, 60 * 1024);
+  assert.equal(heap.collections, 2);
+});
+
 Deno.test("what the system gets back after a collection counts as growth when it is taken again", () => {
   const heap = new FakeHeap();
   heap.freed = 15 * mib;
