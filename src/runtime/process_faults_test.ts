@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { runtimeFault } from "../../tests/support/assert/runtime_fault.ts";
+import { failsAlone, runtimeFault } from "../../tests/support/assert/runtime_fault.ts";
 
 const permissionAsked = {
   file: "src/net/tcp/listen.ts",
@@ -16,13 +16,7 @@ runtimeFault(
     server.on("error", () => Deno.exit(0));
     try { server.listen(0, "127.0.0.1"); } catch { Deno.exit(0); }
     setTimeout(() => Deno.exit(0), 60_000);`;
-    const { code } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--no-prompt", "--deny-net", `data:text/javascript,${encodeURIComponent(script)}`],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return code !== 0;
+    return await failsAlone("--deny-net", script);
   },
 );
 

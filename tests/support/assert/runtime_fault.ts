@@ -22,3 +22,14 @@ export function runtimeFault(name: string, workaround: Workaround, isThere: () =
     );
   });
 }
+
+/** Whether a script fails in a process of its own, which is allowed what the flag says. */
+export async function failsAlone(flag: "--allow-read" | "--deny-net", script: string): Promise<boolean> {
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", flag, `data:text/javascript,${encodeURIComponent(script)}`],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  return code !== 0;
+}
